@@ -1,0 +1,93 @@
+//! What a decision may look at about one request, and nowhere more.
+
+use crate::ids::TenantId;
+use crate::plan::StickyBy;
+
+/// The facts of one request, borrowed from its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'r> {
+    /// Who is calling, known from the key.
+    pub tenant: TenantId,
+    /// How sure the gateway is of the caller's key.
+    pub caller: Caller,
+    /// Which of the routed endpoints was called.
+    pub endpoint: Endpoint,
+    /// The `model` that was sent, with JSON escapes decoded.
+    pub model: &'r str,
+    /// What the request offers to be sticky by.
+    pub keys: StickyKeys<'r>,
+    /// The request creates or uses state that lives at one provider (a stored response, a conversation).
+    pub stateful: bool,
+    /// A uniform random number drawn for this request; it stands in for a key where a list ends in `request`.
+    pub draw: u64,
+}
+
+/// How sure the gateway is of the caller's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The key is listed in the tenants file, or the primary accepted it a short while ago.
+    Known,
+    /// An unlisted key that no provider has vouched for yet: it may not spend a credential of ours.
+    Unproven,
+}
+
+/// The endpoints whose requests are routed by their `model`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `POST /v1/chat/completions`
+    Chat,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1/embeddings`
+    Embeddings,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Endpoint; 3] = [Endpoint::Chat, Endpoint::Responses, Endpoint::Embeddings];
+
+    /// The name used in the route map, logs and labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Endpoint::Chat => "chat",
+            Endpoint::Responses => "responses",
+            Endpoint::Embeddings => "embeddings",
+        }
+    }
+
+    /// The path under `/v1`.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Endpoint::Chat => "/chat/completions",
+            Endpoint::Responses => "/responses",
+            Endpoint::Embeddings => "/embeddings",
+        }
+    }
+}
+
+/// The fields of a request that keep a user on one side of a canary. An empty string counts as absent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StickyKeys<'r> {
+    /// `safety_identifier`: a hash of the end user.
+    pub safety_identifier: Option<&'r str>,
+    /// `user`: its deprecated predecessor.
+    pub user: Option<&'r str>,
+    /// `prompt_cache_key`: the provider's own routing hint.
+    pub prompt_cache_key: Option<&'r str>,
+}
+
+impl<'r> StickyKeys<'r> {
+    /// The value of one field, if the request carries it.
+    #[must_use]
+    pub fn value(&self, by: StickyBy) -> Option<&'r str> {
+        let value = match by {
+            StickyBy::SafetyIdentifier => self.safety_identifier,
+            StickyBy::User => self.user,
+            StickyBy::PromptCacheKey => self.prompt_cache_key,
+            StickyBy::Tenant | StickyBy::Request => None,
+        };
+        value.filter(|text| !text.is_empty())
+    }
+}

@@ -1,0 +1,40 @@
+//! Positions of named things in a [`Plan`](crate::plan::Plan).
+//!
+//! An id is only meaningful together with the plan it came from; a reload makes new ones.
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The position as an index.
+            #[must_use]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(
+    /// A place that serves models.
+    ProviderId
+);
+id!(
+    /// Who is calling.
+    TenantId
+);
+id!(
+    /// A named set of tenants or of sticky-key buckets.
+    CohortId
+);
+id!(
+    /// A model name that applications send.
+    AliasId
+);
+id!(
+    /// A route, by its place in the file.
+    RouteId
+);

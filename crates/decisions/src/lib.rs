@@ -1,0 +1,22 @@
+//! Every choice the gateway makes, as pure functions over values.
+//!
+//! Nothing here performs IO, reads a clock, draws a random number, takes a lock or knows a wire format: time and
+//! randomness are arguments. That is what lets the same code answer a request, explain a route without traffic and
+//! be tested exhaustively. The crate's only outside dependency is a hash with a specified output.
+//!
+//! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
+//! canary), [`order`] (which targets to try), [`decide`] (the three together).
+
+pub mod bucket;
+pub mod decide;
+pub mod facts;
+pub mod ids;
+pub mod order;
+pub mod plan;
+pub mod route;
+mod route_index;
+
+pub use decide::{Chosen, Decision, Refusal, decide, tenant_primary};
+pub use facts::{Caller, Endpoint, Facts, StickyKeys};
+pub use ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
+pub use order::{Order, Role, Target};
