@@ -4,7 +4,7 @@
 
 use crate::bucket;
 use crate::facts::{Caller, Facts};
-use crate::ids::{AliasId, ProviderId, TenantId};
+use crate::ids::{AliasId, ProviderId, RouteId, TenantId};
 use crate::order::{Order, Role, Side, Target, list_targets};
 use crate::plan::{AllowedAliases, CredentialKind, Mode, Plan, Route, StickyBy, UnlistedModels};
 use crate::route::{choose_route, choose_tenant_route};
@@ -22,7 +22,7 @@ pub enum Decision<'p> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chosen<'p> {
     /// The route that matched; `None` when the map's `primary_provider` serves it.
-    pub route: Option<&'p Route>,
+    pub route: Option<RouteId>,
     /// The targets to try.
     pub order: Order<'p>,
     /// Why this side of the canary.
@@ -32,7 +32,7 @@ pub struct Chosen<'p> {
 /// Why a request is on its side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The model is no alias; it goes to the primary unchanged.
+    /// It is not routed by alias, or its model is none; it goes to the primary unchanged.
     Unlisted,
     /// No route matches; the map's `primary_provider` serves it.
     NoRoute,
@@ -57,7 +57,7 @@ pub enum Refusal {
     /// nobody can find out which aliases exist.
     UnknownModel,
     /// The route's mode is `disabled`.
-    RouteDisabled,
+    RouteDisabled(RouteId),
     /// An unlisted key for a provider that is paid by a credential of ours.
     UnknownKey,
     /// The tenant may use certain aliases only, and this path is not routed by alias.
@@ -80,7 +80,7 @@ pub fn decide<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Decision<'p> {
         return Decision::Refuse(Refusal::UnknownModel);
     }
     match choose_route(plan, alias, facts) {
-        Some(route) => follow_route(plan, plan.route(route), alias, facts),
+        Some(route) => follow_route(plan, route, alias, facts),
         None => without_route(plan, alias, facts.caller),
     }
 }
@@ -91,29 +91,30 @@ pub fn tenant_primary(plan: &Plan, tenant: TenantId, caller: Caller) -> Decision
     if plan.tenant(tenant).allowed_aliases != AllowedAliases::All {
         return Decision::Refuse(Refusal::RestrictedTenant);
     }
-    let route = choose_tenant_route(plan, tenant).map(|id| plan.route(id));
-    if route.is_some_and(|route| route.mode == Mode::Disabled) {
-        return Decision::Refuse(Refusal::RouteDisabled);
+    let route = choose_tenant_route(plan, tenant);
+    if let Some(disabled) = route.filter(|id| plan.route(*id).mode == Mode::Disabled) {
+        return Decision::Refuse(Refusal::RouteDisabled(disabled));
     }
-    let provider = route.map_or(plan.parts().primary_provider, |route| route.primary);
-    if !may_reach(plan, provider, caller) {
+    let provider = route.map_or(plan.parts().primary_provider, |id| plan.route(id).primary);
+    if !may_reach(plan, provider, provider, caller) {
         return Decision::Refuse(Refusal::UnknownKey);
     }
     let order = Order::only(Target { provider, role: Role::Primary, model_id: None });
     Decision::Send(Chosen { route, order, reason: Reason::Unlisted })
 }
 
-fn follow_route<'p>(plan: &'p Plan, route: &'p Route, alias: AliasId, facts: &Facts<'_>) -> Decision<'p> {
+fn follow_route<'p>(plan: &'p Plan, id: RouteId, alias: AliasId, facts: &Facts<'_>) -> Decision<'p> {
+    let route = plan.route(id);
     let (side, reason) = match route.mode {
-        Mode::Disabled => return Decision::Refuse(Refusal::RouteDisabled),
+        Mode::Disabled => return Decision::Refuse(Refusal::RouteDisabled(id)),
         Mode::Primary => (Side::Home, Reason::Mode),
         // `config` refuses the mode without the provider; were it missing, home is the safe side.
         Mode::Fallback => (route.fallback.map_or(Side::Home, Side::Fallback), Reason::Mode),
         Mode::Canary => canary_side(plan, route, facts),
     };
-    let reachable = |provider| may_reach(plan, provider, facts.caller);
+    let reachable = |provider| may_reach(plan, provider, route.primary, facts.caller);
     match list_targets(plan, route, alias, side, reachable) {
-        Some(order) => Decision::Send(Chosen { route: Some(route), order, reason }),
+        Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),
         None => Decision::Refuse(Refusal::UnknownKey),
     }
 }
@@ -123,7 +124,9 @@ fn canary_side(plan: &Plan, route: &Route, facts: &Facts<'_>) -> (Side, Reason) 
     if facts.stateful && !route.stateful_canary {
         return (Side::Home, Reason::Stateful);
     }
-    if !may_reach(plan, canary.provider, facts.caller) {
+    // Without the way home there is no canary: home then answers, with a refusal.
+    let reachable = |provider| may_reach(plan, provider, route.primary, facts.caller);
+    if !reachable(canary.provider) || !reachable(route.primary) {
         return (Side::Home, Reason::Unproven);
     }
     match bucket::draw(&canary.bucketing, &plan.tenant(facts.tenant).name, facts) {
@@ -135,7 +138,7 @@ fn canary_side(plan: &Plan, route: &Route, facts: &Facts<'_>) -> (Side, Reason) 
 
 fn without_route(plan: &Plan, alias: AliasId, caller: Caller) -> Decision<'_> {
     let provider = plan.parts().primary_provider;
-    if !may_reach(plan, provider, caller) {
+    if !may_reach(plan, provider, provider, caller) {
         return Decision::Refuse(Refusal::UnknownKey);
     }
     match plan.alias(alias).model_ids[provider.index()].as_deref() {
@@ -147,6 +150,15 @@ fn without_route(plan: &Plan, alias: AliasId, caller: Caller) -> Decision<'_> {
     }
 }
 
-fn may_reach(plan: &Plan, provider: ProviderId, caller: Caller) -> bool {
-    caller == Caller::Known || plan.provider(provider).credential == CredentialKind::Client
+/// Whether this caller may reach a provider on a route with this primary. A provider that takes the caller's own key
+/// decides for itself; one paid by us is open to listed keys, and to those the route's primary has accepted. A primary
+/// paid by us vouches for nobody, since it never saw the caller's key.
+fn may_reach(plan: &Plan, provider: ProviderId, primary: ProviderId, caller: Caller) -> bool {
+    let sees_the_key = |id| plan.provider(id).credential == CredentialKind::Client;
+    match caller {
+        Caller::Known => true,
+        Caller::Unlisted { accepted_by } => {
+            sees_the_key(provider) || (sees_the_key(primary) && accepted_by.contains(primary))
+        }
+    }
 }

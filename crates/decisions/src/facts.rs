@@ -1,6 +1,6 @@
 //! What a decision may look at about one request, and nowhere more.
 
-use crate::ids::TenantId;
+use crate::ids::{ProviderId, TenantId};
 use crate::plan::StickyBy;
 
 /// The facts of one request, borrowed from its bytes.
@@ -25,10 +25,35 @@ pub struct Facts<'r> {
 /// How sure the gateway is of the caller's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// The key is listed in the tenants file, or the primary accepted it a short while ago.
+    /// The key is listed in the tenants file.
     Known,
-    /// An unlisted key that no provider has vouched for yet: it may not spend a credential of ours.
-    Unproven,
+    /// An unlisted key: it may spend a credential of ours only where the route's own primary has accepted that key a
+    /// short while ago.
+    Unlisted {
+        /// The providers that have.
+        accepted_by: ProviderSet,
+    },
+}
+
+/// A set of the first 64 providers; a map has a handful. Any beyond are never members, which is the safe side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProviderSet(u64);
+
+impl ProviderSet {
+    /// Nobody.
+    pub const EMPTY: ProviderSet = ProviderSet(0);
+
+    /// The set with one more.
+    #[must_use]
+    pub fn with(self, provider: ProviderId) -> ProviderSet {
+        ProviderSet(self.0 | 1_u64.checked_shl(provider.0).unwrap_or(0))
+    }
+
+    /// Whether a provider is a member.
+    #[must_use]
+    pub fn contains(self, provider: ProviderId) -> bool {
+        self.0 & 1_u64.checked_shl(provider.0).unwrap_or(0) != 0
+    }
 }
 
 /// The endpoints whose requests are routed by their `model`.

@@ -17,6 +17,6 @@ pub mod route;
 mod route_index;
 
 pub use decide::{Chosen, Decision, Refusal, decide, tenant_primary};
-pub use facts::{Caller, Endpoint, Facts, StickyKeys};
+pub use facts::{Caller, Endpoint, Facts, ProviderSet, StickyKeys};
 pub use ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
 pub use order::{Order, Role, Target};

@@ -74,9 +74,10 @@ pub(crate) enum Side {
     Fallback(ProviderId),
 }
 
-/// Lists the targets of one side. `may_spend` says which providers this caller may reach.
+/// Lists the targets of one side. `may_reach` says which providers this caller may use.
 ///
-/// `None` when the caller may reach none of them, or the alias has no model ID there.
+/// `None` when the caller may not reach the first of them, or the alias has no model ID there: another target may
+/// stand in for the first only after it has failed.
 pub(crate) fn list_targets<'p>(
     plan: &'p Plan,
     route: &Route,

@@ -241,9 +241,9 @@ pub struct Canary {
 /// Why parts do not make a plan. `config` rules all of these out, with a place in the file for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanError {
-    /// An id points outside its list, or an alias lists the wrong number of providers.
+    /// An id points outside its list, an alias lists the wrong number of providers, or allowed aliases are unsorted.
     DanglingId,
-    /// Two things share a name, or two routes match the same requests.
+    /// Two aliases share a name, or two routes match the same requests.
     Duplicate,
     /// A route can send an alias to a provider that has no model ID for it.
     MissingModelId,
@@ -253,7 +253,7 @@ impl std::fmt::Display for PlanError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             PlanError::DanglingId => "an id points at nothing",
-            PlanError::Duplicate => "a name or a match occurs twice",
+            PlanError::Duplicate => "an alias or what a route matches occurs twice",
             PlanError::MissingModelId => "a target has no model ID",
         })
     }

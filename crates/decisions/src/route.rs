@@ -16,13 +16,12 @@ pub fn choose_route(plan: &Plan, alias: AliasId, facts: &Facts<'_>) -> Option<Ro
     let one_of = |scope: Scope| index.route(scope, Some(alias)).or_else(|| index.route(scope, None));
     one_of(Scope::Tenant(facts.tenant))
         .or_else(|| {
-            let cohorts = index.cohorts_of(facts.tenant).iter();
-            first_in_file(plan, cohorts.copied(), alias)
+            let is_member = |_| true;
+            first_in_file(plan, index.cohorts_of(facts.tenant), is_member, alias)
         })
         .or_else(|| {
-            let member = |cohort: &&CohortId| is_member_by_bucket(plan, **cohort, facts);
-            let cohorts = index.bucket_cohorts().iter();
-            first_in_file(plan, cohorts.filter(member).copied(), alias)
+            let is_member = |cohort| is_member_by_bucket(plan, cohort, facts);
+            first_in_file(plan, index.bucket_cohorts(), is_member, alias)
         })
         .or_else(|| one_of(Scope::Everyone))
 }
@@ -40,17 +39,22 @@ pub fn choose_tenant_route(plan: &Plan, tenant: TenantId) -> Option<RouteId> {
         .or_else(|| index.route(Scope::Everyone, None))
 }
 
-fn first_in_file(plan: &Plan, cohorts: impl Iterator<Item = CohortId>, alias: AliasId) -> Option<RouteId> {
+fn first_in_file(
+    plan: &Plan,
+    cohorts: &[CohortId],
+    is_member: impl Fn(CohortId) -> bool,
+    alias: AliasId,
+) -> Option<RouteId> {
     let index = plan.index();
-    // A route for the very alias sorts before one for every alias; then the file's order decides.
-    cohorts
-        .filter_map(|cohort| {
-            let scope = Scope::Cohort(cohort);
-            let exact = index.route(scope, Some(alias)).map(|route| (0, route));
-            exact.or_else(|| index.route(scope, None).map(|route| (1, route)))
-        })
-        .min()
-        .map(|(_, route)| route)
+    let route_of = |cohort: CohortId| {
+        let scope = Scope::Cohort(cohort);
+        // A route for the very alias sorts before one for every alias; then the file's order decides.
+        let exact = index.route(scope, Some(alias)).map(|route| (0, route));
+        let found = exact.or_else(|| index.route(scope, None).map(|route| (1, route)))?;
+        // Asked last, because the answer may take a hash of the sticky key.
+        is_member(cohort).then_some(found)
+    };
+    cohorts.iter().copied().filter_map(route_of).min().map(|(_, route)| route)
 }
 
 fn is_member_by_bucket(plan: &Plan, cohort: CohortId, facts: &Facts<'_>) -> bool {

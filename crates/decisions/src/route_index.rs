@@ -5,17 +5,18 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use xxhash_rust::xxh3::Xxh3Builder;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
 use crate::plan::{AllowedAliases, CohortMembers, PlanError, PlanParts, Route, Scope};
 
-type Routes = HashMap<u64, RouteId, BuildHasherDefault<MixHasher>>;
+type Aliases = HashMap<Box<str>, AliasId, BuildHasherDefault<NameHasher>>;
+type Routes = HashMap<u64, RouteId, BuildHasherDefault<NameHasher>>;
 
 /// The tables behind [`Plan`](crate::plan::Plan).
 #[derive(Debug)]
 pub(crate) struct RouteIndex {
-    aliases: HashMap<Box<str>, AliasId, Xxh3Builder>,
+    aliases: Aliases,
     routes: Routes,
     /// Cohorts of named tenants, by tenant.
     cohorts_of_tenant: Vec<Vec<CohortId>>,
@@ -26,7 +27,7 @@ pub(crate) struct RouteIndex {
 impl RouteIndex {
     pub(crate) fn new(parts: &PlanParts) -> Result<RouteIndex, PlanError> {
         check_ids(parts)?;
-        let mut aliases = HashMap::with_capacity_and_hasher(parts.aliases.len(), Xxh3Builder::new());
+        let mut aliases = Aliases::with_capacity_and_hasher(parts.aliases.len(), BuildHasherDefault::default());
         for (at, alias) in (0..).zip(&parts.aliases) {
             if aliases.insert(alias.name.as_str().into(), AliasId(at)).is_some() {
                 return Err(PlanError::Duplicate);
@@ -141,20 +142,22 @@ fn route_key(scope: Scope, alias: Option<AliasId>) -> u64 {
     (kind << 62) | (id << 32) | alias.map_or(0, |alias| u64::from(alias.0) + 1)
 }
 
-/// Spreads an already unique word over the table (the finaliser of `MurmurHash3`).
+/// Hashes names in one go, since the streaming form of the same hash costs several times as much to set up, and
+/// spreads the words of [`route_key`], which are unique already (the finaliser of `MurmurHash3`).
 #[derive(Debug, Default)]
-struct MixHasher(u64);
+struct NameHasher(u64);
 
-impl Hasher for MixHasher {
+impl Hasher for NameHasher {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
+        self.0 = xxh3_64_with_seed(bytes, self.0);
     }
+
+    /// The mark that `str` puts after its bytes; a key is one name, so there is nothing to keep apart.
+    fn write_u8(&mut self, _end: u8) {}
 
     fn write_u64(&mut self, word: u64) {
         let mut mixed = word ^ (word >> 33);

@@ -1,1 +1,31 @@
-//! proxy
+//! The request path: everything that happens to one request, and all of its IO.
+//!
+//! It knows nothing of files, flags or global state: whoever runs it hands in a [`Snapshot`], [`Limits`] and an
+//! [`Observer`]. Tower stands at the edge only; the middle is plain async, to be read top-down in `handler.rs`.
+//!
+//! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `dispatch` (one target),
+//! `response::relay` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
+
+mod auth;
+mod connection;
+mod dispatch;
+mod edge;
+mod error;
+mod error_response;
+mod gateway;
+mod handler;
+mod limits;
+mod live;
+mod models;
+mod observer;
+pub mod request;
+mod response;
+mod snapshot;
+mod worker;
+
+pub use auth::{KEY_PREFIX, KeyRing};
+pub use error::Error;
+pub use gateway::{Gateway, Setup};
+pub use limits::Limits;
+pub use observer::{Observer, Outcome, Record};
+pub use snapshot::{Provider, Snapshot, SnapshotHandle};

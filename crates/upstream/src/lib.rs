@@ -1,1 +1,22 @@
-//! upstream
+//! How a provider is reached: DNS, TCP, TLS, connection pool and credential.
+//!
+//! It knows nothing of routes, attempts or retries: it sends one request over one connection and says precisely how
+//! far that got. The only thing it repeats by itself is a request that a stale pooled connection handed back unsent.
+//!
+//! Why not hyper-util's pooled client: it retries invisibly, cannot be divided by worker, and hides which phase of
+//! connecting failed (see `docs/adr/0003-own-connection-pool.md`).
+
+mod body;
+mod connect;
+mod credential;
+mod error;
+mod origin;
+mod pool;
+mod tls;
+
+pub use body::RequestBody;
+pub use credential::Credential;
+pub use error::{SendError, SendErrorKind};
+pub use origin::{Address, Origin, OriginId, Scheme};
+pub use pool::Lease;
+pub use tls::{TlsClient, TlsSetupError};

@@ -1,0 +1,26 @@
+//! What one decision costs (match, bucket, order) at 10,000 routes and 1,000 tenants.
+//!
+//! Criterion prints the time of one decision for each kind of request; the bar is 1 µs for every one of them.
+
+use std::hint::black_box;
+
+use benches::{Kind, large_plan, requests};
+use criterion::{Criterion, criterion_group, criterion_main};
+use decisions::{Facts, decide};
+
+fn bench_decide(criterion: &mut Criterion) {
+    let Ok(plan) = large_plan() else { return };
+    let mut group = criterion.benchmark_group("decide");
+    for kind in Kind::ALL {
+        let requests = requests(kind);
+        let facts: Vec<Facts<'_>> = requests.iter().map(benches::Request::facts).collect();
+        let mut turns = facts.iter().cycle();
+        group.bench_function(kind.as_str(), |bencher| {
+            bencher.iter(|| turns.next().map(|facts| decide(black_box(&plan), black_box(facts))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench_decide);
+criterion_main!(benches);

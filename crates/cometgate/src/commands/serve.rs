@@ -1,0 +1,47 @@
+//! `cometgate serve`: the gateway.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use config::{Settings, Source, load_settings};
+use proxy::Observer;
+
+use crate::cli::Serve;
+use crate::exit::Failure;
+use crate::request_lines::{NoLines, RequestLines};
+use crate::running::{Running, block_on};
+use crate::{files, terminal};
+
+pub(crate) fn run(options: &Serve) -> Result<(), Failure> {
+    terminal::start_logging();
+    let settings = read_settings(&options.config.path)?;
+    let observer: Arc<dyn Observer> = if options.log_requests {
+        Arc::new(RequestLines::start().map_err(Failure::internal)?)
+    } else {
+        Arc::new(NoLines)
+    };
+    block_on(async {
+        let listener = TcpListener::bind(settings.listen)
+            .with_context(|| {
+                format!(
+                    "{} cannot be listened on (`listen` in {})",
+                    settings.listen,
+                    options.config.path.display()
+                )
+            })
+            .map_err(Failure::invalid)?;
+        Running::start(&settings, listener, observer)?.until_told().await
+    })
+}
+
+/// Reads the settings file that every command names.
+pub(crate) fn read_settings(path: &Path) -> Result<Settings, Failure> {
+    let text = files::read(path)
+        .with_context(|| {
+            format!("{} cannot be read; `cometgate init DIR …` writes a first configuration", path.display())
+        })
+        .map_err(Failure::invalid)?;
+    load_settings(Source { path, text: &text }).map_err(Failure::invalid)
+}

@@ -1,0 +1,43 @@
+//! How a command ends: the exit codes are part of the interface, the same for every command.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a command failed. 2, wrong usage, is given by the parser of arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Something that should not happen.
+    Internal = 1,
+    /// A file or a value that cannot be used.
+    InvalidInput = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A failure with its exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn invalid(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::InvalidInput, error: error.into() }
+    }
+
+    pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::Internal, error: error.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // With every cause, on one line.
+        write!(f, "{:#}", self.error)
+    }
+}

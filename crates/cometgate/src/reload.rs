@@ -1,0 +1,198 @@
+//! A changed file becomes the plan in force, or changes nothing and says why.
+//!
+//! Events are hints only: the directories are watched, not the files, because editors and Kubernetes replace files;
+//! and a stamp is looked at twice a second, because network mounts send no events and a link may change further up.
+//! What was read is compared byte for byte, so that one change is taken once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Problems, Source, load_map};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use proxy::SnapshotHandle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::files::{self, Stamp};
+use crate::prepare::{PrepareError, Preparer};
+
+/// A file counts as written once nothing has happened for this long.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// But a change is looked at after this long, even if writing goes on.
+const LONGEST_WAIT: Duration = Duration::from_millis(300);
+
+/// How often the stamps are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The route map and the tenants file.
+#[derive(Clone, Debug)]
+pub(crate) struct MapPaths {
+    pub(crate) routes: PathBuf,
+    pub(crate) tenants: PathBuf,
+}
+
+/// The text of both files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Texts {
+    pub(crate) routes: String,
+    pub(crate) tenants: String,
+}
+
+/// Why a pair of files is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("{0}: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}
+
+impl MapPaths {
+    pub(crate) fn read(&self) -> Result<Texts, Refused> {
+        let read =
+            |path: &PathBuf| files::read(path).map_err(|error| Refused::Unreadable(path.clone(), error));
+        Ok(Texts { routes: read(&self.routes)?, tenants: read(&self.tenants)? })
+    }
+
+    pub(crate) fn load(&self, texts: &Texts) -> Result<config::Loaded, Problems> {
+        let routes = Source { path: &self.routes, text: &texts.routes };
+        load_map(routes, Source { path: &self.tenants, text: &texts.tenants })
+    }
+
+    fn stamps(&self) -> [Option<Stamp>; 2] {
+        [files::stamp(&self.routes), files::stamp(&self.tenants)]
+    }
+}
+
+/// Keeps the plan in force up to date with its files.
+pub(crate) struct Reloader {
+    paths: MapPaths,
+    preparer: Preparer,
+    handle: Arc<SnapshotHandle>,
+    /// What is in force.
+    good: Texts,
+    /// What was looked at last, so that a refused file is complained about once.
+    seen: Option<Texts>,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        paths: MapPaths,
+        preparer: Preparer,
+        handle: Arc<SnapshotHandle>,
+        good: Texts,
+    ) -> Reloader {
+        Reloader { paths, preparer, handle, seen: Some(good.clone()), good }
+    }
+
+    /// Watches until told to stop. `now` asks for a look at once.
+    pub(crate) async fn run(mut self, mut now: mpsc::Receiver<()>, stop: CancellationToken) {
+        let (hint, mut hints) = mpsc::channel(1);
+        let _watcher = watch(&self.paths, hint);
+        let mut stamps = self.paths.stamps();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = now.recv() => {}
+                Some(()) = hints.recv() => settle(&mut hints).await,
+                _ = look.tick() => {
+                    let found = self.paths.stamps();
+                    if found == stamps {
+                        continue;
+                    }
+                    stamps = found;
+                    settle(&mut hints).await;
+                }
+            }
+            // Parsing a large map takes milliseconds that no request should wait for; this is not a worker's thread.
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let found = match self.paths.read() {
+            Ok(found) => found,
+            Err(error) => {
+                if self.seen.take().is_some() {
+                    tracing::error!("the configuration stays as it is, since a file cannot be read: {error}");
+                }
+                return;
+            }
+        };
+        if self.seen.as_ref() == Some(&found) {
+            return;
+        }
+        self.seen = Some(found.clone());
+        if found == self.good {
+            tracing::info!("the files are again what is in force");
+            return;
+        }
+        let Err(refused) = self.take(found.clone()) else { return };
+        tracing::error!("a change was refused, and what was in force stays:\n{refused}");
+        // A broken map must not keep a revoked key alive, nor a broken tenants file stand in the way of a rollback.
+        let with_good_routes = Texts { routes: self.good.routes.clone(), tenants: found.tenants.clone() };
+        let with_good_tenants = Texts { routes: found.routes, tenants: self.good.tenants.clone() };
+        for half in [with_good_routes, with_good_tenants] {
+            if half != self.good && self.take(half).is_ok() {
+                tracing::warn!("of the two files, the one without problems was taken");
+                return;
+            }
+        }
+    }
+
+    /// Puts a pair of files in force, or nothing.
+    fn take(&mut self, texts: Texts) -> Result<(), Refused> {
+        let loaded = self.paths.load(&texts)?;
+        let (version, tenants_version) =
+            (loaded.plan.route_version().to_owned(), loaded.tenants_version.clone());
+        let snapshot = self.preparer.prepare(loaded, Some(&self.handle.current()))?;
+        let before = self.handle.current().plan().route_version().to_owned();
+        self.handle.swap(snapshot);
+        self.good = texts;
+        tracing::info!("route map {version} is live (before: {before}; tenants {tenants_version})");
+        Ok(())
+    }
+}
+
+/// Waits until nothing has changed for a short while.
+async fn settle(hints: &mut mpsc::Receiver<()>) {
+    let latest = Instant::now() + LONGEST_WAIT;
+    while let Ok(Some(())) = tokio::time::timeout(QUIET, hints.recv()).await {
+        if Instant::now() >= latest {
+            return;
+        }
+    }
+}
+
+/// Watches the directories of both files. Without a watch the stamps still notice.
+fn watch(paths: &MapPaths, hint: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let notice = move |event: notify::Result<notify::Event>| {
+        // Reading the files is an event too, and would never end.
+        let is_access = matches!(&event, Ok(event) if event.kind.is_access());
+        if !is_access {
+            // One hint waiting is enough.
+            hint.try_send(()).ok();
+        }
+    };
+    let watched = notify::recommended_watcher(notice).and_then(|mut watcher| {
+        for path in [&paths.routes, &paths.tenants] {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            watcher.watch(directory.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
+        }
+        Ok(watcher)
+    });
+    match watched {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::warn!(%error, "the configuration's directory cannot be watched; changes are looked for twice a second");
+            None
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! One line for each request, so that a person sees where traffic goes.
+//!
+//! The line is made on the request path and written by a thread of its own; when that falls behind, lines are dropped
+//! and counted, since a slow terminal must not slow a request.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use proxy::{Observer, Record};
+
+use crate::terminal;
+
+/// Lines that may wait for the terminal.
+const WAITING: usize = 4096;
+
+/// Prints a line for each request.
+#[derive(Debug)]
+pub(crate) struct RequestLines {
+    lines: SyncSender<String>,
+    dropped: AtomicU64,
+}
+
+impl RequestLines {
+    /// Starts the thread that writes.
+    pub(crate) fn start() -> std::io::Result<RequestLines> {
+        let (lines, waiting) = sync_channel::<String>(WAITING);
+        std::thread::Builder::new().name("request-lines".to_owned()).spawn(move || {
+            for line in waiting {
+                terminal::result(&line);
+            }
+        })?;
+        Ok(RequestLines { lines, dropped: AtomicU64::new(0) })
+    }
+}
+
+impl Observer for RequestLines {
+    fn finished(&self, record: &Record<'_>) {
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let mut line = line(record);
+        if dropped > 0 {
+            write!(line, "  ({dropped} lines before this one were dropped)").ok();
+        }
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
+            self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Nobody watches.
+#[derive(Debug)]
+pub(crate) struct NoLines;
+
+impl Observer for NoLines {
+    fn finished(&self, _record: &Record<'_>) {}
+}
+
+fn line(record: &Record<'_>) -> String {
+    let plan = record.snapshot.plan();
+    let now = jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string();
+    let tenant = record.tenant.map_or("-", |id| &plan.tenant(id).name);
+    let route = record.route.map_or("-", |id| &plan.route(id).name);
+    let target = record.target.map_or_else(
+        || "-".to_owned(),
+        |(provider, role)| format!("{} ({})", plan.provider(provider).name, role.as_str()),
+    );
+    let status = record.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
+    let head = record.head_after.map_or_else(|| "-".to_owned(), millis);
+    format!(
+        "{now}  {:<10}  tenant {tenant}  route {route}  -> {target:<20}  {status}  head {head}  total {}  {}",
+        record.endpoint,
+        millis(record.elapsed),
+        record.outcome.as_str()
+    )
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,58 @@
+//! Finds the secrets that the map only names.
+
+use std::path::Path;
+
+use config::{CredentialSource, ProviderSettings};
+use upstream::Credential;
+
+/// A secret that cannot be had. The message names the place in the map and what to do, never a value.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: provider `{provider}`: {what}\n  help: {help}")]
+pub(crate) struct SecretError {
+    place: config::Place,
+    provider: String,
+    what: String,
+    help: String,
+}
+
+/// The credential of a provider.
+pub(crate) fn find(provider: &ProviderSettings) -> Result<Credential, SecretError> {
+    let failed = |what: String, help: String| SecretError {
+        place: provider.place.clone(),
+        provider: provider.name.clone(),
+        what,
+        help,
+    };
+    let (secret, named) = match &provider.credential {
+        CredentialSource::Client => return Ok(Credential::Client),
+        CredentialSource::Env(name) => {
+            let secret = std::env::var(name).map_err(|_| {
+                let help = format!(
+                    "start the gateway with {name} set to the provider's key, or name another credential"
+                );
+                failed(format!("the environment variable {name} is not set"), help)
+            })?;
+            (secret, format!("the environment variable {name}"))
+        }
+        CredentialSource::File(path) => {
+            let secret = read_secret(path).map_err(|error| {
+                let help = "write the provider's key into this file, readable by the gateway only".to_owned();
+                failed(format!("the file {} cannot be read: {error}", path.display()), help)
+            })?;
+            (secret, format!("the file {}", path.display()))
+        }
+    };
+    let help = "it must hold the provider's key and nothing else".to_owned();
+    if secret.is_empty() {
+        return Err(failed(format!("{named} is empty"), help));
+    }
+    Credential::bearer(&secret)
+        .map_err(|_| failed(format!("{named} has bytes that cannot be sent in a header"), help))
+}
+
+/// A file's text without the newline that editors put at its end.
+fn read_secret(path: &Path) -> std::io::Result<String> {
+    let text = crate::files::read(path)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}

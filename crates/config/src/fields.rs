@@ -1,0 +1,239 @@
+//! Takes the fields out of a TOML table one by one, and reports the ones that are wrong, missing or unknown.
+//!
+//! It stands where serde's derive would: serde stops at the first error of a file and repeats values in its messages,
+//! and an operator who pasted a key into the wrong field must not find it in a log.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::document::{Document, Named};
+use crate::names::quote;
+
+/// A value with its place.
+pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// A table of which fields are taken. [`Fields::finish`] reports what nobody asked for.
+#[derive(Debug)]
+pub(crate) struct Fields<'d, 't> {
+    document: &'d Document<'t>,
+    table: &'d DeTable<'t>,
+    at: usize,
+    /// What the table is, as in "route `x`"; for messages.
+    title: String,
+    known: Vec<&'static str>,
+}
+
+impl<'d, 't> Fields<'d, 't> {
+    pub(crate) fn new(
+        document: &'d Document<'t>,
+        table: &'d DeTable<'t>,
+        at: usize,
+        title: impl Into<String>,
+    ) -> Fields<'d, 't> {
+        Fields { document, table, at, title: title.into(), known: Vec::new() }
+    }
+
+    /// Where the table begins.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Calls the table by what is known of it by now.
+    pub(crate) fn set_title(&mut self, title: String) {
+        self.title = title;
+    }
+
+    /// A field of any type.
+    pub(crate) fn value(&mut self, name: &'static str) -> Option<&'d Value<'t>> {
+        self.learn(name);
+        self.table.get(name)
+    }
+
+    /// A field of any type that must be there.
+    pub(crate) fn required(&mut self, name: &'static str) -> Option<&'d Value<'t>> {
+        let value = self.value(name);
+        if value.is_none() {
+            self.document.problem(self.at, format!("{} has no `{name}`", self.title));
+        }
+        value
+    }
+
+    /// A string.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<Named> {
+        let value = self.value(name)?;
+        self.as_text(name, value)
+    }
+
+    /// A string that must be there.
+    pub(crate) fn required_text(&mut self, name: &'static str) -> Option<Named> {
+        let value = self.required(name)?;
+        self.as_text(name, value)
+    }
+
+    /// A string that obeys a rule.
+    pub(crate) fn checked_text(
+        &mut self,
+        name: &'static str,
+        is_valid: impl Fn(&str) -> bool,
+        rule: &str,
+    ) -> Option<Named> {
+        let text = self.text(name)?;
+        if is_valid(&text.text) {
+            return Some(text);
+        }
+        self.document.problem(text.at, format!("{} is not a valid `{name}`: {rule}", quote(&text.text)));
+        None
+    }
+
+    /// One of a few words.
+    pub(crate) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = choices.iter().find(|(word, _)| *word == text.text).map(|(_, choice)| *choice);
+        if found.is_none() {
+            let message = format!("`{name}` cannot be {}", quote(&text.text));
+            self.document.unknown(text.at, message, &text.text, choices.iter().map(|(word, _)| *word));
+        }
+        found
+    }
+
+    /// An integer within a range.
+    pub(crate) fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
+        let Some(value) = self.value(name) else { return default };
+        let DeValue::Integer(integer) = value.get_ref() else {
+            self.wrong_type(name, value, "an integer");
+            return default;
+        };
+        match u64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                let message = format!("`{name}` must be from {} to {}", range.start(), range.end());
+                self.document.problem(value.span().start, message);
+                default
+            }
+        }
+    }
+
+    /// A duration in milliseconds.
+    pub(crate) fn millis(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> Duration {
+        Duration::from_millis(self.integer(name, range, default))
+    }
+
+    /// A list of strings.
+    pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<Named>> {
+        let value = self.value(name)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(name, value, "a list of strings");
+            return None;
+        };
+        Some(array.iter().filter_map(|item| self.as_text(name, item)).collect())
+    }
+
+    /// A table inside this one.
+    pub(crate) fn table(&mut self, name: &'static str) -> Option<Fields<'d, 't>> {
+        let (key, value) = self.table.get_key_value(name).unzip();
+        let at = key.map_or(self.at, |key| key.span().start);
+        self.learn(name);
+        let title = format!("`{name}` of {}", self.title);
+        self.as_table(name, value?, at, title)
+    }
+
+    /// The entries of a table of tables, `[providers.openai]`, in the file's order.
+    pub(crate) fn entries(&mut self, name: &'static str, kind: &str) -> Vec<(Named, Fields<'d, 't>)> {
+        let Some(value) = self.value(name) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(name, value, "a table");
+            return Vec::new();
+        };
+        named_values(table)
+            .filter_map(|(key, value)| {
+                let title = format!("{kind} {}", quote(&key.text));
+                let fields = self.as_table(name, value, key.at, title)?;
+                Some((key, fields))
+            })
+            .collect()
+    }
+
+    /// The items of a list of tables, `[[routes]]`.
+    pub(crate) fn items(&mut self, name: &'static str, kind: &str) -> Vec<Fields<'d, 't>> {
+        let Some(value) = self.value(name) else { return Vec::new() };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(name, value, &format!("a list of tables, each headed `[[{name}]]`"));
+            return Vec::new();
+        };
+        array
+            .iter()
+            .filter_map(|item| self.as_table(name, item, item.span().start, format!("a {kind}")))
+            .collect()
+    }
+
+    /// Reports a value of another type than it should have; never the value itself.
+    pub(crate) fn wrong_type(&self, name: &str, value: &Value<'_>, expected: &str) {
+        let message = format!("`{name}` must be {expected}, not {}", describe(value.get_ref()));
+        self.document.problem(value.span().start, message);
+    }
+
+    /// Reports every field that nobody took.
+    pub(crate) fn finish(self) {
+        for key in self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
+            let message = format!("{} has no field {}", self.title, quote(key.get_ref()));
+            self.document.unknown(key.span().start, message, key.get_ref(), self.known.iter().copied());
+        }
+    }
+
+    fn learn(&mut self, name: &'static str) {
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
+    }
+
+    fn as_text(&self, name: &str, value: &Value<'_>) -> Option<Named> {
+        if let DeValue::String(text) = value.get_ref() {
+            return Some(Named { text: text.clone().into_owned(), at: value.span().start });
+        }
+        self.wrong_type(name, value, "a string");
+        None
+    }
+
+    fn as_table(&self, name: &str, value: &'d Value<'t>, at: usize, title: String) -> Option<Fields<'d, 't>> {
+        if let DeValue::Table(table) = value.get_ref() {
+            return Some(Fields::new(self.document, table, at, title));
+        }
+        self.wrong_type(name, value, "a table");
+        None
+    }
+}
+
+/// The entries of a table in the file's order; the parser sorts them by name.
+pub(crate) fn named_values<'d, 't>(
+    table: &'d DeTable<'t>,
+) -> impl Iterator<Item = (Named, &'d Value<'t>)> + use<'d, 't> {
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(key, value)| {
+            let key = Named { text: key.get_ref().clone().into_owned(), at: key.span().start };
+            (key, value)
+        })
+        .collect();
+    entries.sort_by_key(|(key, _)| key.at);
+    entries.into_iter()
+}
+
+fn describe(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,106 @@
+//! `[providers.NAME]` of the map: where a provider lives and where its credential comes from.
+//!
+//! This is where an operator is most likely to paste a secret, so no value is repeated in a message.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use crate::base_url::BaseUrl;
+use crate::document::{Document, Named};
+use crate::fields::{Fields, Value};
+use crate::load::{CredentialSource, ProviderSettings};
+use crate::map_file::check_name;
+
+const LONGEST_CONNECT_MS: u64 = 60_000;
+const CONNECT_MS: u64 = 5_000;
+
+/// One `[providers.NAME]`.
+#[derive(Debug)]
+pub(crate) struct ProviderEntry {
+    pub(crate) name: Named,
+    pub(crate) settings: Option<ProviderSettings>,
+    /// Where its credential is named.
+    pub(crate) credential_at: usize,
+    pub(crate) takes_client_key: bool,
+}
+
+pub(crate) fn read_provider(
+    document: &Document<'_>,
+    name: Named,
+    mut fields: Fields<'_, '_>,
+) -> ProviderEntry {
+    check_name(document, "provider", &name);
+    let base_url = fields.required_text("base_url").and_then(|text| {
+        let parsed = text.text.parse::<BaseUrl>();
+        parsed.map_err(|error| document.problem(text.at, error.to_string())).ok()
+    });
+    let value = fields.required("credential");
+    let credential_at = value.map_or(name.at, |value| value.span().start);
+    let credential = value.and_then(|value| read_credential(document, value));
+    let connect_timeout = fields.millis("connect_timeout_ms", 1..=LONGEST_CONNECT_MS, CONNECT_MS);
+    fields.finish();
+    let takes_client_key = credential == Some(CredentialSource::Client);
+    let settings = base_url.zip(credential).map(|(base_url, credential)| ProviderSettings {
+        name: name.text.clone(),
+        base_url,
+        credential,
+        connect_timeout,
+        place: document.place(credential_at),
+    });
+    ProviderEntry { name, settings, credential_at, takes_client_key }
+}
+
+fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<CredentialSource> {
+    let at = value.span().start;
+    let help =
+        "write { env = \"VARIABLE\" }, { file = \"/path\" } or \"client\" (the caller's own key goes on)";
+    let table = match value.get_ref() {
+        DeValue::String(word) if word == "client" => return Some(CredentialSource::Client),
+        DeValue::Table(table) => table,
+        DeValue::String(_) => {
+            document.problem_with_help(at, "a credential is named here, never written here", help);
+            return None;
+        }
+        _ => {
+            document.problem_with_help(at, "`credential` must be a table or \"client\"", help);
+            return None;
+        }
+    };
+    let mut fields = Fields::new(document, table, at, "`credential`");
+    let env = fields.text("env");
+    let file = fields.text("file");
+    fields.finish();
+    match (env, file) {
+        (Some(env), None) if is_variable(&env.text) => Some(CredentialSource::Env(env.text)),
+        (Some(env), None) => {
+            // Most likely the key itself, so it is not repeated.
+            let message = "`env` must name an environment variable: letters, digits and `_`, no digit first";
+            document.problem(env.at, message);
+            None
+        }
+        (None, Some(file)) if Path::new(&file.text).is_absolute() && !file.text.contains('\0') => {
+            Some(CredentialSource::File(PathBuf::from(file.text)))
+        }
+        (None, Some(file)) => {
+            document.problem(file.at, "`file` must be an absolute path");
+            None
+        }
+        (Some(_), Some(_)) => {
+            document.problem_with_help(at, "`credential` has both `env` and `file`", help);
+            None
+        }
+        (None, None) => {
+            document.problem_with_help(at, "`credential` names no secret", help);
+            None
+        }
+    }
+}
+
+pub(crate) fn is_variable(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty()
+        && name.len() <= 256
+        && name.bytes().all(allowed)
+        && !name.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,234 @@
+//! Names to ids: every reference of the map and the tenants file is looked up, and the ones that lead nowhere are
+//! reported with the name that was probably meant.
+
+use std::collections::HashMap;
+
+use decisions::plan::{
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, PlanParts, Provider,
+    Route, Scope, Tenant,
+};
+use decisions::{AliasId, CohortId, ProviderId, TenantId};
+
+use crate::document::{Document, Named};
+use crate::map_file::{AliasEntry, BucketingEntry, CohortEntry, MapFile, RouteEntry};
+use crate::names::quote;
+use crate::provider_entry::ProviderEntry;
+use crate::tenants_file::TenantsFile;
+
+/// What the names of both files stand for. What is missing has been reported.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) primary: Option<ProviderId>,
+    pub(crate) default_tenant: Option<TenantId>,
+    pub(crate) aliases: Vec<Alias>,
+    pub(crate) cohorts: Vec<Cohort>,
+    /// In the order of the map's routes.
+    pub(crate) routes: Vec<RouteRefs>,
+    tenants: Vec<Tenant>,
+}
+
+/// What a route refers to.
+#[derive(Debug)]
+pub(crate) struct RouteRefs {
+    pub(crate) scope: Option<Scope>,
+    /// The outer is missing when the name is unknown, the inner for every alias.
+    pub(crate) alias: Option<Option<AliasId>>,
+    pub(crate) primary: Option<ProviderId>,
+    pub(crate) fallback: Option<ProviderId>,
+    pub(crate) canary: Option<ProviderId>,
+}
+
+/// Names of one kind and what they stand for.
+struct Names<'n, Id> {
+    kind: &'static str,
+    ids: HashMap<&'n str, Id>,
+    in_file: Vec<&'n str>,
+}
+
+impl<'n, Id: Copy> Names<'n, Id> {
+    fn new(kind: &'static str, names: impl Iterator<Item = (&'n str, Id)> + Clone) -> Names<'n, Id> {
+        let in_file = names.clone().map(|(name, _)| name).collect();
+        Names { kind, ids: names.collect(), in_file }
+    }
+
+    fn find(&self, document: &Document<'_>, name: &Named) -> Option<Id> {
+        let id = self.ids.get(name.text.as_str()).copied();
+        if id.is_none() {
+            let message = format!("there is no {} {}", self.kind, quote(&name.text));
+            document.unknown(name.at, message, &name.text, self.in_file.iter().copied());
+        }
+        id
+    }
+}
+
+struct Tables<'n> {
+    providers: Names<'n, ProviderId>,
+    aliases: Names<'n, AliasId>,
+    /// Missing when the tenants file could not be read; then nothing that may name a tenant is reported.
+    tenants: Option<Names<'n, TenantId>>,
+    scopes: Names<'n, Scope>,
+}
+
+/// Looks every name up.
+pub(crate) fn resolve(
+    map: &MapFile,
+    tenants_file: Option<&TenantsFile>,
+    document: &Document<'_>,
+    tenants_document: &Document<'_>,
+) -> Resolved {
+    let tables = make_tables(map, tenants_file);
+    let provider = |name: &Named| tables.providers.find(document, name);
+    let routes = map
+        .routes
+        .iter()
+        .map(|route| RouteRefs {
+            scope: route.tenant_or_cohort.as_ref().and_then(|name| find_scope(&tables, document, name)),
+            alias: route.alias.as_ref().and_then(|name| match name.text.as_str() {
+                "*" => Some(None),
+                _ => tables.aliases.find(document, name).map(Some),
+            }),
+            primary: route.primary.as_ref().and_then(provider),
+            fallback: route.fallback.as_ref().and_then(provider),
+            canary: route.canary.as_ref().and_then(|canary| canary.provider.as_ref()).and_then(provider),
+        })
+        .collect();
+    let tenants = tenants_file.map_or(&[][..], |file| &file.tenants).iter().map(|entry| Tenant {
+        name: entry.name.text.clone(),
+        allowed_aliases: match &entry.allowed_aliases {
+            None => AllowedAliases::All,
+            Some(names) => {
+                let find = |name| tables.aliases.find(tenants_document, name);
+                let mut ids: Vec<AliasId> = names.iter().filter_map(find).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                AllowedAliases::Only(ids)
+            }
+        },
+    });
+    Resolved {
+        primary: map.primary.as_ref().and_then(provider),
+        default_tenant: map
+            .default_tenant
+            .as_ref()
+            .and_then(|name| tables.tenants.as_ref().and_then(|tenants| tenants.find(document, name))),
+        aliases: map.aliases.iter().map(|entry| make_alias(map, &tables, document, entry)).collect(),
+        cohorts: map.cohorts.iter().map(|entry| make_cohort(&tables, document, entry)).collect(),
+        routes,
+        tenants: tenants.collect(),
+    }
+}
+
+fn make_tables<'n>(map: &'n MapFile, tenants_file: Option<&'n TenantsFile>) -> Tables<'n> {
+    let providers = map.providers.iter().map(|entry| entry.name.text.as_str());
+    let aliases = map.aliases.iter().map(|entry| entry.name.text.as_str());
+    let cohorts = map.cohorts.iter().map(|entry| entry.name.text.as_str());
+    let tenants = tenants_file.map_or(&[][..], |file| &file.tenants);
+    let tenants = tenants.iter().map(|entry| entry.name.text.as_str());
+    let scopes = (0..)
+        .map(|id| Scope::Cohort(CohortId(id)))
+        .zip(cohorts)
+        .chain((0..).map(|id| Scope::Tenant(TenantId(id))).zip(tenants.clone()))
+        .chain([(Scope::Everyone, "*")])
+        .map(|(scope, name)| (name, scope));
+    Tables {
+        providers: Names::new("provider", providers.zip((0..).map(ProviderId))),
+        aliases: Names::new("alias", aliases.zip((0..).map(AliasId))),
+        tenants: tenants_file.map(|_| Names::new("tenant", tenants.zip((0..).map(TenantId)))),
+        scopes: Names::new("tenant or cohort", scopes),
+    }
+}
+
+fn find_scope(tables: &Tables<'_>, document: &Document<'_>, name: &Named) -> Option<Scope> {
+    match &tables.tenants {
+        Some(_) => tables.scopes.find(document, name),
+        None => tables.scopes.ids.get(name.text.as_str()).copied(),
+    }
+}
+
+fn make_alias(map: &MapFile, tables: &Tables<'_>, document: &Document<'_>, entry: &AliasEntry) -> Alias {
+    let mut model_ids = vec![None; map.providers.len()];
+    for (provider, id) in &entry.model_ids {
+        if let Some(found) = tables.providers.find(document, provider)
+            && let Some(slot) = model_ids.get_mut(found.index())
+        {
+            *slot = Some(id.clone());
+        }
+    }
+    Alias { name: entry.name.text.clone(), model_ids }
+}
+
+fn make_cohort(tables: &Tables<'_>, document: &Document<'_>, entry: &CohortEntry) -> Cohort {
+    let name = entry.name.text.clone();
+    if tables.tenants.as_ref().is_some_and(|tenants| tenants.ids.contains_key(name.as_str())) {
+        let message = format!("{} is the name of a tenant: a cohort needs another", quote(&name));
+        document.problem(entry.name.at, message);
+    }
+    if let Some(bucketing) = &entry.bucketing {
+        return Cohort { members: CohortMembers::Buckets(make_bucketing(bucketing, &name)), name };
+    }
+    let mut members = Vec::new();
+    let mut first_at = HashMap::new();
+    for tenant in entry.tenants.iter().flatten() {
+        if let Some(at) = first_at.insert(tenant.text.as_str(), tenant.at) {
+            let line = document.line(at);
+            document.problem(tenant.at, format!("{} is already on line {line}", quote(&tenant.text)));
+        }
+        members.extend(tables.tenants.as_ref().and_then(|tenants| tenants.find(document, tenant)));
+    }
+    Cohort { name, members: CohortMembers::Tenants(members) }
+}
+
+/// A share that could not be read is reported, and stands for nobody until the file is refused.
+fn make_bucketing(entry: &BucketingEntry, default_salt: &str) -> Bucketing {
+    Bucketing {
+        share: entry.share.unwrap_or_default(),
+        sticky_by: entry.sticky_by.clone(),
+        salt: entry.salt.clone().unwrap_or_else(|| default_salt.to_owned()),
+    }
+}
+
+impl Resolved {
+    /// The plan's parts, unless something is missing.
+    pub(crate) fn into_parts(self, map: &MapFile) -> Option<PlanParts> {
+        let provider = |entry: &ProviderEntry| Provider {
+            name: entry.name.text.clone(),
+            credential: if entry.takes_client_key { CredentialKind::Client } else { CredentialKind::Ours },
+        };
+        let routes: Option<Vec<Route>> =
+            map.routes.iter().zip(&self.routes).map(|(entry, refs)| make_route(entry, refs)).collect();
+        Some(PlanParts {
+            route_version: map.version.as_ref()?.text.clone(),
+            unlisted_models: map.unlisted_models,
+            primary_provider: self.primary?,
+            default_tenant: self.default_tenant,
+            providers: map.providers.iter().map(provider).collect(),
+            aliases: self.aliases,
+            tenants: self.tenants,
+            cohorts: self.cohorts,
+            routes: routes?,
+        })
+    }
+}
+
+fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
+    let name = entry.name.as_ref()?.text.clone();
+    let canary = match &entry.canary {
+        None => None,
+        Some(canary) => Some(Canary {
+            provider: refs.canary?,
+            bucketing: make_bucketing(&canary.bucketing, &name),
+            generation: canary.generation,
+        }),
+    };
+    Some(Route {
+        scope: refs.scope?,
+        alias: refs.alias?,
+        mode: entry.mode?,
+        primary: refs.primary?,
+        fallback: refs.fallback,
+        canary,
+        stateful_canary: entry.stateful_canary,
+        timeout: entry.timeout,
+        name,
+    })
+}

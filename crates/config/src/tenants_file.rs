@@ -1,0 +1,113 @@
+//! `tenants.toml`: who may call, known by the hashes of their keys.
+//!
+//! Hashes only, so the file can be read by whoever may read the map. A key itself pasted in place of its hash is
+//! refused without being repeated.
+
+use std::collections::HashMap;
+
+use crate::document::{Document, Named};
+use crate::fields::Fields;
+use crate::names::{NAME_RULE, VERSION_RULE, is_name, is_version, quote};
+
+/// The file's content.
+#[derive(Debug)]
+pub(crate) struct TenantsFile {
+    pub(crate) version: Option<Named>,
+    pub(crate) tenants: Vec<TenantEntry>,
+}
+
+/// One `[tenants.NAME]`.
+#[derive(Debug)]
+pub(crate) struct TenantEntry {
+    pub(crate) name: Named,
+    pub(crate) keys: Vec<KeyHash>,
+    pub(crate) allowed_aliases: Option<Vec<Named>>,
+}
+
+/// One hash of a key.
+#[derive(Debug)]
+pub(crate) struct KeyHash {
+    pub(crate) sha256: [u8; 32],
+    at: usize,
+}
+
+impl TenantsFile {
+    /// Reads the file; nothing when its syntax is broken. What is wrong is reported to the document.
+    pub(crate) fn read(document: &Document<'_>) -> Option<TenantsFile> {
+        let Some(table) = document.parse() else {
+            document.check_end_line(None);
+            return None;
+        };
+        let mut fields = Fields::new(document, &table, 0, "the tenants file");
+        fields.required("version");
+        let version = fields.checked_text("version", is_version, VERSION_RULE);
+        document.check_end_line(version.as_ref().map(|version| version.text.as_str()));
+        let tenants = fields
+            .entries("tenants", "tenant")
+            .into_iter()
+            .map(|(name, fields)| read_tenant(document, name, fields))
+            .collect();
+        fields.finish();
+        let file = TenantsFile { version, tenants };
+        file.check_distinct_keys(document);
+        Some(file)
+    }
+
+    fn check_distinct_keys(&self, document: &Document<'_>) {
+        let mut seen: HashMap<[u8; 32], (&str, usize)> = HashMap::new();
+        for tenant in &self.tenants {
+            for key in &tenant.keys {
+                let Some((holder, at)) = seen.insert(key.sha256, (&tenant.name.text, key.at)) else {
+                    continue;
+                };
+                let line = document.line(at);
+                let message = if holder == tenant.name.text {
+                    format!("this key is listed twice; first on line {line}")
+                } else {
+                    format!(
+                        "this key is also {}'s, on line {line}: a key belongs to one tenant",
+                        quote(holder)
+                    )
+                };
+                document.problem(key.at, message);
+            }
+        }
+    }
+}
+
+fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>) -> TenantEntry {
+    if !is_name(&name.text) {
+        document.problem(name.at, format!("{} cannot be a tenant's name: {NAME_RULE}", quote(&name.text)));
+    }
+    fields.required("key_sha256");
+    let hashes = fields.texts("key_sha256").unwrap_or_default();
+    let keys = hashes.iter().filter_map(|hash| read_hash(document, hash)).collect();
+    let allowed_aliases = fields.texts("allowed_aliases");
+    fields.finish();
+    TenantEntry { name, keys, allowed_aliases }
+}
+
+fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
+    let mut sha256 = [0_u8; 32];
+    let digits = hash.text.as_bytes();
+    let is_hash = digits.len() == 64
+        && sha256.iter_mut().zip(digits.chunks_exact(2)).all(|(byte, pair)| {
+            let value = pair.iter().try_fold(0, |value, digit| Some(value * 16 + hex_value(*digit)?));
+            value.map(|value| *byte = value).is_some()
+        });
+    if !is_hash {
+        let help =
+            "`cometgate tenants add NAME` makes a key and writes its hash here; the key itself stays out";
+        document.problem_with_help(hash.at, "a key hash is 64 lowercase hexadecimal digits", help);
+        return None;
+    }
+    Some(KeyHash { sha256, at: hash.at })
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}

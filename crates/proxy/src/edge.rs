@@ -1,0 +1,76 @@
+//! The only place where tower layers are composed: what surrounds every request, whatever it asks for.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use hyper_util::service::TowerToHyperService;
+use tower::{Service, ServiceBuilder, service_fn};
+use tower_http::BoxError;
+use tower_http::body::UnsyncBoxBody;
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+
+use crate::error::Error;
+use crate::error_response;
+use crate::handler::handle;
+use crate::response::GatewayBody;
+use crate::worker::Context;
+
+/// The gateway's own id of a request, beside the provider's `x-request-id`.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
+
+/// The body as it leaves the edge.
+pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The service of one connection.
+pub(crate) fn service(
+    context: Arc<Context>,
+) -> TowerToHyperService<
+    impl Service<Request<Incoming>, Response = Response<EdgeBody>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static,
+> {
+    let handler = service_fn(move |request| {
+        let context = Arc::clone(&context);
+        async move { Ok::<_, Infallible>(handle(context, request).await) }
+    });
+    let stack = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(REQUEST_ID.clone(), RandomId))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID.clone()))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+        .layer(CatchPanicLayer::custom(PanicAnswer))
+        .service(handler);
+    TowerToHyperService::new(stack)
+}
+
+/// Ids that say nothing but which request.
+#[derive(Clone, Copy)]
+struct RandomId;
+
+impl MakeRequestId for RandomId {
+    fn make_request_id<B>(&mut self, _request: &Request<B>) -> Option<RequestId> {
+        let text = format!("{:032x}", fastrand::u128(..));
+        HeaderValue::try_from(text).ok().map(RequestId::new)
+    }
+}
+
+/// A panic is a fault of ours: a 500 for this request, and every other goes on.
+#[derive(Clone, Copy)]
+struct PanicAnswer;
+
+impl ResponseForPanic for PanicAnswer {
+    type ResponseBody = GatewayBody;
+
+    fn response_for_panic(
+        &mut self,
+        _cause: Box<dyn std::any::Any + Send + 'static>,
+    ) -> Response<GatewayBody> {
+        tracing::error!("a request handler panicked; the caller was answered with 500");
+        error_response::respond(&Error::Internal).0
+    }
+}

@@ -1,0 +1,81 @@
+//! Every way in which the gateway itself answers with an error. Closed; `error_response.rs` gives each its face.
+
+use upstream::SendError;
+
+use crate::request::peek::PeekError;
+
+/// An error that the caller is told of.
+#[derive(Debug)]
+pub enum Error {
+    /// The path is not below `/v1`.
+    OutsideV1 {
+        /// It would be a known path with `/v1` before it.
+        lacks_prefix: bool,
+    },
+    /// The path has dot segments, empty segments or an encoded spelling of a routed endpoint.
+    OddPath,
+    /// CONNECT or TRACE.
+    Method,
+    /// No bearer key.
+    MissingKey,
+    /// More than one `Authorization` header.
+    TwoKeys,
+    /// A key that nobody has listed.
+    UnknownKey,
+    /// A key that the gateway made, on the way to a provider that takes the caller's own.
+    GatewayKeyNotForwarded {
+        /// The provider.
+        provider: String,
+    },
+    /// A `model` in the query string.
+    ModelInQuery,
+    /// A compressed request body.
+    EncodedBody,
+    /// The body is longer than the limit.
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The caller's connection failed while it sent the body.
+    BodyBroken,
+    /// All buffers for bodies are in use.
+    NoRoom,
+    /// The body cannot be routed.
+    Body(PeekError),
+    /// No such alias for this tenant.
+    UnknownModel {
+        /// As sent.
+        model: String,
+    },
+    /// The tenant is limited to aliases, and this path has none.
+    RestrictedTenant,
+    /// The route is switched off.
+    RouteDisabled {
+        /// Its name.
+        route: String,
+    },
+    /// The provider could not be reached, or ended the connection without an answer.
+    Unreachable {
+        /// The provider.
+        provider: String,
+        /// How far it got.
+        source: SendError,
+    },
+    /// The provider did not begin to answer in time.
+    HeadTimeout {
+        /// The provider.
+        provider: String,
+        /// The time it had, in milliseconds.
+        timeout_ms: u128,
+    },
+    /// A fault of the gateway.
+    Internal,
+}
+
+impl From<PeekError> for Error {
+    fn from(error: PeekError) -> Error {
+        Error::Body(error)
+    }
+}

@@ -1,0 +1,293 @@
+//! The one place that gives an error its status, its code and its words: OpenAI's shape, and what to do.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::request::peek::PeekError;
+use crate::response::GatewayBody;
+
+/// The name that OpenAI's clients read: whether to try again.
+const SHOULD_RETRY: &str = "x-should-retry";
+
+/// At most this much of what a caller sent is shown back.
+const MOST_ECHOED: usize = 128;
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Face<'a>,
+}
+
+/// OpenAI's error object: all four keys, always.
+#[derive(Serialize)]
+struct Face<'a> {
+    message: Cow<'a, str>,
+    r#type: &'a str,
+    param: Option<&'a str>,
+    code: &'static str,
+    #[serde(skip)]
+    status: StatusCode,
+    #[serde(skip)]
+    should_retry: Option<bool>,
+}
+
+/// The answer for an error, and its code for the record.
+pub(crate) fn respond(error: &Error) -> (Response<GatewayBody>, &'static str) {
+    let face = face(error);
+    let (status, code, should_retry) = (face.status, face.code, face.should_retry);
+    let mut response = json(status, &Envelope { error: face });
+    if let Some(should_retry) = should_retry {
+        let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
+        response.headers_mut().insert(SHOULD_RETRY, value);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    (response, code)
+}
+
+/// A JSON answer of the gateway's own.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<GatewayBody> {
+    // Serialising our own strings and numbers cannot fail.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(GatewayBody::whole(bytes.into()));
+    *response.status_mut() = status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn face(error: &Error) -> Face<'_> {
+    match error {
+        Error::OutsideV1 { .. } | Error::OddPath | Error::Method => path_face(error),
+        Error::MissingKey | Error::TwoKeys | Error::UnknownKey | Error::GatewayKeyNotForwarded { .. } => {
+            key_face(error)
+        }
+        Error::Body(error) => peek_face(error),
+        Error::ModelInQuery
+        | Error::EncodedBody
+        | Error::BodyTooLarge { .. }
+        | Error::BodyTimeout
+        | Error::BodyBroken
+        | Error::NoRoom => body_face(error),
+        Error::UnknownModel { .. } | Error::RestrictedTenant | Error::RouteDisabled { .. } => {
+            route_face(error)
+        }
+        Error::Unreachable { .. } | Error::HeadTimeout { .. } | Error::Internal => provider_face(error),
+    }
+}
+
+fn invalid<'a>(status: StatusCode, code: &'static str, message: impl Into<Cow<'a, str>>) -> Face<'a> {
+    let message = message.into();
+    Face { message, r#type: "invalid_request_error", param: None, code, status, should_retry: None }
+}
+
+fn path_face(error: &Error) -> Face<'_> {
+    match error {
+        Error::OutsideV1 { lacks_prefix: true } => invalid(
+            StatusCode::NOT_FOUND,
+            "unknown_path",
+            "This path needs /v1 before it: end the base URL of your client with /v1.",
+        ),
+        Error::OddPath => invalid(
+            StatusCode::BAD_REQUEST,
+            "odd_path",
+            "The path has an empty or dot segment, or an endpoint spelled with percent-encoding; write it plainly, \
+             without a slash at its end.",
+        ),
+        Error::Method => {
+            invalid(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not served.")
+        }
+        _ => invalid(
+            StatusCode::NOT_FOUND,
+            "unknown_path",
+            "This gateway serves the OpenAI API below /v1 only, for example POST /v1/chat/completions.",
+        ),
+    }
+}
+
+fn key_face(error: &Error) -> Face<'_> {
+    match error {
+        Error::TwoKeys => invalid(
+            StatusCode::BAD_REQUEST,
+            "two_credentials",
+            "The request has more than one Authorization header; send exactly one.",
+        ),
+        Error::GatewayKeyNotForwarded { provider } => invalid(
+            StatusCode::UNAUTHORIZED,
+            "invalid_api_key",
+            format!(
+                "Provider `{provider}` takes the caller's own key, and this is a key of the gateway, which it does \
+                 not know. Send your key for `{provider}`, or have the operator set a credential for it."
+            ),
+        ),
+        Error::UnknownKey => invalid(
+            StatusCode::UNAUTHORIZED,
+            "invalid_api_key",
+            "Incorrect API key provided. Send a key of this gateway; its operator makes one with `cometgate tenants \
+             add NAME`.",
+        ),
+        _ => invalid(
+            StatusCode::UNAUTHORIZED,
+            "missing_api_key",
+            "You didn't provide an API key. Send it in an Authorization header: `Authorization: Bearer YOUR_KEY`.",
+        ),
+    }
+}
+
+fn body_face(error: &Error) -> Face<'_> {
+    match error {
+        Error::ModelInQuery => Face {
+            param: Some("model"),
+            ..invalid(
+                StatusCode::BAD_REQUEST,
+                "model_in_query",
+                "`model` stands in the query string, where it would contradict the body; send it in the JSON body only.",
+            )
+        },
+        Error::EncodedBody => invalid(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            "The request body is compressed; send it without Content-Encoding.",
+        ),
+        Error::BodyTooLarge { limit } => invalid(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "request_too_large",
+            format!(
+                "The request body is over this gateway's limit of {limit} bytes (`limits.max_body_bytes`)."
+            ),
+        ),
+        Error::NoRoom => Face {
+            r#type: "server_error",
+            should_retry: Some(true),
+            ..invalid(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "gateway_overloaded",
+                "The gateway holds as many request bodies as it may; try again shortly.",
+            )
+        },
+        _ => invalid(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "The request body did not arrive whole in time.",
+        ),
+    }
+}
+
+fn peek_face(error: &PeekError) -> Face<'_> {
+    let bad = |code, message: Cow<'static, str>| invalid(StatusCode::BAD_REQUEST, code, message);
+    match error {
+        PeekError::NotUtf8 => bad("invalid_json", "The body is not JSON: it is not valid UTF-8.".into()),
+        PeekError::Syntax { line, column } => {
+            let message = format!("The body is not valid JSON: see line {line}, column {column}.");
+            bad("invalid_json", message.into())
+        }
+        PeekError::NotAnObject => {
+            bad("invalid_json", "The body must be a JSON object, with `model` as one of its fields.".into())
+        }
+        PeekError::Duplicate(field) => Face {
+            param: Some(field),
+            ..bad(
+                "duplicate_key",
+                format!(
+                    "The body has `{field}` more than once (also counting escaped spellings); send it once."
+                )
+                .into(),
+            )
+        },
+        PeekError::NoModel => Face {
+            param: Some("model"),
+            ..bad("missing_required_parameter", "You must provide a `model` parameter.".into())
+        },
+        PeekError::ModelNotText => {
+            Face { param: Some("model"), ..bad("invalid_type", "`model` must be a non-empty string.".into()) }
+        }
+    }
+}
+
+fn route_face(error: &Error) -> Face<'_> {
+    match error {
+        Error::UnknownModel { model } => Face {
+            param: Some("model"),
+            ..invalid(
+                StatusCode::NOT_FOUND,
+                "model_not_found",
+                format!(
+                    "The model `{}` does not exist or you do not have access to it. GET /v1/models lists the ones \
+                     that you may use.",
+                    echo(model)
+                ),
+            )
+        },
+        Error::RouteDisabled { route } => Face {
+            r#type: "server_error",
+            should_retry: Some(false),
+            ..invalid(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "route_disabled",
+                format!("The operator of this gateway has disabled the route `{route}`."),
+            )
+        },
+        _ => invalid(
+            StatusCode::FORBIDDEN,
+            "path_not_allowed",
+            "Your key is limited to certain models, and the gateway does not read the model of this path. It may use \
+             /v1/chat/completions, /v1/responses, /v1/embeddings and GET /v1/models.",
+        ),
+    }
+}
+
+fn provider_face(error: &Error) -> Face<'_> {
+    let failed = |status, code, message: String| Face {
+        message: message.into(),
+        r#type: "server_error",
+        param: None,
+        code,
+        status,
+        should_retry: None,
+    };
+    match error {
+        Error::Unreachable { provider, source } => failed(
+            StatusCode::BAD_GATEWAY,
+            "provider_unreachable",
+            format!("Provider `{provider}` could not be reached: {source}."),
+        ),
+        Error::HeadTimeout { provider, timeout_ms } => failed(
+            StatusCode::GATEWAY_TIMEOUT,
+            "provider_timeout",
+            format!("Provider `{provider}` did not begin to answer within {timeout_ms} ms."),
+        ),
+        _ => failed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "gateway_error",
+            "The gateway failed to handle this request.".to_owned(),
+        ),
+    }
+}
+
+/// A caller's text, shortened and with control characters escaped.
+fn echo(text: &str) -> String {
+    let shown: String = text.chars().flat_map(char::escape_debug).take(MOST_ECHOED).collect();
+    if text.chars().flat_map(char::escape_debug).nth(MOST_ECHOED).is_some() { shown + "…" } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_name_is_shown_short_and_escaped() {
+        assert_eq!(echo("gpt\n\u{1b}[31m"), "gpt\\n\\u{1b}[31m");
+        assert_eq!(echo(&"m".repeat(500)).chars().count(), MOST_ECHOED + 1);
+    }
+
+    #[test]
+    fn every_error_body_has_openais_four_keys() {
+        let error = Error::UnknownModel { model: "nope".into() };
+        let text = serde_json::to_value(Envelope { error: face(&error) }).unwrap();
+        let keys: Vec<&String> = text["error"].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["code", "message", "param", "type"]);
+    }
+}

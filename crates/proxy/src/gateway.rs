@@ -1,0 +1,142 @@
+//! The running gateway: one listener, an event loop for each core, and the way to end it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::observer::Observer;
+use crate::snapshot::SnapshotHandle;
+use crate::worker::{Accepted, Context, Drain, Worker};
+
+/// How long to wait when the system has no file descriptor left.
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+
+/// What a gateway is made of.
+pub struct Setup {
+    /// Where it listens.
+    pub listener: std::net::TcpListener,
+    /// Event loops; providers' origins must have been made for as many.
+    pub workers: usize,
+    /// What it serves.
+    pub snapshot: Arc<SnapshotHandle>,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Who hears of every request.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    address: SocketAddr,
+    accepting: CancellationToken,
+    drain: Drain,
+    live: Arc<Live>,
+    acceptor: JoinHandle<Vec<Worker>>,
+}
+
+impl Gateway {
+    /// Starts the event loops, and accepting on the runtime of the caller.
+    ///
+    /// # Errors
+    /// When a thread cannot be started or the listener cannot be used.
+    pub fn start(setup: Setup) -> std::io::Result<Gateway> {
+        setup.listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(setup.listener)?;
+        let address = listener.local_addr()?;
+        let live = Arc::new(Live::default());
+        let drain = Drain { begin: CancellationToken::new(), cut: CancellationToken::new() };
+        let workers = (0..setup.workers.max(1))
+            .map(|worker| {
+                let context = Context {
+                    worker,
+                    snapshot: Arc::clone(&setup.snapshot),
+                    live: Arc::clone(&live),
+                    limits: setup.limits.clone(),
+                    observer: Arc::clone(&setup.observer),
+                };
+                Worker::start(context, drain.clone())
+            })
+            .collect::<std::io::Result<Vec<Worker>>>()?;
+        let accepting = CancellationToken::new();
+        let places = Arc::new(Semaphore::new(setup.limits.max_connections));
+        let acceptor = tokio::spawn(accept(listener, workers, places, accepting.clone()));
+        Ok(Gateway { address, accepting, drain, live, acceptor })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Requests under way, streams included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.live.in_flight()
+    }
+
+    /// Stops accepting, lets requests and streams under way finish until the deadline, and ends. Returns how many
+    /// were cut by the deadline.
+    pub async fn drain(self, deadline: Duration) -> usize {
+        self.accepting.cancel();
+        let Ok(workers) = self.acceptor.await else { return self.live.in_flight() };
+        self.drain.begin.cancel();
+        let mut joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Worker::join));
+        if tokio::time::timeout(deadline, &mut joined).await.is_ok() {
+            return 0;
+        }
+        let cut = self.live.in_flight();
+        self.drain.cut.cancel();
+        if joined.await.is_err() {
+            tracing::error!("ending the workers panicked");
+        }
+        cut
+    }
+}
+
+/// Accepts until told to stop, and gives each connection to the worker that has the fewest.
+async fn accept(
+    listener: TcpListener,
+    workers: Vec<Worker>,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+) -> Vec<Worker> {
+    loop {
+        // A place first: at the limit, callers wait in the system's queue instead of being turned away.
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = stop.cancelled() => break,
+        };
+        let Ok(place) = place else { break };
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            // Only once no connection is waiting any more: those that were accepted by the system are served.
+            () = stop.cancelled() => break,
+        };
+        match accepted.and_then(|(stream, _)| prepare(stream)) {
+            Ok(stream) => {
+                if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
+                    worker.serve(Accepted { stream, place }).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
+            }
+        }
+    }
+    workers
+}
+
+fn prepare(stream: TcpStream) -> std::io::Result<std::net::TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.into_std()
+}

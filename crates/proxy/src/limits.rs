@@ -1,0 +1,30 @@
+//! The bounds of what callers can make the gateway hold.
+
+use std::time::Duration;
+
+/// Bounds on connections, bodies and time.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one request body that is read for its model.
+    pub max_body: usize,
+    /// Bytes of all such bodies at once.
+    pub max_buffered: usize,
+    /// Connections of callers at once.
+    pub max_connections: usize,
+    /// How long a request head may take, and a connection may lie idle.
+    pub header_timeout: Duration,
+    /// How long a request body may take.
+    pub body_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_body: 32 << 20,
+            max_buffered: 512 << 20,
+            max_connections: 10_000,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(60),
+        }
+    }
+}

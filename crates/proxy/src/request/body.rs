@@ -1,0 +1,111 @@
+//! Reads a request body whole, up to a cap, within a time, and within the room that all bodies share.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::live::Live;
+
+/// A body in memory; gives its room back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    pub(crate) bytes: Bytes,
+    _room: Room,
+}
+
+/// Reserved room.
+#[derive(Debug)]
+struct Room {
+    live: Arc<Live>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Room {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more > 0 && !self.live.reserve(more, self.most) {
+            return Err(Error::NoRoom);
+        }
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.live.free(self.bytes);
+    }
+}
+
+/// Reads a body.
+pub(crate) async fn read<B>(body: B, limits: &Limits, live: &Arc<Live>) -> Result<Buffered, Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let room = Room { live: Arc::clone(live), bytes: 0, most: limits.max_buffered };
+    let mut reading = pin!(collect(body, limits.max_body, room));
+    // Most bodies arrive with their head: only one that does not costs a timer.
+    let at_once = std::future::poll_fn(|cx| match reading.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    match at_once.await {
+        Some(read) => read,
+        None => tokio::time::timeout(limits.body_timeout, reading).await.map_err(|_| Error::BodyTimeout)?,
+    }
+}
+
+async fn collect<B>(mut body: B, most: usize, mut room: Room) -> Result<Buffered, Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > most {
+        return Err(Error::BodyTooLarge { limit: most });
+    }
+    room.grow_to(announced)?;
+    let Some(first) = next(&mut body).await? else {
+        return Ok(Buffered { bytes: Bytes::new(), _room: room });
+    };
+    check(first.len(), most)?;
+    room.grow_to(first.len())?;
+    if body.is_end_stream() {
+        // The whole body in one frame: a slice of the read buffer, not copied.
+        return Ok(Buffered { bytes: first, _room: room });
+    }
+    let mut bytes = BytesMut::with_capacity(announced.max(first.len()));
+    bytes.extend_from_slice(&first);
+    drop(first);
+    while let Some(data) = next(&mut body).await? {
+        check(bytes.len() + data.len(), most)?;
+        room.grow_to(bytes.len() + data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Buffered { bytes: bytes.freeze(), _room: room })
+}
+
+fn check(length: usize, most: usize) -> Result<(), Error> {
+    if length > most { Err(Error::BodyTooLarge { limit: most }) } else { Ok(()) }
+}
+
+/// The next data; trailers are passed over.
+async fn next<B>(body: &mut B) -> Result<Option<Bytes>, Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    while let Some(frame) = Pin::new(&mut *body).frame().await {
+        let frame = frame.map_err(|_| Error::BodyBroken)?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}

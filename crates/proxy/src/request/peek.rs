@@ -1,0 +1,234 @@
+//! Reads the few fields of a JSON body that route it, without building a document.
+//!
+//! Parsers disagree about a key that occurs twice: some take the first, some the last. So for the keys that are read
+//! here a second occurrence is an error, compared after decoding (`mod\u0065l` is `model`). Everything else in the
+//! body is checked to be JSON and otherwise left alone.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use decisions::{Endpoint, StickyKeys};
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The routed fields, borrowed from the body.
+#[derive(Debug)]
+pub struct Peeked<'b> {
+    /// The value of `model`, decoded.
+    pub model: Cow<'b, str>,
+    /// Where the value of `model` stands in the body, quotes included.
+    pub model_at: Range<usize>,
+    /// `stream` is `true`.
+    pub stream: bool,
+    /// The request creates or uses state that lives at one provider.
+    pub stateful: bool,
+    safety_identifier: Option<Cow<'b, str>>,
+    user: Option<Cow<'b, str>>,
+    prompt_cache_key: Option<Cow<'b, str>>,
+}
+
+/// Why a body cannot be routed. It never holds any of the body's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeekError {
+    /// Not UTF-8 (RFC 8259 section 8.1).
+    NotUtf8,
+    /// Not JSON, from here on.
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// From 1, in bytes.
+        column: usize,
+    },
+    /// JSON, but not an object.
+    NotAnObject,
+    /// A routed field occurs twice.
+    Duplicate(&'static str),
+    /// There is no `model`.
+    NoModel,
+    /// `model` is not a string, or empty.
+    ModelNotText,
+}
+
+impl Peeked<'_> {
+    /// What the request offers to be sticky by.
+    #[must_use]
+    pub fn sticky_keys(&self) -> StickyKeys<'_> {
+        StickyKeys {
+            safety_identifier: self.safety_identifier.as_deref(),
+            user: self.user.as_deref(),
+            prompt_cache_key: self.prompt_cache_key.as_deref(),
+        }
+    }
+}
+
+/// Reads the routed fields of a body.
+///
+/// # Errors
+/// [`PeekError`] for a body that is not a JSON object with one `model` string.
+pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
+    let text = std::str::from_utf8(body).map_err(|_| PeekError::NotUtf8)?;
+    // Derives and visitors would also fill fields from an array, so the shape is looked at first.
+    if text
+        .trim_ascii_start()
+        .starts_with(['[', '"', 't', 'f', 'n', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+    {
+        return Err(PeekError::NotAnObject);
+    }
+    let mut fields = Fields::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let parsed = json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end());
+    if let Some(field) = fields.duplicate {
+        return Err(PeekError::Duplicate(field));
+    }
+    parsed.map_err(|error| PeekError::Syntax { line: error.line(), column: error.column() })?;
+    let raw_model = fields.model.ok_or(PeekError::NoModel)?;
+    let model = text_of(raw_model).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
+    // Both are addresses within the same text.
+    let start = raw_model.get().as_ptr().addr() - text.as_ptr().addr();
+    Ok(Peeked {
+        model,
+        model_at: start..start + raw_model.get().len(),
+        stream: fields.is(fields.stream, "true"),
+        stateful: fields.is_stateful(endpoint),
+        safety_identifier: fields.safety_identifier.and_then(text_of),
+        user: fields.user.and_then(text_of),
+        prompt_cache_key: fields.prompt_cache_key.and_then(text_of),
+    })
+}
+
+/// A JSON string's value, borrowed unless it has escapes; `None` for any other JSON value.
+fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let quoted = raw.get();
+    let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        return serde_json::from_str(quoted).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
+}
+
+/// The raw values of the routed fields.
+#[derive(Default)]
+struct Fields<'b> {
+    model: Option<&'b RawValue>,
+    stream: Option<&'b RawValue>,
+    safety_identifier: Option<&'b RawValue>,
+    user: Option<&'b RawValue>,
+    prompt_cache_key: Option<&'b RawValue>,
+    store: Option<&'b RawValue>,
+    background: Option<&'b RawValue>,
+    previous_response_id: Option<&'b RawValue>,
+    conversation: Option<&'b RawValue>,
+    duplicate: Option<&'static str>,
+}
+
+impl<'b> Fields<'b> {
+    fn slot(&mut self, key: Key) -> Option<(&mut Option<&'b RawValue>, &'static str)> {
+        Some(match key {
+            Key::Model => (&mut self.model, "model"),
+            Key::Stream => (&mut self.stream, "stream"),
+            Key::SafetyIdentifier => (&mut self.safety_identifier, "safety_identifier"),
+            Key::User => (&mut self.user, "user"),
+            Key::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
+            Key::Store => (&mut self.store, "store"),
+            Key::Background => (&mut self.background, "background"),
+            Key::PreviousResponseId => (&mut self.previous_response_id, "previous_response_id"),
+            Key::Conversation => (&mut self.conversation, "conversation"),
+            Key::Other => return None,
+        })
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as a question about the fields")]
+    fn is(&self, field: Option<&RawValue>, text: &str) -> bool {
+        field.is_some_and(|raw| raw.get() == text)
+    }
+
+    fn is_present(&self, field: Option<&RawValue>) -> bool {
+        field.is_some() && !self.is(field, "null")
+    }
+
+    /// Responses are stored unless `store` is `false`; chat completions only when it is `true`.
+    fn is_stateful(&self, endpoint: Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Chat => self.is(self.store, "true"),
+            Endpoint::Responses => {
+                !self.is(self.store, "false")
+                    || self.is(self.background, "true")
+                    || self.is_present(self.previous_response_id)
+                    || self.is_present(self.conversation)
+            }
+            Endpoint::Embeddings => false,
+        }
+    }
+}
+
+/// A key of the top-level object.
+#[derive(Clone, Copy)]
+enum Key {
+    Model,
+    Stream,
+    SafetyIdentifier,
+    User,
+    PromptCacheKey,
+    Store,
+    Background,
+    PreviousResponseId,
+    Conversation,
+    Other,
+}
+
+impl<'de> serde::Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+                Ok(match key {
+                    "model" => Key::Model,
+                    "stream" => Key::Stream,
+                    "safety_identifier" => Key::SafetyIdentifier,
+                    "user" => Key::User,
+                    "prompt_cache_key" => Key::PromptCacheKey,
+                    "store" => Key::Store,
+                    "background" => Key::Background,
+                    "previous_response_id" => Key::PreviousResponseId,
+                    "conversation" => Key::Conversation,
+                    _ => Key::Other,
+                })
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct FieldsVisitor<'f, 'b>(&'f mut Fields<'b>);
+
+impl<'b> Visitor<'b> for FieldsVisitor<'_, 'b> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'b>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Key>()? {
+            let Some((slot, name)) = self.0.slot(key) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if slot.replace(map.next_value()?).is_some() {
+                self.0.duplicate = Some(name);
+                return Err(A::Error::custom("a routed field occurs twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

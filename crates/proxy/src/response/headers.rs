@@ -1,0 +1,99 @@
+//! The head of a provider's answer on its way to the caller: hop-by-hop headers and what names an account are taken
+//! out, who served is put in.
+
+use decisions::{ProviderId, Role, RouteId};
+use http::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+use crate::snapshot::Snapshot;
+
+/// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
+static REMOVED: [HeaderName; 14] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    SET_COOKIE,
+    HeaderName::from_static("alt-svc"),
+    HeaderName::from_static("strict-transport-security"),
+    HeaderName::from_static("authorization"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+];
+
+/// Which version of the map served.
+static ROUTE_VERSION: HeaderName = HeaderName::from_static("x-cometgate-route-version");
+/// Which route matched.
+static ROUTE: HeaderName = HeaderName::from_static("x-cometgate-route");
+/// Which provider was asked.
+static PROVIDER: HeaderName = HeaderName::from_static("x-cometgate-provider");
+/// In which role.
+static ROLE: HeaderName = HeaderName::from_static("x-cometgate-role");
+
+/// Takes out what is not the caller's business.
+pub(crate) fn clean(headers: &mut HeaderMap, is_routed: bool) {
+    if let Some(listed) = headers.get(CONNECTION).cloned() {
+        for name in listed.as_bytes().split(|byte| *byte == b',') {
+            if let Ok(name) = HeaderName::from_bytes(name.trim_ascii()) {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in &REMOVED {
+        headers.remove(name);
+    }
+    if is_routed {
+        // An inference call is never redirected; following one would hand the prompt to somebody else.
+        headers.remove(LOCATION);
+    }
+}
+
+/// Says who served.
+pub(crate) fn stamp(
+    headers: &mut HeaderMap,
+    snapshot: &Snapshot,
+    route: Option<RouteId>,
+    target: Option<(ProviderId, Role)>,
+) {
+    headers.insert(ROUTE_VERSION.clone(), snapshot.version_header());
+    if let Some(value) = route.and_then(|route| snapshot.route_header(route)) {
+        headers.insert(ROUTE.clone(), value);
+    }
+    if let Some((provider, role)) = target {
+        if let Some(value) = snapshot.provider_header(provider) {
+            headers.insert(PROVIDER.clone(), value);
+        }
+        headers.insert(ROLE.clone(), HeaderValue::from_static(role.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hop_by_hop_headers_and_those_that_connection_lists_are_taken_out() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("set-cookie", "a=b"),
+            ("location", "https://elsewhere.example"),
+            ("x-request-id", "req_1"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let mut other = headers.clone();
+        clean(&mut headers, true);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
+        clean(&mut other, false);
+        assert!(other.contains_key("location"));
+    }
+}

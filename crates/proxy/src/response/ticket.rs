@@ -1,0 +1,80 @@
+//! One request's record while it is under way. Whichever way the request ends, dropping it reports exactly once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use decisions::{ProviderId, Role, RouteId, TenantId};
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::observer::{Outcome, Record};
+use crate::snapshot::Snapshot;
+use crate::worker::Context;
+
+/// A request under way.
+pub(crate) struct Ticket {
+    context: Arc<Context>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    started: Instant,
+    pub(crate) endpoint: &'static str,
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) route: Option<RouteId>,
+    pub(crate) target: Option<(ProviderId, Role)>,
+    status: Option<StatusCode>,
+    head_after: Option<Duration>,
+    outcome: Outcome,
+}
+
+impl Ticket {
+    /// Pins the snapshot in force for this request.
+    pub(crate) fn open(context: Arc<Context>) -> Ticket {
+        context.live.enter();
+        Ticket {
+            snapshot: context.snapshot.current(),
+            context,
+            started: Instant::now(),
+            endpoint: "other",
+            tenant: None,
+            route: None,
+            target: None,
+            status: None,
+            head_after: None,
+            // What holds if nobody says otherwise before the drop.
+            outcome: Outcome::ClientGone,
+        }
+    }
+
+    /// The head of the answer is about to go out.
+    pub(crate) fn answer(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.head_after = Some(self.started.elapsed());
+    }
+
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.context.live.leave();
+        self.context.observer.finished(&Record {
+            snapshot: &self.snapshot,
+            endpoint: self.endpoint,
+            tenant: self.tenant,
+            route: self.route,
+            target: self.target,
+            status: self.status,
+            outcome: self.outcome,
+            head_after: self.head_after,
+            elapsed: self.started.elapsed(),
+        });
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("endpoint", &self.endpoint).field("outcome", &self.outcome).finish()
+    }
+}

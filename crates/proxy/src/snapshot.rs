@@ -1,0 +1,129 @@
+//! What one request sees of the configuration, from its beginning to its end, whatever a reload does meanwhile.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use decisions::plan::Plan;
+use decisions::{Endpoint, ProviderId, RouteId};
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use upstream::{Credential, Origin};
+
+use crate::auth::KeyRing;
+
+/// A plan with what is needed to act on it.
+#[derive(Debug)]
+pub struct Snapshot {
+    plan: Plan,
+    providers: Vec<Provider>,
+    keys: KeyRing,
+    version_header: HeaderValue,
+    provider_headers: Vec<HeaderValue>,
+    route_headers: Vec<HeaderValue>,
+}
+
+/// How one provider of the plan is reached.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its server; shared with earlier snapshots when the address did not change.
+    pub origin: Arc<Origin>,
+    /// What it is shown.
+    pub credential: Credential,
+    endpoint_paths: [PathAndQuery; Endpoint::ALL.len()],
+}
+
+impl Provider {
+    /// Builds the paths of the routed endpoints once.
+    ///
+    /// # Errors
+    /// When the origin's base path makes no path.
+    pub fn new(origin: Arc<Origin>, credential: Credential) -> Result<Provider, http::uri::InvalidUri> {
+        let [chat, responses, embeddings] = Endpoint::ALL.map(|endpoint| origin.path(endpoint.path()));
+        Ok(Provider { endpoint_paths: [chat?, responses?, embeddings?], origin, credential })
+    }
+
+    pub(crate) fn endpoint_path(&self, endpoint: Endpoint) -> PathAndQuery {
+        let [chat, responses, embeddings] = &self.endpoint_paths;
+        match endpoint {
+            Endpoint::Chat => chat,
+            Endpoint::Responses => responses,
+            Endpoint::Embeddings => embeddings,
+        }
+        .clone()
+    }
+}
+
+impl Snapshot {
+    /// `providers` stand in the plan's order.
+    #[must_use]
+    pub fn new(plan: Plan, providers: Vec<Provider>, keys: KeyRing) -> Snapshot {
+        let header = |text: &str| {
+            // Names are checked to be header-safe when the file is loaded.
+            HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static("?"))
+        };
+        let parts = plan.parts();
+        Snapshot {
+            version_header: header(&parts.route_version),
+            provider_headers: parts.providers.iter().map(|provider| header(&provider.name)).collect(),
+            route_headers: parts.routes.iter().map(|route| header(&route.name)).collect(),
+            plan,
+            providers,
+            keys,
+        }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All providers, in the plan's order.
+    #[must_use]
+    pub fn providers(&self) -> &[Provider] {
+        &self.providers
+    }
+
+    pub(crate) fn provider(&self, id: ProviderId) -> Option<&Provider> {
+        self.providers.get(id.index())
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    pub(crate) fn version_header(&self) -> HeaderValue {
+        self.version_header.clone()
+    }
+
+    pub(crate) fn provider_header(&self, id: ProviderId) -> Option<HeaderValue> {
+        self.provider_headers.get(id.index()).cloned()
+    }
+
+    pub(crate) fn route_header(&self, id: RouteId) -> Option<HeaderValue> {
+        self.route_headers.get(id.index()).cloned()
+    }
+}
+
+/// Where the snapshot in force is found and replaced.
+#[derive(Debug)]
+pub struct SnapshotHandle(ArcSwap<Snapshot>);
+
+impl SnapshotHandle {
+    /// Starts with one.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> SnapshotHandle {
+        SnapshotHandle(ArcSwap::from_pointee(snapshot))
+    }
+
+    /// The one in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+
+    /// Puts another in force for every request that begins from now on.
+    pub fn swap(&self, snapshot: Snapshot) {
+        self.0.store(Arc::new(snapshot));
+    }
+}

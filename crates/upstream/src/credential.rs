@@ -1,0 +1,48 @@
+//! What proves to a provider who pays. Attached last, by whoever sends, to this provider's request only.
+
+use std::fmt;
+
+use http::{HeaderValue, header::InvalidHeaderValue};
+
+/// The credential of one provider.
+#[derive(Clone)]
+pub enum Credential {
+    /// The caller's own `Authorization` goes on.
+    Client,
+    /// The gateway's, as a finished header value marked sensitive.
+    Ours(HeaderValue),
+}
+
+impl Credential {
+    /// Makes a bearer credential of a secret.
+    ///
+    /// # Errors
+    /// When the secret has bytes that a header cannot carry.
+    pub fn bearer(secret: &str) -> Result<Credential, InvalidHeaderValue> {
+        let mut value = HeaderValue::try_from(format!("Bearer {secret}"))?;
+        value.set_sensitive(true);
+        Ok(Credential::Ours(value))
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Credential::Client => "Client",
+            Credential::Ours(_) => "Ours(…)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_not_in_the_debug_output() {
+        let credential = Credential::bearer("sk-very-secret").unwrap();
+        assert!(!format!("{credential:?}").contains("secret"));
+        let Credential::Ours(value) = credential else { panic!("a bearer is ours") };
+        assert!(!format!("{value:?}").contains("secret"));
+    }
+}

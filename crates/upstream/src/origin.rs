@@ -1,0 +1,187 @@
+//! One provider's server: its address, its connections, and sending a request to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::body::RequestBody;
+use crate::connect::{Connector, Sender};
+use crate::error::SendError;
+use crate::pool::{Lease, Pools};
+use crate::tls::TlsClient;
+
+/// How a provider's server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Cleartext.
+    Http,
+    /// TLS.
+    Https,
+}
+
+/// Where a provider's server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// TLS or not.
+    pub scheme: Scheme,
+    /// A name or an IP address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// What stands before the path of every request, for example `/v1`; no slash at its end.
+    pub base_path: String,
+    /// How long connecting may take, TLS included.
+    pub connect_timeout: Duration,
+}
+
+impl Address {
+    /// The `Host` header, without the scheme's own port (RFC 9110 section 7.2).
+    fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.scheme, self.port) {
+            (Scheme::Http, 80) | (Scheme::Https, 443) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// Tells one origin from another for the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OriginId(u64);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// One provider's server. A reload that leaves its address alone keeps it, and so its connections.
+#[derive(Debug)]
+pub struct Origin {
+    id: OriginId,
+    address: Address,
+    host_header: HeaderValue,
+    connector: Connector,
+    pools: Arc<Pools>,
+}
+
+/// The connection closed while it lay idle; the request is handed back and goes out on another.
+struct HandedBack(Box<Request<RequestBody>>);
+
+impl Origin {
+    /// `workers` is the number of event loops that will send; each has connections of its own. `tls` is needed for
+    /// an https address.
+    ///
+    /// # Errors
+    /// When the host cannot be a `Host` header or a TLS server name, or TLS is missing.
+    pub fn new(address: Address, tls: Option<&TlsClient>, workers: usize) -> Result<Origin, SendError> {
+        let invalid =
+            |error: http::header::InvalidHeaderValue| SendError::new(crate::SendErrorKind::Connect, error);
+        let host_header = HeaderValue::try_from(address.authority()).map_err(invalid)?;
+        let connector = Connector::new(&address, tls)?;
+        let id = OriginId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
+        Ok(Origin { id, address, host_header, connector, pools: Arc::new(Pools::new(workers)) })
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> OriginId {
+        self.id
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The path of a request at this origin: the base path and what followed the gateway's own.
+    ///
+    /// # Errors
+    /// When the two do not make a path.
+    pub fn path(&self, suffix: &str) -> Result<PathAndQuery, http::uri::InvalidUri> {
+        if self.address.base_path.is_empty() {
+            return PathAndQuery::try_from(suffix);
+        }
+        let mut path = String::with_capacity(self.address.base_path.len() + suffix.len());
+        path.push_str(&self.address.base_path);
+        path.push_str(suffix);
+        PathAndQuery::try_from(path)
+    }
+
+    /// Sends a request whose URI is its path and waits for the head of the answer. The lease goes back to the pool
+    /// when the body has been read to its end, and closes the connection otherwise.
+    ///
+    /// # Errors
+    /// [`SendError`], with how far it got.
+    pub async fn send(
+        &self,
+        worker: usize,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        request.headers_mut().insert(header::HOST, self.host_header.clone());
+        while let Some(sender) = self.pools.take(worker, Instant::now()) {
+            match self.exchange(worker, sender, request).await? {
+                Ok(answered) => return Ok(answered),
+                Err(HandedBack(unsent)) => request = *unsent,
+            }
+        }
+        let sender = self.connector.connect().await?;
+        match self.exchange(worker, sender, request).await? {
+            Ok(answered) => Ok(answered),
+            Err(HandedBack(_)) => {
+                let text = "the connection closed before it took the request";
+                Err(SendError::new(crate::SendErrorKind::NoAnswer, text))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        worker: usize,
+        mut sender: Sender,
+        request: Request<RequestBody>,
+    ) -> Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError> {
+        match sender.try_send_request(request).await {
+            Ok(response) => Ok(Ok((response, Lease::new(Arc::clone(&self.pools), worker, sender)))),
+            Err(mut error) => match error.take_message() {
+                Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),
+                None => Err(SendError::from_exchange(error.into_error())),
+            },
+        }
+    }
+
+    /// Closes connections of one worker that have been idle for too long.
+    pub fn sweep(&self, worker: usize) {
+        self.pools.sweep(worker, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(scheme: Scheme, host: &str, port: u16) -> Address {
+        let connect_timeout = Duration::from_secs(5);
+        Address { scheme, host: host.into(), port, base_path: "/v1".into(), connect_timeout }
+    }
+
+    #[test]
+    fn the_host_header_leaves_out_the_schemes_own_port() {
+        assert_eq!(address(Scheme::Https, "api.example.com", 443).authority(), "api.example.com");
+        assert_eq!(address(Scheme::Http, "api.example.com", 443).authority(), "api.example.com:443");
+        assert_eq!(address(Scheme::Http, "::1", 8080).authority(), "[::1]:8080");
+    }
+
+    #[test]
+    fn the_base_path_stands_before_every_path() {
+        let origin = Origin::new(address(Scheme::Http, "localhost", 1), None, 1).unwrap();
+        assert_eq!(origin.path("/models?limit=2").unwrap().as_str(), "/v1/models?limit=2");
+    }
+
+    #[test]
+    fn https_without_tls_is_refused() {
+        assert!(Origin::new(address(Scheme::Https, "localhost", 1), None, 1).is_err());
+    }
+}

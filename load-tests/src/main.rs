@@ -1,0 +1,108 @@
+//! Load tests of the gateway: what it costs beside a bare relay, on this machine, in one run.
+//!
+//! Absolute figures do not travel between machines; ratios to the floor do better. Everything runs on loopback, started
+//! and ended by this program. Method and caveats: `docs/` and the comments of each scenario.
+//!
+//! Reading order: [`quick`] (scenarios), [`target`] (what is measured), [`open_loop`] and [`closed_loop`] (how load is
+//! made), [`floor`] (the yardstick).
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program: the report is its output"
+)]
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+mod client;
+mod clock;
+mod closed_loop;
+mod constant_rate;
+mod events;
+mod figures;
+mod floor;
+mod framing;
+mod gateway;
+mod latency;
+mod measured;
+mod open_loop;
+mod proc;
+mod process;
+mod provider;
+mod quick;
+mod report;
+mod request;
+mod schedule;
+mod statistics;
+mod streams;
+mod tally;
+mod target;
+
+/// Load tests of the gateway.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every scenario against direct, floor and the gateway, interleaved; about 90 seconds.
+    Quick(quick::Options),
+    /// A constant rate against a gateway that already runs on this machine.
+    Open(constant_rate::Options),
+    /// The provider that load goes to.
+    #[command(hide = true)]
+    Provider {
+        #[arg(long)]
+        key: String,
+    },
+    /// The bare relay.
+    #[command(hide = true)]
+    Floor {
+        #[arg(long)]
+        upstream: SocketAddr,
+        #[arg(long)]
+        key: String,
+    },
+}
+
+/// As of the gateway's own commands: a gate that failed, or not allowed.
+const FAILED: u8 = 4;
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let holds = runtime.block_on(async {
+        match cli.command {
+            Command::Quick(options) => until_interrupted(quick::run(&options)).await,
+            Command::Open(options) => until_interrupted(constant_rate::run(&options)).await,
+            Command::Provider { key } => {
+                process::end_with_parent()?;
+                provider::serve(&key).await.map(|()| true)
+            }
+            Command::Floor { upstream, key } => {
+                process::end_with_parent()?;
+                floor::serve(upstream, &key).await.map(|()| true)
+            }
+        }
+    })?;
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// An interrupted run still drops what it holds, and with it the processes it started.
+async fn until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
+    }
+}
