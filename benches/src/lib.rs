@@ -165,8 +165,8 @@ fn routes() -> Vec<Route> {
     let own = (0..TENANTS).flat_map(|tenant| {
         (0..ROUTES_PER_TENANT).map(move |nth| (Scope::Tenant(TenantId(tenant)), own_alias(tenant, nth)))
     });
-    let of_cohorts = (0..TENANT_COHORTS)
-        .flat_map(|at| OF_COHORTS.map(move |alias| (Scope::Cohort(CohortId(at)), alias)));
+    let of_cohorts =
+        (0..TENANT_COHORTS).flat_map(|at| OF_COHORTS.map(move |alias| (Scope::Cohort(CohortId(at)), alias)));
     let of_buckets = (TENANT_COHORTS..TENANT_COHORTS + BUCKET_COHORTS)
         .flat_map(|at| OF_BUCKETS.map(move |alias| (Scope::Cohort(CohortId(at)), alias)));
     let of_everyone = OF_EVERYONE.map(|alias| (Scope::Everyone, alias));

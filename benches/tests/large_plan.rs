@@ -1,8 +1,8 @@
 //! Holds what the benches rely on, and what they cannot show: that a decision allocates nothing.
 
-use benches::{Kind, ROUTES, TENANTS, Request, large_plan, requests};
+use benches::{Kind, ROUTES, Request, TENANTS, large_plan, requests};
 use decisions::plan::{CohortMembers, Plan, Scope};
-use decisions::{Decision, Facts, decide};
+use decisions::{Caller, Decision, Facts, ProviderSet, StickyKeys, decide, tenant_primary};
 
 #[test]
 fn a_decision_at_ten_thousand_routes_allocates_nothing() {
@@ -16,6 +16,26 @@ fn a_decision_at_ten_thousand_routes_allocates_nothing() {
             }
         });
         assert_eq!(counted.count_total, 0, "{} allocations for {kind:?}", counted.count_total);
+    }
+}
+
+/// The keys that take another way through the hash, and the answers that take another way through the decision.
+#[test]
+fn neither_long_keys_nor_refusals_nor_other_paths_allocate() {
+    let plan = large_plan().unwrap();
+    let long = "k".repeat(1_000);
+    let request = &requests(Kind::EveryoneRoute)[0];
+    let with_long_key =
+        Facts { keys: StickyKeys { user: Some(&long), ..StickyKeys::default() }, ..request.facts() };
+    let without_key = Facts { keys: StickyKeys::default(), ..request.facts() };
+    let refused = Facts { caller: Caller::Unlisted { accepted_by: ProviderSet::EMPTY }, ..request.facts() };
+    let long_model = Facts { model: &long, ..request.facts() };
+    for facts in [with_long_key, without_key, refused, long_model] {
+        let counted = allocation_counter::measure(|| {
+            std::hint::black_box(decide(&plan, &facts));
+            std::hint::black_box(tenant_primary(&plan, facts.tenant, facts.caller));
+        });
+        assert_eq!(counted.count_total, 0, "{facts:?}");
     }
 }
 

@@ -29,10 +29,6 @@ impl Latency {
         self.0.value_at_quantile(quantile) as f64 / 1e3
     }
 
-    pub(crate) fn max_micros(&self) -> f64 {
-        self.micros(1.0)
-    }
-
     pub(crate) fn clear(&mut self) {
         self.0.reset();
     }

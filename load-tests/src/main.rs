@@ -57,12 +57,6 @@ enum Command {
     Quick(quick::Options),
     /// A constant rate against a gateway that already runs on this machine.
     Open(constant_rate::Options),
-    /// The provider that load goes to.
-    #[command(hide = true)]
-    Provider {
-        #[arg(long)]
-        key: String,
-    },
     /// The bare relay.
     #[command(hide = true)]
     Floor {
@@ -76,24 +70,31 @@ enum Command {
 /// As of the gateway's own commands: a gate that failed, or not allowed.
 const FAILED: u8 = 4;
 
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            // Without the backtrace that `RUST_BACKTRACE` would add: these are failures of a run, not of a program.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `false` if a bar was exceeded or requests failed.
+fn run(command: Command) -> Result<bool> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let holds = runtime.block_on(async {
-        match cli.command {
+    runtime.block_on(async {
+        match command {
             Command::Quick(options) => until_interrupted(quick::run(&options)).await,
             Command::Open(options) => until_interrupted(constant_rate::run(&options)).await,
-            Command::Provider { key } => {
-                process::end_with_parent()?;
-                provider::serve(&key).await.map(|()| true)
-            }
             Command::Floor { upstream, key } => {
                 process::end_with_parent()?;
                 floor::serve(upstream, &key).await.map(|()| true)
             }
         }
-    })?;
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    })
 }
 
 /// An interrupted run still drops what it holds, and with it the processes it started.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
@@ -15,9 +16,10 @@ pub(crate) const LOAD_CORE: usize = 0;
 /// Where what is measured runs.
 pub(crate) const PROXY_CORE: usize = 1;
 
-/// Whether there are cores to keep apart.
+/// Whether there are cores to keep apart. Asked once: on a pinned thread the answer would be one core.
 pub(crate) fn pins() -> bool {
-    std::thread::available_parallelism().is_ok_and(|cores| cores.get() > PROXY_CORE)
+    static PINS: OnceLock<bool> = OnceLock::new();
+    *PINS.get_or_init(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > PROXY_CORE))
 }
 
 /// Puts this thread, and children that it starts from here on, on one core.

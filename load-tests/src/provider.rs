@@ -5,8 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io::Write;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -31,15 +30,15 @@ use crate::clock;
 use crate::events::STAMP_DIGITS;
 use crate::request::{Ask, MARKER};
 
-/// Serves on two free ports, which it prints, until killed: one process for both providers of the route map.
-pub(crate) async fn serve(key: &str) -> Result<()> {
+/// Starts serving on this thread, on two free ports: both providers of the route map.
+pub(crate) async fn start(key: &str) -> Result<[SocketAddr; 2]> {
     let prepared = Rc::new(Prepared::new(key)?);
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    println!("{} {}", first.local_addr()?.port(), second.local_addr()?.port());
-    std::io::stdout().flush()?;
-    tokio::try_join!(accept(first, Rc::clone(&prepared)), accept(second, prepared))?;
-    Ok(())
+    let addresses = [first.local_addr()?, second.local_addr()?];
+    tokio::task::spawn_local(accept(first, Rc::clone(&prepared)));
+    tokio::task::spawn_local(accept(second, prepared));
+    Ok(addresses)
 }
 
 async fn accept(listener: TcpListener, prepared: Rc<Prepared>) -> Result<()> {
@@ -123,7 +122,8 @@ fn completion(size: usize) -> Bytes {
         .to_string()
     };
     let around = whole("").len();
-    Bytes::from(whole(&"word ".repeat(size).split_at(size.saturating_sub(around)).0))
+    let filler = "word ".repeat(size);
+    Bytes::from(whole(filler.split_at(size.saturating_sub(around)).0))
 }
 
 async fn answer(prepared: Rc<Prepared>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {

@@ -85,7 +85,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     } else {
         eprintln!("one core only: what is measured shares it with the load, the figures say little");
     }
-    let lab = Lab::start(binary)?;
+    let lab = Lab::start(binary).await?;
     let mut figures = Figures::default();
     measure(&lab, options, &mut figures).await?;
     weigh(&lab, kinds, &mut figures).await?;

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::client::Connection;
 use crate::gateway;
-use crate::process::{LOAD_CORE, PROXY_CORE, Running};
+use crate::process::{PROXY_CORE, Running};
+use crate::provider;
 use crate::request::{self, Ask, MODEL};
 
 /// What only the provider accepts.
@@ -41,18 +42,15 @@ impl Kind {
 
 /// The provider, and what it takes to put something in front of it.
 pub(crate) struct Lab {
-    _provider: Running,
     upstreams: [SocketAddr; 2],
     gateway: Option<PathBuf>,
 }
 
 impl Lab {
     /// Starts the provider. `gateway` is the binary, if it is wanted.
-    pub(crate) fn start(gateway: Option<PathBuf>) -> Result<Lab> {
-        let (provider, line) = Running::start_own(&["provider", "--key", PROVIDER_KEY], LOAD_CORE)?;
-        let (first, second) = line.split_once(' ').context("the provider's ports")?;
-        let upstreams = [local(first)?, local(second)?];
-        Ok(Lab { _provider: provider, upstreams, gateway })
+    pub(crate) async fn start(gateway: Option<PathBuf>) -> Result<Lab> {
+        let upstreams = provider::start(PROVIDER_KEY).await?;
+        Ok(Lab { upstreams, gateway })
     }
 
     /// Starts a target and sends it one request.

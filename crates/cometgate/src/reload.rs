@@ -97,6 +97,8 @@ impl Reloader {
         let mut stamps = self.paths.stamps();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What changed between the first reading and the watch would otherwise go unnoticed.
+        self.look();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

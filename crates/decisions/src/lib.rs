@@ -5,7 +5,7 @@
 //! be tested exhaustively. The crate's only outside dependency is a hash with a specified output.
 //!
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
-//! canary), [`order`] (which targets to try), [`decide`] (the three together).
+//! canary), [`order`] (which targets to try), [`mod@decide`] (the three together).
 
 pub mod bucket;
 pub mod decide;

@@ -27,7 +27,8 @@ pub(crate) struct RouteIndex {
 impl RouteIndex {
     pub(crate) fn new(parts: &PlanParts) -> Result<RouteIndex, PlanError> {
         check_ids(parts)?;
-        let mut aliases = Aliases::with_capacity_and_hasher(parts.aliases.len(), BuildHasherDefault::default());
+        let mut aliases =
+            Aliases::with_capacity_and_hasher(parts.aliases.len(), BuildHasherDefault::default());
         for (at, alias) in (0..).zip(&parts.aliases) {
             if aliases.insert(alias.name.as_str().into(), AliasId(at)).is_some() {
                 return Err(PlanError::Duplicate);

@@ -1,0 +1,274 @@
+"""Starts what the tests talk to: the gateway's own program, and a provider that holds its second chunk back.
+
+Nothing here sleeps or names a port: the program says where it listens, and a test waits for what it waits for, with a
+deadline that only a broken gateway meets.
+"""
+
+import json
+import os
+import re
+import select
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+# Far more than anything here takes; reached only when something is broken.
+DEADLINE = 20
+
+
+class Output:
+    """What a process prints, read as it comes so that the process never blocks on it."""
+
+    def __init__(self, pipe):
+        self._pipe = pipe
+        self._text = ""
+        self._ended = False
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._pipe:
+            with self._changed:
+                self._text += line
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    @property
+    def text(self):
+        with self._changed:
+            return self._text
+
+    def wait_for(self, pattern):
+        """The first match of a pattern, once it has been printed."""
+        with self._changed:
+            self._changed.wait_for(lambda: re.search(pattern, self._text) or self._ended, DEADLINE)
+            match = re.search(pattern, self._text)
+            if not match:
+                raise AssertionError(f"{pattern!r} was not printed, but:\n{self._text}")
+            return match
+
+    def close(self):
+        self._reader.join(DEADLINE)
+        self._pipe.close()
+
+
+class Gateway:
+    """A running `cometgate`; a context manager, so that it ends with the test."""
+
+    def __init__(self, *arguments, env=None):
+        self._process = subprocess.Popen(
+            [os.environ["COMETGATE"], *map(str, arguments)],
+            env={**os.environ, "RUST_LOG": "info", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.stdout = Output(self._process.stdout)
+        self.stderr = Output(self._process.stderr)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Ends it as an operator would. It must say that it ended well."""
+        self._process.terminate()
+        try:
+            status = self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self.stdout.close()
+        self.stderr.close()
+        if status != 0:
+            raise AssertionError(f"cometgate ended with {status}:\n{self.stderr.text}")
+
+
+class Demo(Gateway):
+    """`cometgate demo`, with the two variables that it prints for applications."""
+
+    def __init__(self, share="50%"):
+        super().__init__("demo", "--listen", "127.0.0.1:0", "--share", share)
+        try:
+            self.base_url = self.stdout.wait_for(r"export OPENAI_BASE_URL=(\S+)")[1]
+            self.api_key = self.stdout.wait_for(r"export OPENAI_API_KEY=(\S+)")[1]
+            self.routes = Path(self.stdout.wait_for(r"(?m)^\s*(/\S+/routes\.toml)$")[1])
+        except BaseException:
+            self.__exit__()
+            raise
+
+
+class Served(Gateway):
+    """`cometgate init` and then `cometgate serve`, before two providers."""
+
+    def __init__(self, primary, canary, *options, edit=None):
+        self._directory = tempfile.TemporaryDirectory(prefix="cometgate-clients-")
+        directory = Path(self._directory.name) / "gateway"
+        command = [os.environ["COMETGATE"], "init", directory, "--primary", primary.base_url]
+        command += ["--canary", canary.base_url, "--listen", "127.0.0.1:0", *options]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+        if done.returncode != 0:
+            raise AssertionError(f"init ended with {done.returncode}:\n{done.stderr}")
+        # Without a key of the gateway's own this is the caller's: a shell would put it in here.
+        self.api_key = re.search(r"export OPENAI_API_KEY=(\S+)", done.stdout)[1]
+        if edit:
+            routes = directory / "routes.toml"
+            routes.write_text(edit(routes.read_text()))
+        keys = {"PRIMARY_KEY": "sk-primary", "COMETAPI_KEY": "sk-comet"}
+        super().__init__("serve", "--config", directory / "cometgate.toml", "--log-requests", env=keys)
+        try:
+            self.base_url = self.stderr.wait_for(r"serving (http://\S+/v1)")[1]
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *details):
+        try:
+            super().__exit__(*details)
+        finally:
+            self._directory.cleanup()
+
+
+@dataclass
+class Seen:
+    """A request as the provider got it, and how far its answer is."""
+
+    path: str
+    authorization: str
+    body: bytes
+    second: threading.Event = field(default_factory=threading.Event)  # set by a test: go on
+    sent_second: bool = False
+    left: threading.Event = field(default_factory=threading.Event)  # set when the gateway has hung up
+
+
+class HeldProvider:
+    """A provider whose streams stop after the first event until `Seen.second` is set."""
+
+    def __init__(self, name):
+        self.name = name
+        self._seen = []
+        self._changed = threading.Condition()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for seen in self._seen:
+            seen.second.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def requests(self):
+        with self._changed:
+            return list(self._seen)
+
+    def request(self, number):
+        """The request of that number, from 1, once it has arrived."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._seen) >= number, DEADLINE):
+                raise AssertionError(f"{self.name} has {len(self._seen)} requests, not {number}")
+            return self._seen[number - 1]
+
+    def _handler(provider):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                seen = Seen(self.path, self.headers.get("Authorization", ""), body)
+                with provider._changed:
+                    provider._seen.append(seen)
+                    provider._changed.notify_all()
+                asked = json.loads(body)
+                events = responses_events if self.path == "/v1/responses" else chat_events
+                if asked.get("stream"):
+                    self.stream(seen, events(asked["model"], provider.name))
+                else:
+                    self.whole(chat_whole(asked["model"], provider.name))
+
+            def whole(self, answer):
+                answer = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def stream(self, seen, events):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                first, *rest = events
+                self.chunk(first)
+                if not self.wait_for_second(seen):
+                    seen.left.set()
+                    self.close_connection = True
+                    return
+                seen.sent_second = True
+                for event in rest:
+                    self.chunk(event)
+                self.chunk(b"")
+
+            def wait_for_second(self, seen):
+                """False if the gateway hangs up before a test says to go on."""
+                while not seen.second.is_set():
+                    # Nothing follows a request here, so a connection that can be read has ended.
+                    if select.select([self.connection], [], [], 0.005)[0]:
+                        return False
+                return True
+
+            def chunk(self, data):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                self.wfile.flush()
+
+        return Handler
+
+
+def chat_whole(model, name):
+    message = {"role": "assistant", "content": f"one two from {name}", "refusal": None}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice]}
+
+
+def chat_events(model, name):
+    def event(delta, finish_reason=None):
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
+        return b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n"
+
+    yield event({"role": "assistant", "content": "one"})
+    yield event({"content": f" two from {name}"})
+    yield event({}, "stop")
+    yield b"data: [DONE]\n\n"
+
+
+def responses_events(model, name):
+    texts = ["one", f" two from {name}"]
+    part = {"type": "output_text", "text": "".join(texts), "annotations": [], "logprobs": []}
+    item = {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    response = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": model}
+    response |= {"output": [item], "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    events = [{"type": "response.output_text.delta", **place, "delta": text, "logprobs": []} for text in texts]
+    events.append({"type": "response.completed", "response": response})
+    for number, event in enumerate(events):
+        data = json.dumps({**event, "sequence_number": number})
+        yield f"event: {event['type']}\ndata: {data}\n\n".encode()

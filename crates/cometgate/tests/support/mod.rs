@@ -1,0 +1,140 @@
+//! What whole-program tests share: the real binary with a configuration of the test's, and a plain HTTP client.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+pub(crate) mod client;
+pub(crate) mod program;
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+pub(crate) use client::Client;
+pub(crate) use program::Program;
+
+/// The gateway key of tenant `acme`.
+pub(crate) const ACME: &str = "cgk-acme";
+/// The gateway key of tenant `globex`.
+pub(crate) const GLOBEX: &str = "cgk-globex";
+/// What the gateway shows the primary.
+pub(crate) const PRIMARY_KEY: &str = "sk-primary-marker";
+/// What the gateway shows the canary.
+pub(crate) const CANARY_KEY: &str = "sk-canary-marker";
+
+/// Long counts run where this is set, a tenth of them otherwise.
+pub(crate) fn scaled(full: usize) -> usize {
+    if std::env::var_os("COMETGATE_FULL").is_some() { full } else { full / 10 }
+}
+
+/// A configuration on disk.
+pub(crate) struct Files {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Files {
+    /// Writes the three files.
+    pub(crate) fn new(settings: &str, routes: &str, tenants: &str) -> Files {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files { directory };
+        files.write("cometgate.toml", &format!("listen = \"127.0.0.1:0\"\n{settings}"));
+        files.write("routes.toml", routes);
+        files.write("tenants.toml", tenants);
+        files
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// A map with one canary route for `acme`.
+pub(crate) struct Map<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) primary: &'a str,
+    pub(crate) canary: &'a str,
+    pub(crate) share: &'a str,
+    /// Lines at the top level, before the providers.
+    pub(crate) top: &'a str,
+    /// `credential = …` of the primary.
+    pub(crate) primary_credential: &'a str,
+    /// Lines within the route, before its canary.
+    pub(crate) route: &'a str,
+    /// `sticky_by = …` of the canary, or nothing.
+    pub(crate) sticky_by: &'a str,
+    /// Who the canary route is for.
+    pub(crate) who: &'a str,
+}
+
+impl<'a> Map<'a> {
+    pub(crate) fn new(primary: &'a str, canary: &'a str, share: &'a str) -> Map<'a> {
+        Map {
+            version: "test.1",
+            primary,
+            canary,
+            share,
+            top: "",
+            primary_credential: "{ env = \"PRIMARY_KEY\" }",
+            route: "",
+            sticky_by: "",
+            who: "acme",
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Map { version, primary, canary, share, top, primary_credential, route, sticky_by, who } = self;
+        format!(
+            r#"route_version = "{version}"
+primary_provider = "openai"
+{top}
+
+[providers.openai]
+base_url = "{primary}"
+credential = {primary_credential}
+
+[providers.cometapi]
+base_url = "{canary}"
+credential = {{ env = "CANARY_KEY" }}
+
+[aliases.summary]
+provider_model_id = {{ openai = "gpt-primary", cometapi = "gpt-canary" }}
+
+[aliases.other]
+provider_model_id = {{ openai = "gpt-other", cometapi = "gpt-other" }}
+
+[[routes]]
+name = "the-canary"
+tenant_or_cohort = "{who}"
+model_alias = "summary"
+mode = "canary"
+primary_provider = "openai"
+{route}
+
+[routes.canary]
+provider = "cometapi"
+share = "{share}"
+{sticky_by}
+# end {version}
+"#
+        )
+    }
+}
+
+/// Tenants `acme` and `globex`; the text stands within `globex`.
+pub(crate) fn tenants_with(globex: &str) -> String {
+    format!(
+        "version = \"1\"\n[tenants.acme]\nkey_sha256 = [\"{}\"]\n[tenants.globex]\nkey_sha256 = [\"{}\"]\n{globex}\n# end 1\n",
+        hash(ACME),
+        hash(GLOBEX)
+    )
+}
+
+pub(crate) fn tenants() -> String {
+    tenants_with("")
+}
+
+pub(crate) fn hash(key: &str) -> String {
+    config::edit::hex(&Sha256::digest(key.as_bytes()).into())
+}

@@ -1,0 +1,205 @@
+//! What no plan and no request may bring about: rules of safety, held over random plans.
+
+mod plans;
+mod scale;
+
+use std::collections::BTreeSet;
+
+use decisions::decide::Reason;
+use decisions::plan::{AllowedAliases, CredentialKind, Mode, Plan, Route};
+use decisions::route::choose_route;
+use decisions::{Caller, Chosen, Decision, Facts, ProviderId, Refusal, Role, Target, decide, tenant_primary};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use crate::plans::{asked, plan_parts};
+use crate::scale::scaled;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(scaled(20_000)))]
+
+    /// The one way in is that the primary of this very route takes the caller's own key and has accepted it.
+    #[test]
+    fn an_unlisted_key_spends_our_credential_only_after_the_routes_primary_took_it(
+        parts in plan_parts(), asked in asked(),
+    ) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        let Caller::Unlisted { accepted_by } = facts.caller else { return Ok(()) };
+        for decision in [decide(&plan, &facts), tenant_primary(&plan, facts.tenant, facts.caller)] {
+            let Decision::Send(chosen) = decision else { continue };
+            let primary = primary_of(&plan, &chosen);
+            let vouched = is_client(&plan, primary) && accepted_by.contains(primary);
+            prop_assert!(vouched || targets(&chosen).iter().all(|target| is_client(&plan, target.provider)));
+        }
+    }
+
+    #[test]
+    fn a_disabled_route_sends_nothing(parts in plan_parts(), asked in asked()) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        for decision in [decide(&plan, &facts), tenant_primary(&plan, facts.tenant, facts.caller)] {
+            if let Decision::Send(chosen) = decision {
+                prop_assert!(route_of(&plan, &chosen).is_none_or(|route| route.mode != Mode::Disabled));
+            }
+        }
+        let alias = plan.alias_named(facts.model);
+        let alias = alias.filter(|alias| plan.tenant(facts.tenant).allowed_aliases.allows(*alias));
+        let route = alias.and_then(|alias| choose_route(&plan, alias, &facts));
+        if let Some(id) = route.filter(|id| plan.route(*id).mode == Mode::Disabled) {
+            prop_assert_eq!(decide(&plan, &facts), Decision::Refuse(Refusal::RouteDisabled(id)));
+        }
+    }
+
+    #[test]
+    fn a_tenant_restricted_to_aliases_gets_those_as_if_unrestricted_and_no_others(
+        parts in plan_parts(), asked in asked(),
+    ) {
+        let facts = asked.facts();
+        let tenant = facts.tenant.index();
+        let AllowedAliases::Only(allowed) = parts.tenants[tenant].allowed_aliases.clone() else { return Ok(()) };
+        let plan = Plan::new(parts.clone()).unwrap();
+        let mut unrestricted = parts;
+        unrestricted.tenants[tenant].allowed_aliases = AllowedAliases::All;
+        let unrestricted = Plan::new(unrestricted).unwrap();
+        let expected = match plan.alias_named(facts.model).filter(|alias| allowed.contains(alias)) {
+            Some(_) => decide(&unrestricted, &facts),
+            None => Decision::Refuse(Refusal::UnknownModel),
+        };
+        prop_assert_eq!(decide(&plan, &facts), expected);
+        let other_paths = tenant_primary(&plan, facts.tenant, facts.caller);
+        prop_assert_eq!(other_paths, Decision::Refuse(Refusal::RestrictedTenant));
+    }
+
+    #[test]
+    fn a_target_gets_the_very_model_id_that_the_alias_names_for_it(parts in plan_parts(), asked in asked()) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let alias = plan.alias_named(facts.model);
+        prop_assert_eq!(chosen.reason == Reason::Unlisted, alias.is_none());
+        for target in targets(&chosen) {
+            let expected = alias.map(|id| plan.alias(id).model_ids[target.provider.index()].as_deref().unwrap());
+            prop_assert_eq!(target.model_id, expected);
+        }
+    }
+
+    #[test]
+    fn a_request_with_state_goes_to_no_canary_unless_the_route_says_so(
+        parts in plan_parts(), asked in asked(),
+    ) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = Facts { stateful: true, ..asked.facts() };
+        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let allows = route_of(&plan, &chosen).is_some_and(|route| route.stateful_canary);
+        prop_assert!(allows || targets(&chosen).iter().all(|target| target.role != Role::Canary));
+    }
+
+    #[test]
+    fn an_order_holds_each_role_once_at_the_provider_that_the_route_names_for_it(
+        parts in plan_parts(), asked in asked(),
+    ) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let targets = targets(&chosen);
+        for target in &targets {
+            let route = route_of(&plan, &chosen);
+            let named = match target.role {
+                Role::Primary => Some(primary_of(&plan, &chosen)),
+                Role::Canary => route.and_then(|route| route.canary.as_ref()).map(|canary| canary.provider),
+                Role::Fallback => route.and_then(|route| route.fallback),
+            };
+            prop_assert_eq!(Some(target.provider), named);
+        }
+        let mut roles = targets.iter().map(|target| target.role);
+        let (first, second) = (roles.next().unwrap(), roles.next());
+        prop_assert_eq!(first, chosen.order.first().role);
+        prop_assert_eq!(roles.next(), None);
+        let as_promised = match first {
+            Role::Canary => second == Some(Role::Primary),
+            Role::Primary => second.is_none_or(|role| role == Role::Fallback),
+            Role::Fallback => second.is_none(),
+        };
+        prop_assert!(as_promised, "{first:?}, then {second:?}");
+    }
+
+    #[test]
+    fn a_canary_is_tried_exactly_when_the_reason_says_in_share(parts in plan_parts(), asked in asked()) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let in_share = matches!(chosen.reason, Reason::InShare(_));
+        prop_assert_eq!(chosen.order.first().role == Role::Canary, in_share);
+        if let Some(route) = route_of(&plan, &chosen) {
+            prop_assert!(!in_share || route.mode == Mode::Canary);
+        }
+    }
+}
+
+/// Properties over random plans mean nothing if the plans never get there.
+#[test]
+fn random_plans_reach_every_outcome() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..5_000 {
+        let parts = plan_parts().new_tree(&mut runner).unwrap().current();
+        let asked = asked().new_tree(&mut runner).unwrap().current();
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        match decide(&plan, &facts) {
+            Decision::Refuse(Refusal::RouteDisabled(_)) => seen.insert("RouteDisabled".to_owned()),
+            Decision::Refuse(refusal) => seen.insert(format!("{refusal:?}")),
+            Decision::Send(chosen) => {
+                let targets = targets(&chosen);
+                let spends = targets.iter().any(|target| !is_client(&plan, target.provider));
+                if facts.caller != Caller::Known && spends {
+                    seen.insert("unlisted key at a provider paid by us".to_owned());
+                }
+                seen.extend(targets.iter().map(|target| format!("{:?}", target.role)));
+                seen.insert(format!("{:?}", chosen.reason))
+            }
+        };
+    }
+    let expected = [
+        "UnknownModel",
+        "RouteDisabled",
+        "UnknownKey",
+        "unlisted key at a provider paid by us",
+        "Primary",
+        "Canary",
+        "Fallback",
+        "Unlisted",
+        "NoRoute",
+        "Mode",
+        "InShare(SafetyIdentifier)",
+        "InShare(User)",
+        "InShare(PromptCacheKey)",
+        "InShare(Tenant)",
+        "InShare(Request)",
+        "OutsideShare(User)",
+        "OutsideShare(Request)",
+        "NoKey",
+        "Stateful",
+        "Unproven",
+    ];
+    let missing: Vec<_> = expected.iter().filter(|outcome| !seen.contains(**outcome)).collect();
+    assert!(missing.is_empty(), "never seen: {missing:?}");
+}
+
+fn targets<'p>(chosen: &Chosen<'p>) -> Vec<Target<'p>> {
+    chosen.order.iter().collect()
+}
+
+fn route_of<'p>(plan: &'p Plan, chosen: &Chosen<'p>) -> Option<&'p Route> {
+    chosen.route.map(|id| plan.route(id))
+}
+
+fn primary_of(plan: &Plan, chosen: &Chosen<'_>) -> ProviderId {
+    route_of(plan, chosen).map_or(plan.parts().primary_provider, |route| route.primary)
+}
+
+fn is_client(plan: &Plan, provider: ProviderId) -> bool {
+    plan.provider(provider).credential == CredentialKind::Client
+}

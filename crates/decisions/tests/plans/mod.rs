@@ -1,0 +1,214 @@
+//! Random plans and requests, small enough that everything collides: tenants in several cohorts, routes for every
+//! alias beside routes for one, providers of both kinds in every role.
+//!
+//! What `config` would refuse is repaired rather than discarded, so that every case counts.
+
+use std::time::Duration;
+
+use decisions::bucket::{Share, WHOLE};
+use decisions::plan::{
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, PlanParts,
+    Provider, Route, Scope, StickyBy, Tenant, UnlistedModels,
+};
+use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+const PROVIDERS: u32 = 4;
+const TENANTS: u32 = 4;
+const ALIASES: u32 = 3;
+const COHORTS: u32 = 5;
+
+/// Parts of which a plan can be made.
+pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
+    let per_alias = prop::collection::vec(prop::option::weighted(0.95, Just(())), PROVIDERS as usize);
+    (
+        prop::collection::vec(credential(), PROVIDERS as usize),
+        prop::collection::vec(per_alias, ALIASES as usize),
+        prop::collection::vec(allowed_aliases(), TENANTS as usize),
+        prop::collection::vec(members(), COHORTS as usize),
+        prop::collection::vec(route(), 0..16),
+        (0..PROVIDERS).prop_map(ProviderId),
+        select(vec![UnlistedModels::Primary, UnlistedModels::Refuse]),
+    )
+        .prop_map(
+            |(credentials, offers, allowed, members, routes, primary_provider, unlisted_models)| {
+                let named = |kind: &str, at: usize| format!("{kind}-{at}");
+                let mut parts = PlanParts {
+                    route_version: "1".to_owned(),
+                    unlisted_models,
+                    primary_provider,
+                    default_tenant: None,
+                    providers: (0..)
+                        .zip(credentials)
+                        .map(|(at, credential)| Provider { name: named("provider", at), credential })
+                        .collect(),
+                    aliases: (0..)
+                        .zip(offers)
+                        .map(|(at, offered)| alias(named("alias", at), offered))
+                        .collect(),
+                    tenants: (0..)
+                        .zip(allowed)
+                        .map(|(at, allowed_aliases)| Tenant { name: named("tenant", at), allowed_aliases })
+                        .collect(),
+                    cohorts: (0..)
+                        .zip(members)
+                        .map(|(at, members)| Cohort { name: named("cohort", at), members })
+                        .collect(),
+                    routes: Vec::new(),
+                };
+                parts.routes = without_conflicts(&parts, routes);
+                parts
+            },
+        )
+}
+
+/// Everything about a request but the plan that it meets.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    tenant: TenantId,
+    caller: Caller,
+    model: String,
+    keys: [Option<String>; 3],
+    stateful: bool,
+    draw: u64,
+}
+
+impl Asked {
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        let [safety_identifier, user, prompt_cache_key] = self.keys.each_ref().map(Option::as_deref);
+        Facts {
+            tenant: self.tenant,
+            caller: self.caller,
+            endpoint: Endpoint::Chat,
+            model: &self.model,
+            keys: StickyKeys { safety_identifier, user, prompt_cache_key },
+            stateful: self.stateful,
+            draw: self.draw,
+        }
+    }
+}
+
+/// A request of any tenant, for an alias or, one time in four, for a model that is none.
+pub(crate) fn asked() -> impl Strategy<Value = Asked> {
+    let accepted_by = subsequence((0..PROVIDERS).map(ProviderId).collect::<Vec<_>>(), 0..=PROVIDERS as usize);
+    let unlisted = accepted_by.prop_map(|accepted_by| {
+        let accepted_by = accepted_by.into_iter().fold(ProviderSet::EMPTY, ProviderSet::with);
+        Caller::Unlisted { accepted_by }
+    });
+    (
+        (0..TENANTS).prop_map(TenantId),
+        prop_oneof![Just(Caller::Known), unlisted],
+        (0..=ALIASES).prop_map(|at| format!("alias-{at}")),
+        [sticky_key(), sticky_key(), sticky_key()],
+        any::<bool>(),
+        any::<u64>(),
+    )
+        .prop_map(|(tenant, caller, model, keys, stateful, draw)| Asked {
+            tenant,
+            caller,
+            model,
+            keys,
+            stateful,
+            draw,
+        })
+}
+
+fn sticky_key() -> impl Strategy<Value = Option<String>> {
+    prop::option::of("[a-z]{0,3}")
+}
+
+fn credential() -> impl Strategy<Value = CredentialKind> {
+    select(vec![CredentialKind::Ours, CredentialKind::Client])
+}
+
+fn allowed_aliases() -> impl Strategy<Value = AllowedAliases> {
+    let aliases: Vec<_> = (0..ALIASES).map(AliasId).collect();
+    prop_oneof![
+        2 => Just(AllowedAliases::All),
+        1 => subsequence(aliases, 0..=ALIASES as usize).prop_map(AllowedAliases::Only),
+    ]
+}
+
+fn alias(name: String, offered: Vec<Option<()>>) -> Alias {
+    let id = |at: usize| format!("{name} at {at}");
+    let model_ids = (0..).zip(offered).map(|(at, offered)| offered.map(|()| id(at))).collect();
+    Alias { model_ids, name }
+}
+
+fn members() -> impl Strategy<Value = CohortMembers> {
+    let tenants: Vec<_> = (0..TENANTS).map(TenantId).collect();
+    prop_oneof![
+        subsequence(tenants, 0..=TENANTS as usize).prop_map(CohortMembers::Tenants),
+        bucketing().prop_map(CohortMembers::Buckets),
+    ]
+}
+
+fn bucketing() -> impl Strategy<Value = Bucketing> {
+    let ppm = prop_oneof![1 => Just(0), 1 => Just(WHOLE), 4 => 0..=WHOLE];
+    let list = subsequence(StickyBy::ALL.to_vec(), 0..=StickyBy::ALL.len()).prop_shuffle();
+    (ppm, list, "[a-c]").prop_map(|(ppm, sticky_by, salt)| Bucketing {
+        share: Share::from_ppm(ppm).unwrap_or(Share::ALL),
+        sticky_by,
+        salt,
+    })
+}
+
+fn route() -> impl Strategy<Value = Route> {
+    let provider = || (0..PROVIDERS).prop_map(ProviderId);
+    let scope = prop_oneof![
+        2 => (0..TENANTS).prop_map(|at| Scope::Tenant(TenantId(at))),
+        4 => (0..COHORTS).prop_map(|at| Scope::Cohort(CohortId(at))),
+        1 => Just(Scope::Everyone),
+    ];
+    let canary = (provider(), bucketing()).prop_map(|(provider, bucketing)| Canary {
+        provider,
+        bucketing,
+        generation: 1,
+    });
+    (
+        scope,
+        prop::option::of((0..ALIASES).prop_map(AliasId)),
+        prop_oneof![3 => Just(Mode::Canary), 2 => select(Mode::ALL.to_vec())],
+        provider(),
+        prop::option::of(provider()),
+        prop::option::weighted(0.8, canary),
+        any::<bool>(),
+    )
+        .prop_map(|(scope, alias, mode, primary, fallback, canary, stateful_canary)| Route {
+            name: String::new(),
+            scope,
+            alias,
+            mode,
+            primary,
+            fallback,
+            canary,
+            stateful_canary,
+            timeout: Duration::from_secs(60),
+        })
+}
+
+/// Drops routes that match what an earlier one matches, and those that lead to a provider without the model.
+fn without_conflicts(parts: &PlanParts, routes: Vec<Route>) -> Vec<Route> {
+    let offered = |route: &Route, alias: &Alias| {
+        let canary = route.canary.as_ref().map(|canary| canary.provider);
+        let mut providers = [Some(route.primary), route.fallback, canary].into_iter().flatten();
+        providers.all(|provider| alias.model_ids[provider.index()].is_some())
+    };
+    let (exact, for_all): (Vec<_>, Vec<_>) = routes.into_iter().partition(|route| route.alias.is_some());
+    let mut kept: Vec<Route> = Vec::new();
+    // Routes for one alias first, since they decide which aliases a route for all has left.
+    for mut route in exact.into_iter().chain(for_all) {
+        let taken = |alias| kept.iter().any(|other| other.scope == route.scope && other.alias == alias);
+        let mut aliases = (0..).map(AliasId).zip(&parts.aliases);
+        let works = match route.alias {
+            Some(alias) => offered(&route, &parts.aliases[alias.index()]),
+            None => aliases.all(|(id, alias)| taken(Some(id)) || offered(&route, alias)),
+        };
+        if works && !taken(route.alias) {
+            route.name = format!("route-{}", kept.len());
+            kept.push(route);
+        }
+    }
+    kept
+}
