@@ -89,7 +89,7 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
     Ok(Peeked {
         model,
         model_at: start..start + raw_model.get().len(),
-        stream: fields.is(fields.stream, "true"),
+        stream: is(fields.stream, "true"),
         stateful: fields.is_stateful(endpoint),
         safety_identifier: fields.safety_identifier.and_then(text_of),
         user: fields.user.and_then(text_of),
@@ -105,6 +105,14 @@ fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
         return serde_json::from_str(quoted).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(inner))
+}
+
+fn is(value: Option<&RawValue>, text: &str) -> bool {
+    value.is_some_and(|raw| raw.get() == text)
+}
+
+fn is_present(value: Option<&RawValue>) -> bool {
+    value.is_some() && !is(value, "null")
 }
 
 /// The raw values of the routed fields.
@@ -123,48 +131,39 @@ struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    fn slot(&mut self, key: Key) -> Option<(&mut Option<&'b RawValue>, &'static str)> {
+    fn slot(&mut self, key: Field) -> Option<(&mut Option<&'b RawValue>, &'static str)> {
         Some(match key {
-            Key::Model => (&mut self.model, "model"),
-            Key::Stream => (&mut self.stream, "stream"),
-            Key::SafetyIdentifier => (&mut self.safety_identifier, "safety_identifier"),
-            Key::User => (&mut self.user, "user"),
-            Key::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
-            Key::Store => (&mut self.store, "store"),
-            Key::Background => (&mut self.background, "background"),
-            Key::PreviousResponseId => (&mut self.previous_response_id, "previous_response_id"),
-            Key::Conversation => (&mut self.conversation, "conversation"),
-            Key::Other => return None,
+            Field::Model => (&mut self.model, "model"),
+            Field::Stream => (&mut self.stream, "stream"),
+            Field::SafetyIdentifier => (&mut self.safety_identifier, "safety_identifier"),
+            Field::User => (&mut self.user, "user"),
+            Field::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
+            Field::Store => (&mut self.store, "store"),
+            Field::Background => (&mut self.background, "background"),
+            Field::PreviousResponseId => (&mut self.previous_response_id, "previous_response_id"),
+            Field::Conversation => (&mut self.conversation, "conversation"),
+            Field::Other => return None,
         })
-    }
-
-    #[allow(clippy::unused_self, reason = "reads as a question about the fields")]
-    fn is(&self, field: Option<&RawValue>, text: &str) -> bool {
-        field.is_some_and(|raw| raw.get() == text)
-    }
-
-    fn is_present(&self, field: Option<&RawValue>) -> bool {
-        field.is_some() && !self.is(field, "null")
     }
 
     /// Responses are stored unless `store` is `false`; chat completions only when it is `true`.
     fn is_stateful(&self, endpoint: Endpoint) -> bool {
         match endpoint {
-            Endpoint::Chat => self.is(self.store, "true"),
+            Endpoint::Chat => is(self.store, "true"),
             Endpoint::Responses => {
-                !self.is(self.store, "false")
-                    || self.is(self.background, "true")
-                    || self.is_present(self.previous_response_id)
-                    || self.is_present(self.conversation)
+                !is(self.store, "false")
+                    || is(self.background, "true")
+                    || is_present(self.previous_response_id)
+                    || is_present(self.conversation)
             }
             Endpoint::Embeddings => false,
         }
     }
 }
 
-/// A key of the top-level object.
+/// A key of the top-level object, told apart from the others.
 #[derive(Clone, Copy)]
-enum Key {
+enum Field {
     Model,
     Stream,
     SafetyIdentifier,
@@ -177,28 +176,28 @@ enum Key {
     Other,
 }
 
-impl<'de> serde::Deserialize<'de> for Key {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+impl<'de> serde::Deserialize<'de> for Field {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Field, D::Error> {
         struct KeyVisitor;
         impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
+            type Value = Field;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a key")
             }
 
-            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+            fn visit_str<E>(self, key: &str) -> Result<Field, E> {
                 Ok(match key {
-                    "model" => Key::Model,
-                    "stream" => Key::Stream,
-                    "safety_identifier" => Key::SafetyIdentifier,
-                    "user" => Key::User,
-                    "prompt_cache_key" => Key::PromptCacheKey,
-                    "store" => Key::Store,
-                    "background" => Key::Background,
-                    "previous_response_id" => Key::PreviousResponseId,
-                    "conversation" => Key::Conversation,
-                    _ => Key::Other,
+                    "model" => Field::Model,
+                    "stream" => Field::Stream,
+                    "safety_identifier" => Field::SafetyIdentifier,
+                    "user" => Field::User,
+                    "prompt_cache_key" => Field::PromptCacheKey,
+                    "store" => Field::Store,
+                    "background" => Field::Background,
+                    "previous_response_id" => Field::PreviousResponseId,
+                    "conversation" => Field::Conversation,
+                    _ => Field::Other,
                 })
             }
         }
@@ -216,7 +215,7 @@ impl<'b> Visitor<'b> for FieldsVisitor<'_, 'b> {
     }
 
     fn visit_map<A: MapAccess<'b>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Key>()? {
+        while let Some(key) = map.next_key::<Field>()? {
             let Some((slot, name)) = self.0.slot(key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
