@@ -1,7 +1,7 @@
 //! Load tests of the gateway: what it costs beside a bare relay, on this machine, in one run.
 //!
 //! Absolute figures do not travel between machines; ratios to the floor do better. Everything runs on loopback, started
-//! and ended by this program. Method and caveats: `docs/` and the comments of each scenario.
+//! and ended by this program. CPU per request is the figure to trust; latencies of a shared machine are not.
 //!
 //! Reading order: [`quick`] (scenarios), [`target`] (what is measured), [`open_loop`] and [`closed_loop`] (how load is
 //! made), [`floor`] (the yardstick).

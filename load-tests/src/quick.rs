@@ -24,6 +24,9 @@ const SMALL_BAR: f64 = 1.8;
 /// CPU per paced chunk may be this many times the floor's.
 const PACED_BAR: f64 = 1.3;
 
+/// Per cent of its core that a target uses when the load keeps up.
+const BUSY_ENOUGH: f64 = 85.0;
+
 /// Connections of the scenarios that keep the target busy.
 const CONNECTIONS: usize = 16;
 
@@ -90,6 +93,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     measure(&lab, options, &mut figures).await?;
     weigh(&lab, kinds, &mut figures).await?;
     print!("{}", report::table(&figures, kinds)?);
+    note_idle_cores(&figures, kinds);
     if let Some(file) = &options.json {
         let all = json!({
             "seconds": options.seconds,
@@ -209,6 +213,21 @@ impl Scenario {
         };
         warn_if_clocks_differ(&measured);
         Ok(())
+    }
+}
+
+/// A core that slept pays for waking up, which costs more than the requests do. It sleeps when the load cannot keep up,
+/// as when other work has the load's core.
+fn note_idle_cores(figures: &Figures, kinds: &[Kind]) {
+    for kind in kinds {
+        let idle =
+            figures.values(Measure::SmallBusy, *kind).iter().filter(|busy| **busy < BUSY_ENOUGH).count();
+        if idle > 0 {
+            println!(
+                "note: {} was not kept busy in {idle} of its rounds of small requests; is the machine quiet?",
+                kind.name()
+            );
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! The structure that the documentation promises: who depends on whom, and how long a file may be.
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

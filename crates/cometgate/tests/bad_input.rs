@@ -1,4 +1,5 @@
 //! Every kind of bad input has its own clear, OpenAI-shaped error, and reaches no provider.
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! `credential = "client"`: an application changes only its base URL, and no stranger's key spends ours.
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 

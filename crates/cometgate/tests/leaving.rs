@@ -1,4 +1,5 @@
 //! How things end: the gateway drains, and a caller that leaves takes its request along.
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 

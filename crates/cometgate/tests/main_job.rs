@@ -1,4 +1,5 @@
 //! The main job through the real binary: the right provider, exact bytes, the right credential, a stream as it comes.
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 

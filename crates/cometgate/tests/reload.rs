@@ -1,5 +1,7 @@
 //! The route file is edited in every way people and machines edit files, under load: nothing fails, every valid edit
 //! is live within a second, and no request is served by half a file.
+#![allow(clippy::print_stdout, reason = "the figures are worth seeing with --nocapture")]
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 
@@ -136,7 +138,7 @@ async fn drive(address: std::net::SocketAddr, lane: u64, seen: Arc<Seen>, stop: 
     while !stop.load(Ordering::Acquire) {
         due.tick().await;
         number += 1;
-        let user = (number % 2 == 0).then(|| format!("user-{number}"));
+        let user = number.is_multiple_of(2).then(|| format!("user-{number}"));
         let body = match &user {
             Some(user) => format!(r#"{{"model":"summary","user":"{user}"}}"#),
             None => r#"{"model":"summary"}"#.to_owned(),

@@ -1,4 +1,5 @@
 //! Starting, and the commands beside it: what is missing is named, with what to do, and exit codes are kept.
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 

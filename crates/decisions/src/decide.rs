@@ -112,7 +112,11 @@ fn follow_route<'p>(plan: &'p Plan, id: RouteId, alias: AliasId, facts: &Facts<'
         Mode::Fallback => (route.fallback.map_or(Side::Home, Side::Fallback), Reason::Mode),
         Mode::Canary => canary_side(plan, route, facts),
     };
-    let reachable = |provider| may_reach(plan, provider, route.primary, facts.caller);
+    // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
+    let at_home = stays_home(route, facts) && route.mode != Mode::Fallback;
+    let reachable = |provider| {
+        (provider == route.primary || !at_home) && may_reach(plan, provider, route.primary, facts.caller)
+    };
     match list_targets(plan, route, alias, side, reachable) {
         Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),
         None => Decision::Refuse(Refusal::UnknownKey),
@@ -121,7 +125,7 @@ fn follow_route<'p>(plan: &'p Plan, id: RouteId, alias: AliasId, facts: &Facts<'
 
 fn canary_side(plan: &Plan, route: &Route, facts: &Facts<'_>) -> (Side, Reason) {
     let Some(canary) = &route.canary else { return (Side::Home, Reason::Mode) };
-    if facts.stateful && !route.stateful_canary {
+    if stays_home(route, facts) {
         return (Side::Home, Reason::Stateful);
     }
     // Without the way home there is no canary: home then answers, with a refusal.
@@ -134,6 +138,10 @@ fn canary_side(plan: &Plan, route: &Route, facts: &Facts<'_>) -> (Side, Reason) 
         Some((false, by)) => (Side::Home, Reason::OutsideShare(by)),
         None => (Side::Home, Reason::NoKey),
     }
+}
+
+fn stays_home(route: &Route, facts: &Facts<'_>) -> bool {
+    facts.stateful && !route.stateful_canary
 }
 
 fn without_route(plan: &Plan, alias: AliasId, caller: Caller) -> Decision<'_> {

@@ -86,14 +86,15 @@ proptest! {
     }
 
     #[test]
-    fn a_request_with_state_goes_to_no_canary_unless_the_route_says_so(
+    fn a_request_with_state_stays_home_unless_the_route_says_so_or_was_moved(
         parts in plan_parts(), asked in asked(),
     ) {
         let plan = Plan::new(parts).unwrap();
         let facts = Facts { stateful: true, ..asked.facts() };
         let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
-        let allows = route_of(&plan, &chosen).is_some_and(|route| route.stateful_canary);
-        prop_assert!(allows || targets(&chosen).iter().all(|target| target.role != Role::Canary));
+        let allows = route_of(&plan, &chosen)
+            .is_some_and(|route| route.stateful_canary || route.mode == Mode::Fallback);
+        prop_assert!(allows || targets(&chosen).iter().all(|target| target.role == Role::Primary));
     }
 
     #[test]

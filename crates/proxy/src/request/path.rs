@@ -91,9 +91,9 @@ fn decode(text: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, path: &str) -> Result<String, String> {
+    fn asked(method: &Method, path: &str) -> Result<String, String> {
         let uri: Uri = path.parse().unwrap();
-        read(&method, &uri)
+        read(method, &uri)
             .map(|(asked, suffix)| format!("{asked:?} {suffix}"))
             .map_err(|error| format!("{error:?}"))
     }
@@ -101,21 +101,21 @@ mod tests {
     #[test]
     fn routed_endpoints_are_found_with_their_query() {
         assert_eq!(
-            asked(Method::POST, "/v1/chat/completions?x=1").unwrap(),
+            asked(&Method::POST, "/v1/chat/completions?x=1").unwrap(),
             "Routed(Chat) /chat/completions?x=1"
         );
-        assert_eq!(asked(Method::GET, "/v1/chat/completions").unwrap(), "Other /chat/completions");
-        assert_eq!(asked(Method::GET, "/v1/models").unwrap(), "Models /models");
-        assert_eq!(asked(Method::GET, "/v1/models/gpt-5.4").unwrap(), "Model(\"gpt-5.4\") /models/gpt-5.4");
-        assert_eq!(asked(Method::DELETE, "/v1/models/ft:x").unwrap(), "Other /models/ft:x");
+        assert_eq!(asked(&Method::GET, "/v1/chat/completions").unwrap(), "Other /chat/completions");
+        assert_eq!(asked(&Method::GET, "/v1/models").unwrap(), "Models /models");
+        assert_eq!(asked(&Method::GET, "/v1/models/gpt-5.4").unwrap(), "Model(\"gpt-5.4\") /models/gpt-5.4");
+        assert_eq!(asked(&Method::DELETE, "/v1/models/ft:x").unwrap(), "Other /models/ft:x");
     }
 
     #[test]
     fn what_is_not_below_v1_is_refused_with_a_hint() {
         for path in ["/", "/v1", "/v1/", "/v2/models", "/v1x/models", "/health"] {
-            assert!(asked(Method::GET, path).unwrap_err().contains("lacks_prefix: false"), "{path}");
+            assert!(asked(&Method::GET, path).unwrap_err().contains("lacks_prefix: false"), "{path}");
         }
-        assert!(asked(Method::POST, "/chat/completions").unwrap_err().contains("lacks_prefix: true"));
+        assert!(asked(&Method::POST, "/chat/completions").unwrap_err().contains("lacks_prefix: true"));
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
             "/v1/chat%2Fcompletions",
             "/v1/./responses",
         ] {
-            assert_eq!(asked(Method::POST, path).unwrap_err(), "OddPath", "{path}");
+            assert_eq!(asked(&Method::POST, path).unwrap_err(), "OddPath", "{path}");
         }
     }
 

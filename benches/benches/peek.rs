@@ -1,0 +1,43 @@
+//! What reading and replacing the model of a body costs, by its size; `model` stands first or last.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use decisions::Endpoint;
+use proxy::request::{peek::peek, splice::splice};
+
+const SIZES: [(&str, usize); 3] = [("1 KB", 1 << 10), ("64 KB", 64 << 10), ("1 MB", 1 << 20)];
+
+/// A chat request of about this many bytes: messages of 500 characters, as prompts with history have.
+fn body(size: usize, model_first: bool) -> Bytes {
+    let message = format!(r#"{{"role":"user","content":"{}\n\"quoted\""}}"#, "prompt text ".repeat(42));
+    let count = size / message.len();
+    let messages = vec![message; count.max(1)].join(",");
+    let text = if model_first {
+        format!(r#"{{"model":"support-summary-v3","stream":true,"messages":[{messages}]}}"#)
+    } else {
+        format!(r#"{{"messages":[{messages}],"stream":true,"model":"support-summary-v3"}}"#)
+    };
+    Bytes::from(text)
+}
+
+fn peek_and_splice(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("peek and splice");
+    for (name, size) in SIZES {
+        for (place, model_first) in [("model first", true), ("model last", false)] {
+            let body = body(size, model_first);
+            group.throughput(Throughput::Bytes(body.len() as u64));
+            group.bench_with_input(BenchmarkId::new(place, name), &body, |bencher, body| {
+                bencher.iter(|| {
+                    let peeked = peek(black_box(body), Endpoint::Chat).ok()?;
+                    Some(splice(body, peeked.model_at, "gpt-5.4-2026-03-17"))
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, peek_and_splice);
+criterion_main!(benches);
