@@ -94,7 +94,8 @@ proptest! {
         let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
         let allows = route_of(&plan, &chosen)
             .is_some_and(|route| route.stateful_canary || route.mode == Mode::Fallback);
-        prop_assert!(allows || targets(&chosen).iter().all(|target| target.role == Role::Primary));
+        let home = primary_of(&plan, &chosen);
+        prop_assert!(allows || targets(&chosen).iter().all(|target| target.provider == home));
     }
 
     #[test]
