@@ -47,6 +47,8 @@ class Gateway {
     });
     // "close" comes when it has ended and all that it printed has been read.
     this.#ended = once(this.#child, "close");
+    // Should the tests themselves fall over, it ends with them.
+    process.on("exit", () => this.#child.kill("SIGKILL"));
     for (const name of ["stdout", "stderr"]) {
       this.#child[name].setEncoding("utf8").on("data", (text) => (this.#text[name] += text));
     }

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { before, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 
 import { DEADLINE, demo, heldProvider, served, within } from "./harness.mjs";
 
@@ -33,12 +33,15 @@ describe("against the demo, as it says: two exported variables", () => {
   let gateway;
   let openai;
 
-  before(async (suite) => {
-    gateway = await demo(suite);
+  const ends = [];
+
+  before(async () => {
+    gateway = await demo({ after: (end) => ends.push(end) });
     process.env.OPENAI_BASE_URL = gateway.baseURL;
     process.env.OPENAI_API_KEY = gateway.apiKey;
     openai = new OpenAI();
   });
+  after(() => Promise.all(ends.map((end) => end())));
 
   it("chat", async () => {
     const answer = await openai.chat.completions.create({ model: "demo-chat", messages });
