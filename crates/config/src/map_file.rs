@@ -17,7 +17,8 @@ use crate::share::parse_share;
 
 /// An hour: longer than any model thinks.
 const LONGEST_TIMEOUT_MS: u64 = 3_600_000;
-const TIMEOUT_MS: u64 = 60_000;
+/// What OpenAI's clients wait: an answer that is not streamed begins only when the model is done.
+const TIMEOUT_MS: u64 = 600_000;
 
 /// The first a request carries counts; plain SDK calls carry none, and then every request draws for itself.
 const STICKY_BY: [StickyBy; 4] =

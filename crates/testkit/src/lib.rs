@@ -18,8 +18,10 @@ mod responses;
 mod script;
 mod scripted_body;
 mod server;
+mod tls_front;
 
 pub use gate::Gate;
 pub use provider::{Builder, Provider};
 pub use recorded::RecordedRequest;
 pub use reply::{Reply, Step};
+pub use tls_front::TlsFront;

@@ -49,8 +49,14 @@ impl Program {
     }
 
     pub(crate) async fn serve_in(directory: &Path) -> Program {
+        Program::serve_with(directory, &[]).await
+    }
+
+    /// With more in its environment.
+    pub(crate) async fn serve_with(directory: &Path, environment: &[(&str, &str)]) -> Program {
         let settings = directory.join("cometgate.toml");
         let mut child = command(&["serve", "--config", settings.to_str().unwrap()])
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

@@ -131,13 +131,16 @@ primary_provider = \"{primary}\"
     );
     if checked.options.fallback {
         let field = format!("fallback_provider = \"{canary}\"");
-        push(text, format_args!("{}\n", with_comment(&field, "when the primary fails")));
+        push(
+            text,
+            format_args!("{}\n", with_comment(&field, "with mode = \"fallback\" all of it goes there")),
+        );
     }
     let share = format!("share = {}", string(&format_share(checked.share)));
     push(
         text,
         format_args!(
-            "timeout_ms = 60000
+            "timeout_ms = 600000                     # for the answer to begin; one that is not streamed begins when it is complete
 
 [routes.canary]
 provider = \"{canary}\"
