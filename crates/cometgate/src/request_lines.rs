@@ -15,7 +15,7 @@ use crate::terminal;
 /// Lines that may wait for the terminal.
 const WAITING: usize = 4096;
 
-/// Prints a line for each request.
+/// Prints a line for each request: time, what was asked, tenant, route, target, status, latency, how it ended.
 #[derive(Debug)]
 pub(crate) struct RequestLines {
     lines: SyncSender<String>,
@@ -65,13 +65,13 @@ fn line(record: &Record<'_>) -> String {
         || "-".to_owned(),
         |(provider, role)| format!("{} ({})", plan.provider(provider).name, role.as_str()),
     );
-    let status = record.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
+    let status = record.status.map_or_else(|| "-".to_owned(), |status| status.as_u16().to_string());
     let head = record.head_after.map_or_else(|| "-".to_owned(), millis);
+    let total = millis(record.elapsed);
+    let outcome = record.outcome.as_str();
     format!(
-        "{now}  {:<10}  tenant {tenant}  route {route}  -> {target:<20}  {status}  head {head}  total {}  {}",
-        record.endpoint,
-        millis(record.elapsed),
-        record.outcome.as_str()
+        "{now}  {:<10}  {tenant:<12}  {route:<20}  {target:<22}  {status:>3}  {head:>10} to head  {total:>10} in all  {outcome}",
+        record.endpoint
     )
 }
 

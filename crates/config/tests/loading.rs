@@ -67,7 +67,7 @@ fn what_is_left_out_has_a_default() {
     let route = &parts.routes[0];
     assert_eq!(route.scope, Scope::Cohort(CohortId(1)));
     assert_eq!((route.alias, route.mode), (Some(AliasId(0)), Mode::Canary));
-    assert_eq!(route.timeout.as_millis(), 60_000);
+    assert_eq!(route.timeout.as_millis(), 600_000);
     assert!(!route.stateful_canary);
     let canary = route.canary.as_ref().unwrap();
     assert_eq!((canary.generation, canary.bucketing.salt.as_str()), (1, "r"));

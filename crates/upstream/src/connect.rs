@@ -5,13 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Uri;
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
@@ -20,8 +23,38 @@ use crate::error::{SendError, SendErrorKind};
 use crate::origin::{Address, Scheme};
 use crate::tls::TlsClient;
 
-/// The sending half of one connection.
-pub(crate) type Sender = SendRequest<RequestBody>;
+/// The sending half of one connection. Dropping it ends the connection at once, whatever is under way: that is how an
+/// upstream learns that nobody listens, and why one that answers without reading the request cannot keep its body.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    http: SendRequest<RequestBody>,
+    task: AbortHandle,
+}
+
+impl Sender {
+    /// Neither busy nor closed.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.http.is_ready()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.http.is_closed()
+    }
+
+    /// Sends a request; an error hands it back if no byte of it was sent.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        self.http.try_send_request(request).await
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// Everything that connecting needs, made once for each origin.
 #[derive(Clone, Debug)]
@@ -96,13 +129,13 @@ impl Connector {
 }
 
 async fn handshake(io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, SendError> {
-    let (sender, connection) = http1::handshake(io).await.map_err(SendError::from_exchange)?;
-    tokio::spawn(async move {
+    let (http, connection) = http1::handshake(io).await.map_err(SendError::from_exchange)?;
+    let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a provider's connection ended");
         }
     });
-    Ok(sender)
+    Ok(Sender { http, task: task.abort_handle() })
 }
 
 /// The system's resolver, with its errors in a type of ours: hyper-util says "dns error" in a text only.

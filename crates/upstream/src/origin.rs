@@ -143,7 +143,11 @@ impl Origin {
         mut sender: Sender,
         request: Request<RequestBody>,
     ) -> Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError> {
-        match sender.try_send_request(request).await {
+        match sender.send(request).await {
+            // Nothing here asks for another protocol.
+            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
+                Err(SendError::new(crate::SendErrorKind::Malformed, "it switches protocols unasked"))
+            }
             Ok(response) => Ok(Ok((response, Lease::new(Arc::clone(&self.pools), worker, sender)))),
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),

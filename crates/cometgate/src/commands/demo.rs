@@ -34,8 +34,8 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
 }
 
 async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
-    let primary = provider("the primary", PRIMARY_KEY).await?;
-    let canary = provider("CometAPI (scripted)", CANARY_KEY).await?;
+    let primary = provider("primary", PRIMARY_KEY).await?;
+    let canary = provider("cometapi", CANARY_KEY).await?;
     let listener = TcpListener::bind(options.listen)
         .or_else(|_| TcpListener::bind((options.listen.ip(), 0)))
         .with_context(|| format!("{} cannot be listened on", options.listen))
