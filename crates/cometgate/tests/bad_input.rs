@@ -34,6 +34,7 @@ async fn each_bad_request_gets_its_own_error_and_no_provider_sees_it() {
         ("/v1/responses?mod%65l=x", r#"{"model":"summary"}"#, 400, "model_in_query", "query string"),
         ("/chat/completions", r#"{"model":"summary"}"#, 404, "unknown_path", "/v1"),
         ("/", "{}", 404, "unknown_path", "below /v1"),
+        ("/v1/v1/chat/completions", "{}", 404, "unknown_path", "/v1 twice"),
         ("/v1/files/../../admin", "{}", 400, "odd_path", "dot segment"),
         ("/v1/chat/completions/", "{}", 400, "odd_path", "slash at its end"),
     ];
@@ -45,6 +46,8 @@ async fn each_bad_request_gets_its_own_error_and_no_provider_sees_it() {
         assert!(message.contains(words), "{message:?} lacks {words:?}");
         let keys: Vec<String> = answer.json()["error"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["code", "message", "param", "type"]);
+        assert_eq!(answer.header("x-request-id"), answer.header("x-cometgate-request-id"));
+        assert_eq!(answer.header("x-request-id").len(), 32);
     }
     assert_eq!(provider.count(), 0);
 }

@@ -20,8 +20,11 @@ use crate::handler::handle;
 use crate::response::GatewayBody;
 use crate::worker::Context;
 
-/// The gateway's own id of a request, beside the provider's `x-request-id`.
+/// The gateway's own id of a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
+
+/// What OpenAI's clients show as the id of a request: the provider's where it answered, else the gateway's.
+static CLIENTS_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The body as it leaves the edge.
 pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -40,12 +43,21 @@ pub(crate) fn service(
         async move { Ok::<_, Infallible>(handle(context, request).await) }
     });
     let stack = ServiceBuilder::new()
+        .map_response(with_request_id)
         .layer(SetRequestIdLayer::new(REQUEST_ID.clone(), RandomId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID.clone()))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(CatchPanicLayer::custom(PanicAnswer))
         .service(handler);
     TowerToHyperService::new(stack)
+}
+
+fn with_request_id<B>(mut response: Response<B>) -> Response<B> {
+    let headers = response.headers_mut();
+    if let Some(ours) = headers.get(&REQUEST_ID).cloned() {
+        headers.entry(&CLIENTS_REQUEST_ID).or_insert(ours);
+    }
+    response
 }
 
 /// Ids that say nothing but which request.

@@ -8,10 +8,11 @@ use crate::request::peek::PeekError;
 #[derive(Debug)]
 pub enum Error {
     /// The path is not below `/v1`.
-    OutsideV1 {
-        /// It would be a known path with `/v1` before it.
-        lacks_prefix: bool,
-    },
+    OutsideV1,
+    /// It would be a known path with `/v1` before it.
+    LacksV1,
+    /// It begins with `/v1/v1`.
+    DoubledV1,
     /// The path has dot segments, empty segments or an encoded spelling of a routed endpoint.
     OddPath,
     /// CONNECT or TRACE.

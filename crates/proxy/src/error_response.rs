@@ -61,7 +61,9 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Gatewa
 
 fn face(error: &Error) -> Face<'_> {
     match error {
-        Error::OutsideV1 { .. } | Error::OddPath | Error::Method => path_face(error),
+        Error::OutsideV1 | Error::LacksV1 | Error::DoubledV1 | Error::OddPath | Error::Method => {
+            path_face(error)
+        }
         Error::MissingKey | Error::TwoKeys | Error::UnknownKey | Error::GatewayKeyNotForwarded { .. } => {
             key_face(error)
         }
@@ -86,10 +88,15 @@ fn invalid<'a>(status: StatusCode, code: &'static str, message: impl Into<Cow<'a
 
 fn path_face(error: &Error) -> Face<'_> {
     match error {
-        Error::OutsideV1 { lacks_prefix: true } => invalid(
+        Error::LacksV1 => invalid(
             StatusCode::NOT_FOUND,
             "unknown_path",
             "This path needs /v1 before it: end the base URL of your client with /v1.",
+        ),
+        Error::DoubledV1 => invalid(
+            StatusCode::NOT_FOUND,
+            "unknown_path",
+            "This path has /v1 twice: end the base URL of your client with /v1, just once.",
         ),
         Error::OddPath => invalid(
             StatusCode::BAD_REQUEST,

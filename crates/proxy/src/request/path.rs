@@ -28,9 +28,13 @@ pub(crate) fn read<'u>(method: &Method, uri: &'u Uri) -> Result<(Asked<'u>, &'u 
     let path = uri.path();
     let Some(below) = path.strip_prefix("/v1").filter(|below| below.len() > 1 && below.starts_with('/'))
     else {
-        let lacks_prefix = Endpoint::ALL.iter().any(|endpoint| endpoint.path() == path) || path == "/models";
-        return Err(Error::OutsideV1 { lacks_prefix });
+        let would_be_known =
+            Endpoint::ALL.iter().any(|endpoint| endpoint.path() == path) || path == "/models";
+        return Err(if would_be_known { Error::LacksV1 } else { Error::OutsideV1 });
     };
+    if below.starts_with("/v1/") {
+        return Err(Error::DoubledV1);
+    }
     if !is_plain(below) {
         return Err(Error::OddPath);
     }
@@ -113,9 +117,10 @@ mod tests {
     #[test]
     fn what_is_not_below_v1_is_refused_with_a_hint() {
         for path in ["/", "/v1", "/v1/", "/v2/models", "/v1x/models", "/health"] {
-            assert!(asked(&Method::GET, path).unwrap_err().contains("lacks_prefix: false"), "{path}");
+            assert_eq!(asked(&Method::GET, path).unwrap_err(), "OutsideV1", "{path}");
         }
-        assert!(asked(&Method::POST, "/chat/completions").unwrap_err().contains("lacks_prefix: true"));
+        assert_eq!(asked(&Method::POST, "/chat/completions").unwrap_err(), "LacksV1");
+        assert_eq!(asked(&Method::GET, "/v1/v1/models").unwrap_err(), "DoubledV1");
     }
 
     #[test]
