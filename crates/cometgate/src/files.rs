@@ -69,7 +69,10 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let mut next = tempfile::Builder::new().prefix(".cometgate-").tempfile_in(directory)?;
     next.write_all(text.as_bytes())?;
-    next.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+    let before = fs::metadata(&path)?;
+    next.as_file().set_permissions(before.permissions())?;
+    // Whoever could read it must be able to go on; without the right to give a file away there is nothing to do.
+    std::os::unix::fs::chown(next.path(), Some(before.uid()), Some(before.gid())).ok();
     next.as_file().sync_all()?;
     next.persist(&path).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()

@@ -13,6 +13,7 @@ mod reload;
 mod request_lines;
 mod running;
 mod secrets;
+mod settings_watch;
 mod terminal;
 
 use std::ffi::OsString;

@@ -4,6 +4,7 @@
 //! and a stamp is looked at twice a second, because network mounts send no events and a link may change further up.
 //! What was read is compared byte for byte, so that one change is taken once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::files::{self, Stamp};
 use crate::prepare::{PrepareError, Preparer};
+use crate::settings_watch::SettingsWatch;
 
 /// A file counts as written once nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(50);
@@ -52,10 +54,13 @@ pub(crate) enum Refused {
     Prepare(#[from] PrepareError),
 }
 
+fn read(path: &Path) -> Result<String, Refused> {
+    files::read(path).map_err(|error| Refused::Unreadable(path.to_owned(), error))
+}
+
 impl MapPaths {
+    /// Both files.
     pub(crate) fn read(&self) -> Result<Texts, Refused> {
-        let read =
-            |path: &PathBuf| files::read(path).map_err(|error| Refused::Unreadable(path.clone(), error));
         Ok(Texts { routes: read(&self.routes)?, tenants: read(&self.tenants)? })
     }
 
@@ -77,7 +82,10 @@ pub(crate) struct Reloader {
     /// What is in force.
     good: Texts,
     /// What was looked at last, so that a refused file is complained about once.
-    seen: Option<Texts>,
+    seen: Texts,
+    /// Likewise for files that cannot be read.
+    unreadable: BTreeSet<PathBuf>,
+    settings: SettingsWatch,
 }
 
 impl Reloader {
@@ -86,8 +94,9 @@ impl Reloader {
         preparer: Preparer,
         handle: Arc<SnapshotHandle>,
         good: Texts,
+        settings: SettingsWatch,
     ) -> Reloader {
-        Reloader { paths, preparer, handle, seen: Some(good.clone()), good }
+        Reloader { paths, preparer, handle, seen: good.clone(), good, unreadable: BTreeSet::new(), settings }
     }
 
     /// Watches until told to stop. `now` asks for a look at once.
@@ -105,6 +114,7 @@ impl Reloader {
                 Some(()) = now.recv() => {}
                 Some(()) = hints.recv() => settle(&mut hints).await,
                 _ = look.tick() => {
+                    self.settings.look();
                     let found = self.paths.stamps();
                     if found == stamps {
                         continue;
@@ -119,19 +129,14 @@ impl Reloader {
     }
 
     fn look(&mut self) {
-        let found = match self.paths.read() {
-            Ok(found) => found,
-            Err(error) => {
-                if self.seen.take().is_some() {
-                    tracing::error!("the configuration stays as it is, since a file cannot be read: {error}");
-                }
-                return;
-            }
+        let found = Texts {
+            routes: self.read_or_keep(|paths| &paths.routes, |texts| &texts.routes),
+            tenants: self.read_or_keep(|paths| &paths.tenants, |texts| &texts.tenants),
         };
-        if self.seen.as_ref() == Some(&found) {
+        if self.seen == found {
             return;
         }
-        self.seen = Some(found.clone());
+        self.seen = found.clone();
         if found == self.good {
             tracing::info!("the files are again what is in force");
             return;
@@ -145,6 +150,27 @@ impl Reloader {
             if half != self.good && self.take(half).is_ok() {
                 tracing::warn!("of the two files, the one without problems was taken");
                 return;
+            }
+        }
+    }
+
+    /// A file's text, or, where it cannot be read, what is in force of it: the other file's changes still count.
+    fn read_or_keep(
+        &mut self,
+        path: impl Fn(&MapPaths) -> &PathBuf,
+        text: impl Fn(&Texts) -> &String,
+    ) -> String {
+        let path = path(&self.paths);
+        match read(path) {
+            Ok(found) => {
+                self.unreadable.remove(path);
+                found
+            }
+            Err(error) => {
+                if self.unreadable.insert(path.clone()) {
+                    tracing::error!("what was in force of a file stays, since it cannot be read: {error}");
+                }
+                text(&self.good).clone()
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The process from start to drain: what `serve` and `demo` have in common.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::Failure;
 use crate::prepare::Preparer;
 use crate::reload::{MapPaths, Refused, Reloader};
+use crate::settings_watch::SettingsWatch;
 
 /// A gateway that serves, with its reload.
 pub(crate) struct Running {
@@ -27,6 +29,7 @@ impl Running {
     /// Loads, prepares, and starts to serve.
     pub(crate) fn start(
         settings: &Settings,
+        settings_path: &Path,
         listener: TcpListener,
         observer: Arc<dyn Observer>,
     ) -> Result<Running, Failure> {
@@ -51,7 +54,8 @@ impl Running {
         );
         let stop = CancellationToken::new();
         let (look_now, asked) = mpsc::channel(1);
-        let reloader = Reloader::new(paths, preparer, handle, texts);
+        let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
+        let reloader = Reloader::new(paths, preparer, handle, texts, watch);
         tokio::spawn(reloader.run(asked, stop.clone()));
         Ok(Running { gateway, drain_timeout: settings.limits.drain_timeout, stop, look_now })
     }

@@ -22,7 +22,7 @@ async fn each_bad_request_gets_its_own_error_and_no_provider_sees_it() {
     let over = format!(r#"{{"model":"summary","x":"{}"}}"#, "x".repeat(5000));
     let cases: &[(&str, &str, u16, &str, &str)] = &[
         (chat, "hello", 400, "invalid_json", "line 1, column 1"),
-        (chat, "", 400, "invalid_json", "not valid JSON"),
+        (chat, "", 400, "invalid_json", "empty"),
         (chat, r#"{"model":"summary""#, 400, "invalid_json", "line 1"),
         (chat, r#"["model"]"#, 400, "invalid_json", "JSON object"),
         (chat, r#"{"model":"a","model":"b"}"#, 400, "duplicate_key", "`model` more than once"),

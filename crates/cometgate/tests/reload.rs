@@ -213,7 +213,13 @@ async fn a_refused_file_says_why_with_its_place_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_within_a_second_also_beside_a_broken_map() {
+async fn a_revoked_key_is_refused_within_a_second_also_beside_a_broken_or_missing_map() {
+    for is_missing in [false, true] {
+        revoke_beside_a_broken_map(is_missing).await;
+    }
+}
+
+async fn revoke_beside_a_broken_map(is_missing: bool) {
     let provider = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
     let url = provider.base_url();
     let map = Map::new(&url, "http://127.0.0.1:9/v1", "0%");
@@ -221,7 +227,12 @@ async fn a_revoked_key_is_refused_within_a_second_also_beside_a_broken_map() {
     let program = Program::serve(&files).await;
     let mut client = Client::connect(program.address).await;
     assert_eq!(client.chat(ACME, r#"{"model":"summary"}"#).await.status, 200);
-    files.write("routes.toml", "route_version = ");
+    // Broken, and then not there at all: neither keeps the key alive.
+    if is_missing {
+        std::fs::remove_file(files.path().join("routes.toml")).unwrap();
+    } else {
+        files.write("routes.toml", "route_version = ");
+    }
     let revoked = tenants().replace(&support::hash(ACME), &support::hash("cgk-new"));
     files.write("tenants.toml", &revoked);
     let began = Instant::now();
@@ -230,4 +241,15 @@ async fn a_revoked_key_is_refused_within_a_second_also_beside_a_broken_map() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(client.chat("cgk-new", r#"{"model":"summary"}"#).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_changed_setting_is_reported_and_not_ignored() {
+    let files =
+        Files::new("", &Map::new("http://127.0.0.1:8/v1", "http://127.0.0.1:9/v1", "0%").text(), &tenants());
+    let mut program = Program::serve(&files).await;
+    files.write("cometgate.toml", "listen = \"127.0.0.1:0\"\nworkers = 7\n");
+    program.logged("takes effect at the next start only").await;
+    files.write("cometgate.toml", "listen = 1\n");
+    program.logged("the next start would refuse it").await;
 }

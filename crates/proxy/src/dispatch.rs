@@ -50,6 +50,9 @@ pub(crate) async fn dispatch(
         Some(route) if is_routed => ticket.snapshot.plan().route(route).timeout,
         _ => DEFAULT_TIMEOUT,
     };
+    if let Some(provider) = wants_callers_key(&ticket, chosen).filter(|_| identity.is_gateway_key) {
+        return Err((Error::GatewayKeyNotForwarded { provider }, ticket));
+    }
     let sent = send(context, &ticket, identity, target.provider, outgoing, timeout).await;
     let (mut response, lease) = match sent {
         Ok(answered) => answered,
@@ -63,6 +66,15 @@ pub(crate) async fn dispatch(
     Ok(response.map(|body| GatewayBody::Relay(Relay::new(body, lease, ticket))))
 }
 
+/// A provider among the targets that takes the caller's own key: all of them count, so that a key of the gateway gets
+/// the same answer on either side of a canary.
+fn wants_callers_key(ticket: &Ticket, chosen: &Chosen<'_>) -> Option<String> {
+    let plan = ticket.snapshot.plan();
+    let mut providers = chosen.order.iter().map(|target| plan.provider(target.provider));
+    let found = providers.find(|provider| provider.credential == CredentialKind::Client);
+    found.map(|provider| provider.name.clone())
+}
+
 async fn send(
     context: &Context,
     ticket: &Ticket,
@@ -74,9 +86,6 @@ async fn send(
     let plan = ticket.snapshot.plan();
     let name = || plan.provider(id).name.clone();
     let provider = ticket.snapshot.provider(id).ok_or(Error::Internal)?;
-    if identity.is_gateway_key && plan.provider(id).credential == CredentialKind::Client {
-        return Err(Error::GatewayKeyNotForwarded { provider: name() });
-    }
     let request = build(provider, identity, outgoing)?;
     match tokio::time::timeout(timeout, provider.origin.send(context.worker, request)).await {
         Ok(Ok(answered)) => Ok(answered),

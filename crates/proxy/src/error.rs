@@ -23,6 +23,8 @@ pub enum Error {
     TwoKeys,
     /// A key that nobody has listed.
     UnknownKey,
+    /// An unlisted key for a provider that is paid by a credential of ours, which no primary has vouched for.
+    UnprovenKey,
     /// A key that the gateway made, on the way to a provider that takes the caller's own.
     GatewayKeyNotForwarded {
         /// The provider.

@@ -64,9 +64,11 @@ fn face(error: &Error) -> Face<'_> {
         Error::OutsideV1 | Error::LacksV1 | Error::DoubledV1 | Error::OddPath | Error::Method => {
             path_face(error)
         }
-        Error::MissingKey | Error::TwoKeys | Error::UnknownKey | Error::GatewayKeyNotForwarded { .. } => {
-            key_face(error)
-        }
+        Error::MissingKey
+        | Error::TwoKeys
+        | Error::UnknownKey
+        | Error::UnprovenKey
+        | Error::GatewayKeyNotForwarded { .. } => key_face(error),
         Error::Body(error) => peek_face(error),
         Error::ModelInQuery
         | Error::EncodedBody
@@ -130,6 +132,12 @@ fn key_face(error: &Error) -> Face<'_> {
                  not know. Send your key for `{provider}`, or have the operator set a credential for it."
             ),
         ),
+        Error::UnprovenKey => invalid(
+            StatusCode::UNAUTHORIZED,
+            "unproven_api_key",
+            "The gateway pays for the provider of this route, and the primary has not accepted your key within the last \
+             ten minutes. Send a key of this gateway; its operator makes one with `cometgate tenants add NAME`.",
+        ),
         Error::UnknownKey => invalid(
             StatusCode::UNAUTHORIZED,
             "invalid_api_key",
@@ -187,6 +195,10 @@ fn peek_face(error: &PeekError) -> Face<'_> {
     let bad = |code, message: Cow<'static, str>| invalid(StatusCode::BAD_REQUEST, code, message);
     match error {
         PeekError::NotUtf8 => bad("invalid_json", "The body is not JSON: it is not valid UTF-8.".into()),
+        PeekError::Empty => bad(
+            "invalid_json",
+            "The body is empty; send a JSON object, with `model` as one of its fields.".into(),
+        ),
         PeekError::Syntax { line, column } => {
             let message = format!("The body is not valid JSON: see line {line}, column {column}.");
             bad("invalid_json", message.into())
@@ -259,7 +271,7 @@ fn provider_face(error: &Error) -> Face<'_> {
         Error::Unreachable { provider, source } => failed(
             StatusCode::BAD_GATEWAY,
             "provider_unreachable",
-            format!("Provider `{provider}` could not be reached: {source}."),
+            format!("Provider `{provider}` gave no answer: {source}."),
         ),
         Error::HeadTimeout { provider, timeout_ms } => failed(
             StatusCode::GATEWAY_TIMEOUT,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use decisions::plan::Plan;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, decide, tenant_primary};
 use http::{Request, Response, header, request};
 use http_body::Body as _;
@@ -45,6 +44,9 @@ async fn answer(context: &Context, mut ticket: Ticket, request: Request<Incoming
         Ok(asked) => asked,
         Err(error) => return Err((error, ticket)),
     };
+    if let Asked::Routed(endpoint) = asked {
+        ticket.endpoint = endpoint.as_str();
+    }
     // Before any byte of the body is read.
     let identity = match identify(&head.headers, &ticket.snapshot, &context.live) {
         Ok(identity) => identity,
@@ -53,7 +55,6 @@ async fn answer(context: &Context, mut ticket: Ticket, request: Request<Incoming
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {
-            ticket.endpoint = endpoint.as_str();
             routed(context, ticket, &identity, &head, suffix, endpoint, incoming).await
         }
         Asked::Models => {
@@ -71,7 +72,7 @@ async fn answer(context: &Context, mut ticket: Ticket, request: Request<Incoming
 /// A request that is routed by its model.
 async fn routed(
     context: &Context,
-    ticket: Ticket,
+    mut ticket: Ticket,
     identity: &Identity,
     head: &request::Parts,
     suffix: &str,
@@ -106,7 +107,7 @@ async fn routed(
     let chosen = match decide(snapshot.plan(), &facts) {
         Decision::Send(chosen) => chosen,
         Decision::Refuse(refusal) => {
-            return Err((refused(snapshot.plan(), refusal, &peeked.model), ticket));
+            return Err((refused(&mut ticket, refusal, &peeked.model), ticket));
         }
     };
     let body = match chosen.order.first().model_id {
@@ -126,7 +127,7 @@ async fn routed(
 /// A request that is not routed by its model: to the tenant's primary, its body as it arrives.
 async fn passed_on(
     context: &Context,
-    ticket: Ticket,
+    mut ticket: Ticket,
     identity: &Identity,
     head: &request::Parts,
     suffix: &str,
@@ -135,7 +136,7 @@ async fn passed_on(
     let snapshot = Arc::clone(&ticket.snapshot);
     let chosen: Chosen<'_> = match tenant_primary(snapshot.plan(), identity.tenant, identity.caller) {
         Decision::Send(chosen) => chosen,
-        Decision::Refuse(refusal) => return Err((refused(snapshot.plan(), refusal, ""), ticket)),
+        Decision::Refuse(refusal) => return Err((refused(&mut ticket, refusal, ""), ticket)),
     };
     let body = if incoming.is_end_stream() {
         RequestBody::whole(bytes::Bytes::new())
@@ -156,11 +157,14 @@ fn answered(mut ticket: Ticket, mut response: Response<GatewayBody>) -> Response
     response
 }
 
-fn refused(plan: &Plan, refusal: Refusal, model: &str) -> Error {
+fn refused(ticket: &mut Ticket, refusal: Refusal, model: &str) -> Error {
     match refusal {
         Refusal::UnknownModel => Error::UnknownModel { model: model.to_owned() },
-        Refusal::RouteDisabled(route) => Error::RouteDisabled { route: plan.route(route).name.clone() },
-        Refusal::UnknownKey => Error::UnknownKey,
+        Refusal::RouteDisabled(route) => {
+            ticket.route = Some(route);
+            Error::RouteDisabled { route: ticket.snapshot.plan().route(route).name.clone() }
+        }
+        Refusal::UnknownKey => Error::UnprovenKey,
         Refusal::RestrictedTenant => Error::RestrictedTenant,
     }
 }

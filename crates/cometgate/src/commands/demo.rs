@@ -46,9 +46,10 @@ async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
         .context("the demo's files cannot be written")
         .map_err(Failure::internal)?;
 
-    let settings = read_settings(&directory.join("cometgate.toml"))?;
+    let settings_path = directory.join("cometgate.toml");
+    let settings = read_settings(&settings_path)?;
     let lines = RequestLines::start().map_err(Failure::internal)?;
-    let running = Running::start(&settings, listener, Arc::new(lines))?;
+    let running = Running::start(&settings, &settings_path, listener, Arc::new(lines))?;
     explain(&running.address().to_string(), key.text(), &directory.join("routes.toml"), &options.share);
     running.until_told().await
 }

@@ -1,5 +1,7 @@
 //! `cometgate init`: a commented starter configuration for two real providers.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, anyhow};
 use config::{ModelIds, StarterOptions, starter};
 
@@ -61,6 +63,14 @@ fn model(text: &str) -> Result<(String, Option<ModelIds>), Failure> {
     Ok((alias.to_owned(), Some(ModelIds { primary: primary.to_owned(), canary: canary.to_owned() })))
 }
 
+/// An address to connect to: one that stands for all of the machine's is no such thing.
+fn reachable(listen: &str) -> String {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
+        _ => listen.to_owned(),
+    }
+}
+
 /// The two lines for a shell go to standard output alone, so that they can be evaluated.
 fn explain(options: &Init, key: Option<&GatewayKey>) {
     let directory = options.directory.display();
@@ -68,7 +78,7 @@ fn explain(options: &Init, key: Option<&GatewayKey>) {
         "Wrote {directory}/cometgate.toml, {directory}/routes.toml and {directory}/tenants.toml."
     ));
     terminal::say("\nPoint an application at the gateway:\n");
-    terminal::result(&format!("export OPENAI_BASE_URL=http://{}/v1", options.listen));
+    terminal::result(&format!("export OPENAI_BASE_URL=http://{}/v1", reachable(&options.listen)));
     match key {
         Some(key) => {
             terminal::result(&format!("export OPENAI_API_KEY={}", key.text()));

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Failure> {
                 )
             })
             .map_err(Failure::invalid)?;
-        Running::start(&settings, listener, observer)?.until_told().await
+        Running::start(&settings, &options.config.path, listener, observer)?.until_told().await
     })
 }
 

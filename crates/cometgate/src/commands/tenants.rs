@@ -1,8 +1,8 @@
 //! `cometgate tenants`: gateway keys and who holds them.
 
 use anyhow::Context as _;
-use config::Source;
 use config::edit::add_tenant;
+use config::{CredentialSource, Settings, Source, load_map};
 use serde_json::json;
 
 use crate::cli::{Format, TenantsAdd};
@@ -25,6 +25,7 @@ pub(crate) fn add(options: &TenantsAdd) -> Result<(), Failure> {
     files::replace(path, &edited)
         .with_context(|| format!("{} cannot be written", path.display()))
         .map_err(Failure::invalid)?;
+    warn_of_callers_keys(&settings, &edited);
     match options.format {
         Format::Json => terminal::result(
             &json!({"tenant": options.name, "key": key.text(), "tenants_file": path.display().to_string()})
@@ -40,4 +41,21 @@ pub(crate) fn add(options: &TenantsAdd) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A key of the gateway is of no use where the primary takes the caller's own.
+fn warn_of_callers_keys(settings: &Settings, tenants: &str) {
+    // A map that does not load is `serve`'s to complain about.
+    let Ok(routes) = files::read(&settings.routes) else { return };
+    let routes = Source { path: &settings.routes, text: &routes };
+    let Ok(loaded) = load_map(routes, Source { path: &settings.tenants, text: tenants }) else { return };
+    let wants = loaded.providers.iter().find(|provider| provider.credential == CredentialSource::Client);
+    if let Some(provider) = wants {
+        terminal::say(&format!(
+            "Note: provider `{}` takes the caller's own key, so routes that lead there refuse this one; give the \
+             provider a credential in {} to use keys of the gateway.",
+            provider.name,
+            settings.routes.display()
+        ));
+    }
 }

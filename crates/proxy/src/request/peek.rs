@@ -33,6 +33,8 @@ pub struct Peeked<'b> {
 pub enum PeekError {
     /// Not UTF-8 (RFC 8259 section 8.1).
     NotUtf8,
+    /// Nothing but white space.
+    Empty,
     /// Not JSON, from here on.
     Syntax {
         /// From 1.
@@ -68,6 +70,9 @@ impl Peeked<'_> {
 /// [`PeekError`] for a body that is not a JSON object with one `model` string.
 pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
     let text = std::str::from_utf8(body).map_err(|_| PeekError::NotUtf8)?;
+    if text.trim_ascii().is_empty() {
+        return Err(PeekError::Empty);
+    }
     // Derives and visitors would also fill fields from an array, so the shape is looked at first.
     if text
         .trim_ascii_start()

@@ -10,7 +10,7 @@ use http::header::{
 use crate::snapshot::Snapshot;
 
 /// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
-static REMOVED: [HeaderName; 14] = [
+static REMOVED: [HeaderName; 19] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -25,16 +25,22 @@ static REMOVED: [HeaderName; 14] = [
     HeaderName::from_static("authorization"),
     HeaderName::from_static("openai-organization"),
     HeaderName::from_static("openai-project"),
+    // Only the gateway says these.
+    HeaderName::from_static("x-cometgate-request-id"),
+    ROUTE_VERSION,
+    ROUTE,
+    PROVIDER,
+    ROLE,
 ];
 
 /// Which version of the map served.
-static ROUTE_VERSION: HeaderName = HeaderName::from_static("x-cometgate-route-version");
+const ROUTE_VERSION: HeaderName = HeaderName::from_static("x-cometgate-route-version");
 /// Which route matched.
-static ROUTE: HeaderName = HeaderName::from_static("x-cometgate-route");
+const ROUTE: HeaderName = HeaderName::from_static("x-cometgate-route");
 /// Which provider was asked.
-static PROVIDER: HeaderName = HeaderName::from_static("x-cometgate-provider");
+const PROVIDER: HeaderName = HeaderName::from_static("x-cometgate-provider");
 /// In which role.
-static ROLE: HeaderName = HeaderName::from_static("x-cometgate-role");
+const ROLE: HeaderName = HeaderName::from_static("x-cometgate-role");
 
 /// Takes out what is not the caller's business.
 pub(crate) fn clean(headers: &mut HeaderMap, is_routed: bool) {
@@ -61,15 +67,15 @@ pub(crate) fn stamp(
     route: Option<RouteId>,
     target: Option<(ProviderId, Role)>,
 ) {
-    headers.insert(ROUTE_VERSION.clone(), snapshot.version_header());
+    headers.insert(ROUTE_VERSION, snapshot.version_header());
     if let Some(value) = route.and_then(|route| snapshot.route_header(route)) {
-        headers.insert(ROUTE.clone(), value);
+        headers.insert(ROUTE, value);
     }
     if let Some((provider, role)) = target {
         if let Some(value) = snapshot.provider_header(provider) {
-            headers.insert(PROVIDER.clone(), value);
+            headers.insert(PROVIDER, value);
         }
-        headers.insert(ROLE.clone(), HeaderValue::from_static(role.as_str()));
+        headers.insert(ROLE, HeaderValue::from_static(role.as_str()));
     }
 }
 

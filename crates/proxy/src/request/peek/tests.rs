@@ -55,7 +55,8 @@ fn what_is_not_an_object_with_a_model_is_refused() {
 
 #[test]
 fn what_is_not_json_is_refused_with_its_place() {
-    assert_eq!(read("").unwrap_err(), PeekError::Syntax { line: 1, column: 0 });
+    assert_eq!(read("").unwrap_err(), PeekError::Empty);
+    assert_eq!(read(" \n").unwrap_err(), PeekError::Empty);
     assert_eq!(read("{\"model\":\"a\",\n oops}").unwrap_err(), PeekError::Syntax { line: 2, column: 2 });
     for body in
         [r#"{"model":"a"} x"#, r#"{"model":"a"}{}"#, r#"{"model":"a""#, "model=a", r#"{"model":"a","n":NaN}"#]
