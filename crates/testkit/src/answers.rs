@@ -12,6 +12,9 @@ use crate::{RecordedRequest, chat, embeddings, responses};
 /// When everything here claims to have been made: a fixed time, 2025-11-21 in Unix seconds.
 pub(crate) const CREATED: u64 = 1_763_683_200;
 
+/// What an answer goes on with.
+const SENTENCE: [&str; 5] = [" this", " is", " a", " scripted", " answer."];
+
 /// What distinguishes one provider's standard answers from another's.
 #[derive(Debug)]
 pub(crate) struct Persona {
@@ -41,14 +44,15 @@ impl Persona {
         }
     }
 
-    /// The answer in pieces: "Hello", " from", " NAME", then numbers up to the count of chunks.
+    /// The answer in pieces: "Hello", " from", " NAME:", then the words of a sentence over and over.
     pub(crate) fn pieces(&self) -> Vec<String> {
         match self.chunks {
             0 | 1 => vec![format!("Hello from {}", self.name)],
             2 => vec!["Hello".to_owned(), format!(" from {}", self.name)],
-            chunks => ["Hello".to_owned(), " from".to_owned(), format!(" {}", self.name)]
+            chunks => ["Hello".to_owned(), " from".to_owned(), format!(" {}:", self.name)]
                 .into_iter()
-                .chain((4..=chunks).map(|number| format!(" {number}")))
+                .chain(SENTENCE.iter().cycle().map(|word| (*word).to_owned()))
+                .take(chunks)
                 .collect(),
         }
     }

@@ -81,7 +81,7 @@ async fn a_chat_stream_is_role_content_finish_usage_done() {
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
     let content: String =
         chunks[1..6].iter().map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().unwrap()).collect();
-    assert_eq!(content, "Hello from alpha 4 5");
+    assert_eq!(content, "Hello from alpha: this is");
     assert!(
         chunks[..7]
             .iter()
@@ -117,7 +117,7 @@ async fn a_responses_stream_has_one_terminal_event_and_counts_from_zero() {
     for (number, (event, kind)) in events.iter().zip(expected).enumerate() {
         assert_eq!((&event["sequence_number"], &event["type"]), (&json!(number), &json!(kind)));
     }
-    assert_eq!(events[10]["response"]["output"][0]["content"][0]["text"], "Hello from alpha");
+    assert_eq!(events[10]["response"]["output"][0]["content"][0]["text"], "Hello from alpha:");
     assert_eq!(events[10]["response"]["id"], events[0]["response"]["id"]);
 }
 
