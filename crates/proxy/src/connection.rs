@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -75,13 +76,7 @@ async fn serve_http1(
         .max_buf_size(READ_BUFFER)
         // A caller that closes its side has left, also while a provider still thinks.
         .half_close(false);
-    let connection = builder.serve_connection(TokioIo::new(stream), edge::service(context));
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => return result,
-        () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
+    until_drained(builder.serve_connection(TokioIo::new(stream), edge::service(context)), drain).await
 }
 
 async fn serve_http2(
@@ -98,7 +93,14 @@ async fn serve_http2(
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
-    let connection = builder.serve_connection(TokioIo::new(stream), edge::service(context));
+    until_drained(builder.serve_connection(TokioIo::new(stream), edge::service(context)), drain).await
+}
+
+/// Serves until the connection ends by itself, or is told to end after what is under way.
+async fn until_drained<C: GracefulConnection>(
+    connection: C,
+    drain: CancellationToken,
+) -> Result<(), C::Error> {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return result,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -116,24 +116,35 @@ async fn accept(
         };
         let Ok(place) = place else { break };
         let accepted = tokio::select! {
-            biased;
             accepted = listener.accept() => accepted,
-            // Only once no connection is waiting any more: those that were accepted by the system are served.
             () = stop.cancelled() => break,
         };
-        match accepted.and_then(|(stream, _)| prepare(stream)) {
-            Ok(stream) => {
-                if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
-                    worker.serve(Accepted { stream, place }).await;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
-            }
-        }
+        hand_over(accepted, place, &workers).await;
+    }
+    // Whom the system has accepted by now is served; closing the listener would reset them.
+    while let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+        let Ok(waiting) = tokio::time::timeout(Duration::ZERO, listener.accept()).await else { break };
+        hand_over(waiting, place, &workers).await;
     }
     workers
+}
+
+async fn hand_over(
+    accepted: std::io::Result<(TcpStream, SocketAddr)>,
+    place: OwnedSemaphorePermit,
+    workers: &[Worker],
+) {
+    match accepted.and_then(|(stream, _)| prepare(stream)) {
+        Ok(stream) => {
+            if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
+                worker.serve(Accepted { stream, place }).await;
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
+        }
+    }
 }
 
 fn prepare(stream: TcpStream) -> std::io::Result<std::net::TcpStream> {
