@@ -32,7 +32,7 @@ impl SettingsWatch {
             Ok(settings) if settings == self.in_force => {}
             Ok(_) => tracing::warn!("{path} has changed, which takes effect at the next start only"),
             Err(problems) => {
-                tracing::warn!("{path} has changed, and the next start would refuse it:\n{problems}")
+                tracing::warn!("{path} has changed, and the next start would refuse it:\n{problems}");
             }
         }
     }

@@ -5,9 +5,11 @@ mod support;
 
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::http::Method;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::client::request;
 use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Gate, Provider, Reply, Step};
@@ -129,4 +131,36 @@ async fn a_caller_that_leaves_cancels_its_upstream_within_100_ms_in_every_phase(
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_stream_of_http2_that_is_reset_cancels_its_upstream_and_leaves_its_neighbours_alone() {
+    let gate = Gate::new();
+    let (provider, program, _files) = world("", gated(&gate)).await;
+    let stream = tokio::net::TcpStream::connect(program.address).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let open = || {
+        let mut sender = sender.clone();
+        let sent = hyper::Request::post(format!("http://{}/v1/chat/completions", program.address))
+            .header("authorization", format!("Bearer {ACME}"))
+            .body(Full::new(Bytes::from(STREAM)))
+            .unwrap();
+        async move {
+            let mut body = sender.send_request(sent).await.unwrap().into_body();
+            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "data: 1\n\n");
+            body
+        }
+    };
+    let neighbour = open().await;
+    for round in 1..=20 {
+        let reset = open().await;
+        let left = Instant::now();
+        drop(reset);
+        provider.wait_aborted(round).await;
+        assert!(left.elapsed() < Duration::from_millis(100), "noticed after {:?}", left.elapsed());
+    }
+    gate.open();
+    assert_eq!(neighbour.collect().await.unwrap().to_bytes(), "data: 2\n\n");
 }

@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// The body did not arrive in time.
     BodyTimeout,
-    /// The caller's connection failed while it sent the body.
+    /// The caller's connection failed while it sent the body, or its chunks are malformed.
     BodyBroken,
     /// All buffers for bodies are in use.
     NoRoom,

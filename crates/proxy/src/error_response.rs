@@ -183,6 +183,11 @@ fn body_face(error: &Error) -> Face<'_> {
                 "The gateway holds as many request bodies as it may; try again shortly.",
             )
         },
+        Error::BodyBroken => invalid(
+            StatusCode::BAD_REQUEST,
+            "broken_body",
+            "The request body broke off, or its chunks are not well-formed.",
+        ),
         _ => invalid(
             StatusCode::REQUEST_TIMEOUT,
             "request_timeout",

@@ -4,6 +4,7 @@
 
 pub(crate) mod client;
 pub(crate) mod program;
+pub(crate) mod wire;
 
 use std::path::Path;
 
