@@ -1,22 +1,19 @@
-//! Sends one request to one target and brings its answer back: the head rewritten both ways, the credential attached
-//! last, the head's deadline running.
+//! Sends one request to one target and waits for the head of its answer: the head rewritten, the credential attached
+//! last, the deadline running.
 
 use std::time::Duration;
 
-use decisions::plan::CredentialKind;
-use decisions::{Chosen, Endpoint};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use decisions::Chosen;
+use decisions::plan::{CredentialKind, Plan};
+use http::{HeaderMap, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use upstream::{Lease, RequestBody};
+use upstream::{Credential, Lease, RequestBody};
 
 use crate::auth::Identity;
 use crate::error::Error;
 use crate::request::headers::outgoing;
-use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
-use crate::response::{GatewayBody, Relay};
 use crate::snapshot::Provider;
 use crate::worker::Context;
 
@@ -26,8 +23,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 /// What is sent, wherever it goes.
 pub(crate) struct Outgoing<'r> {
     pub(crate) method: Method,
-    /// `None` for what is not routed by model.
-    pub(crate) endpoint: Option<Endpoint>,
     /// The path below `/v1`, with its query.
     pub(crate) suffix: &'r str,
     pub(crate) headers: &'r HeaderMap,
@@ -37,77 +32,55 @@ pub(crate) struct Outgoing<'r> {
 /// Sends to the first target of the order.
 pub(crate) async fn dispatch(
     context: &Context,
-    mut ticket: Ticket,
+    ticket: &mut Ticket,
     identity: &Identity,
     chosen: &Chosen<'_>,
     outgoing: Outgoing<'_>,
-) -> Result<Response<GatewayBody>, (Error, Ticket)> {
-    let target = chosen.order.first();
+) -> Result<(Response<Incoming>, Lease), Error> {
+    let id = chosen.order.first().provider;
     ticket.route = chosen.route;
-    ticket.target = Some((target.provider, target.role));
-    let is_routed = outgoing.endpoint.is_some();
+    ticket.target = Some((id, chosen.order.first().role));
+    let plan = ticket.snapshot.plan();
+    let name = || plan.provider(id).name.clone();
+    if let Some(provider) = wants_callers_key(plan, chosen).filter(|_| identity.is_gateway_key) {
+        return Err(Error::GatewayKeyNotForwarded { provider });
+    }
     let timeout = match chosen.route {
-        Some(route) if is_routed => ticket.snapshot.plan().route(route).timeout,
+        Some(route) if ticket.is_routed => plan.route(route).timeout,
         _ => DEFAULT_TIMEOUT,
     };
-    if let Some(provider) = wants_callers_key(&ticket, chosen).filter(|_| identity.is_gateway_key) {
-        return Err((Error::GatewayKeyNotForwarded { provider }, ticket));
+    let provider = ticket.snapshot.provider(id).ok_or(Error::Internal)?;
+    let request = build(provider, identity, ticket.is_routed, outgoing)?;
+    let (response, lease) = tokio::time::timeout(timeout, provider.origin.send(context.worker, request))
+        .await
+        .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: timeout.as_millis() })?
+        .map_err(|source| Error::Unreachable { provider: name(), source })?;
+    if ticket.is_routed && response.status().is_success() {
+        remember_acceptance(context, identity, provider);
     }
-    let sent = send(context, &ticket, identity, target.provider, outgoing, timeout).await;
-    let (mut response, lease) = match sent {
-        Ok(answered) => answered,
-        Err(error) => return Err((error, ticket)),
-    };
-    remember_acceptance(context, &ticket, identity, is_routed, response.status());
-    clean(response.headers_mut(), is_routed);
-    stamp(response.headers_mut(), &ticket.snapshot, ticket.route, ticket.target);
-    ticket.answer(response.status());
-    *response.version_mut() = http::Version::HTTP_11;
-    Ok(response.map(|body| GatewayBody::Relay(Relay::new(body, lease, ticket))))
+    Ok((response, lease))
 }
 
 /// A provider among the targets that takes the caller's own key: all of them count, so that a key of the gateway gets
 /// the same answer on either side of a canary.
-fn wants_callers_key(ticket: &Ticket, chosen: &Chosen<'_>) -> Option<String> {
-    let plan = ticket.snapshot.plan();
+fn wants_callers_key(plan: &Plan, chosen: &Chosen<'_>) -> Option<String> {
     let mut providers = chosen.order.iter().map(|target| plan.provider(target.provider));
     let found = providers.find(|provider| provider.credential == CredentialKind::Client);
     found.map(|provider| provider.name.clone())
 }
 
-async fn send(
-    context: &Context,
-    ticket: &Ticket,
-    identity: &Identity,
-    id: decisions::ProviderId,
-    outgoing: Outgoing<'_>,
-    timeout: Duration,
-) -> Result<(Response<Incoming>, Lease), Error> {
-    let plan = ticket.snapshot.plan();
-    let name = || plan.provider(id).name.clone();
-    let provider = ticket.snapshot.provider(id).ok_or(Error::Internal)?;
-    let request = build(provider, identity, outgoing)?;
-    match tokio::time::timeout(timeout, provider.origin.send(context.worker, request)).await {
-        Ok(Ok(answered)) => Ok(answered),
-        Ok(Err(source)) => Err(Error::Unreachable { provider: name(), source }),
-        Err(_) => Err(Error::HeadTimeout { provider: name(), timeout_ms: timeout.as_millis() }),
-    }
-}
-
 fn build(
     provider: &Provider,
     identity: &Identity,
+    is_routed: bool,
     sending: Outgoing<'_>,
 ) -> Result<Request<RequestBody>, Error> {
-    let path: PathAndQuery = match sending.endpoint {
-        // Without a query, which is almost always, the path was built with the snapshot.
-        Some(endpoint) if endpoint.path().len() == sending.suffix.len() => provider.endpoint_path(endpoint),
-        _ => provider.origin.path(sending.suffix).map_err(|_| Error::OddPath)?,
+    // Without a query, which is almost always, the path of a routed endpoint was built with the snapshot.
+    let path = match provider.endpoint_path(sending.suffix).filter(|_| is_routed) {
+        Some(path) => path,
+        None => provider.origin.path(sending.suffix).map_err(|_| Error::OddPath)?,
     };
-    let encoding: Option<&HeaderValue> = match sending.endpoint {
-        Some(_) => None,
-        None => sending.headers.get(header::CONTENT_ENCODING),
-    };
+    let encoding = sending.headers.get(header::CONTENT_ENCODING).filter(|_| !is_routed);
     let headers = outgoing(sending.headers, &provider.credential, &identity.authorization, encoding);
     let mut request = Request::new(sending.body);
     *request.method_mut() = sending.method;
@@ -118,19 +91,8 @@ fn build(
 
 /// An unlisted key that the primary has just accepted for inference may use the rest of its routes for a while.
 /// Other paths don't count: a provider may answer some of them to anybody.
-fn remember_acceptance(
-    context: &Context,
-    ticket: &Ticket,
-    identity: &Identity,
-    is_routed: bool,
-    status: StatusCode,
-) {
-    let Some(key) = identity.unlisted_key.filter(|_| is_routed && status.is_success()) else { return };
-    let Some((id, _)) = ticket.target else { return };
-    if ticket.snapshot.plan().provider(id).credential != CredentialKind::Client {
-        return;
-    }
-    if let Some(provider) = ticket.snapshot.provider(id) {
+fn remember_acceptance(context: &Context, identity: &Identity, provider: &Provider) {
+    if let (Some(key), Credential::Client) = (identity.unlisted_key, &provider.credential) {
         context.live.accept(key, provider.origin.id(), Instant::now());
     }
 }

@@ -42,14 +42,10 @@ impl Provider {
         Ok(Provider { endpoint_paths: [chat?, responses?, embeddings?], origin, credential })
     }
 
-    pub(crate) fn endpoint_path(&self, endpoint: Endpoint) -> PathAndQuery {
-        let [chat, responses, embeddings] = &self.endpoint_paths;
-        match endpoint {
-            Endpoint::Chat => chat,
-            Endpoint::Responses => responses,
-            Endpoint::Embeddings => embeddings,
-        }
-        .clone()
+    /// The path of a routed endpoint, if `suffix` is one and nothing more.
+    pub(crate) fn endpoint_path(&self, suffix: &str) -> Option<PathAndQuery> {
+        let at = Endpoint::ALL.iter().position(|endpoint| endpoint.path() == suffix)?;
+        self.endpoint_paths.get(at).cloned()
     }
 }
 

@@ -1,13 +1,12 @@
 //! The head of a provider's answer on its way to the caller: hop-by-hop headers and what names an account are taken
 //! out, who served is put in.
 
-use decisions::{ProviderId, Role, RouteId};
 use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 
-use crate::snapshot::Snapshot;
+use crate::response::ticket::Ticket;
 
 /// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
 static REMOVED: [HeaderName; 19] = [
@@ -61,17 +60,13 @@ pub(crate) fn clean(headers: &mut HeaderMap, is_routed: bool) {
 }
 
 /// Says who served.
-pub(crate) fn stamp(
-    headers: &mut HeaderMap,
-    snapshot: &Snapshot,
-    route: Option<RouteId>,
-    target: Option<(ProviderId, Role)>,
-) {
+pub(crate) fn stamp(headers: &mut HeaderMap, ticket: &Ticket) {
+    let snapshot = &ticket.snapshot;
     headers.insert(ROUTE_VERSION, snapshot.version_header());
-    if let Some(value) = route.and_then(|route| snapshot.route_header(route)) {
+    if let Some(value) = ticket.route.and_then(|route| snapshot.route_header(route)) {
         headers.insert(ROUTE, value);
     }
-    if let Some((provider, role)) = target {
+    if let Some((provider, role)) = ticket.target {
         if let Some(value) = snapshot.provider_header(provider) {
             headers.insert(PROVIDER, value);
         }

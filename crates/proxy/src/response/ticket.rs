@@ -9,6 +9,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::observer::{Outcome, Record};
+use crate::request::path::Asked;
 use crate::snapshot::Snapshot;
 use crate::worker::Context;
 
@@ -17,7 +18,9 @@ pub(crate) struct Ticket {
     context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
     started: Instant,
-    pub(crate) endpoint: &'static str,
+    endpoint: &'static str,
+    /// It is routed by its model.
+    pub(crate) is_routed: bool,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) route: Option<RouteId>,
     pub(crate) target: Option<(ProviderId, Role)>,
@@ -35,6 +38,7 @@ impl Ticket {
             context,
             started: Instant::now(),
             endpoint: "other",
+            is_routed: false,
             tenant: None,
             route: None,
             target: None,
@@ -43,6 +47,16 @@ impl Ticket {
             // What holds if nobody says otherwise before the drop.
             outcome: Outcome::ClientGone,
         }
+    }
+
+    /// What is asked is known.
+    pub(crate) fn asked(&mut self, asked: Asked<'_>) {
+        self.is_routed = matches!(asked, Asked::Routed(_));
+        self.endpoint = match asked {
+            Asked::Routed(endpoint) => endpoint.as_str(),
+            Asked::Models | Asked::Model(_) => "models",
+            Asked::Other => "other",
+        };
     }
 
     /// The head of the answer is about to go out.
