@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::changes::changes;
 use crate::files::{self, Stamp};
 use crate::prepare::{PrepareError, Preparer};
 use crate::settings_watch::SettingsWatch;
@@ -28,6 +29,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(300);
 
 /// How often the stamps are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Lines that say what a new map changes; a generated map may change thousands of routes at once.
+const MOST_CHANGES: usize = 20;
 
 /// The route map and the tenants file.
 #[derive(Clone, Debug)]
@@ -178,13 +182,21 @@ impl Reloader {
     /// Puts a pair of files in force, or nothing.
     fn take(&mut self, texts: Texts) -> Result<(), Refused> {
         let loaded = self.paths.load(&texts)?;
-        let (version, tenants_version) =
-            (loaded.plan.route_version().to_owned(), loaded.tenants_version.clone());
-        let snapshot = self.preparer.prepare(loaded, Some(&self.handle.current()))?;
-        let before = self.handle.current().plan().route_version().to_owned();
+        let tenants_version = loaded.tenants_version.clone();
+        let before = self.handle.current();
+        let snapshot = self.preparer.prepare(loaded, Some(&before))?;
+        let version = snapshot.plan().route_version().to_owned();
+        let changes = changes(before.plan(), snapshot.plan());
         self.handle.swap(snapshot);
         self.good = texts;
-        tracing::info!("route map {version} is live (before: {before}; tenants {tenants_version})");
+        let version_before = before.plan().route_version();
+        tracing::info!("route map {version} is live (before: {version_before}; tenants {tenants_version})");
+        for line in changes.iter().take(MOST_CHANGES) {
+            tracing::info!("  {line}");
+        }
+        if changes.len() > MOST_CHANGES {
+            tracing::info!("  and {} more", changes.len() - MOST_CHANGES);
+        }
         Ok(())
     }
 }
