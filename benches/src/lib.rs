@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, Plan, PlanError,
-    PlanParts, Provider, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, ModelMatch,
+    ModelRules, Plan, PlanError, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy, Tenant,
+    UnlistedModels,
 };
-use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, StickyKeys, TenantId};
+use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
 
 /// How many routes the map has.
 pub const ROUTES: usize = 10_000;
@@ -126,21 +127,35 @@ pub fn requests(kind: Kind) -> Vec<Request> {
 /// # Errors
 /// Never, unless this generator is wrong.
 pub fn large_plan() -> Result<Plan, PlanError> {
-    let provider = |name: &str| Provider { name: name.to_owned(), credential: CredentialKind::Ours };
+    let provider = |name: &str| Provider {
+        name: name.to_owned(),
+        reached_by: String::new(),
+        credential: CredentialKind::Ours,
+        models: ModelRules::default(),
+    };
     Plan::new(PlanParts {
         route_version: "2026-11-21.1".to_owned(),
         unlisted_models: UnlistedModels::Primary,
         primary_provider: ProviderId(0),
         default_tenant: None,
         providers: vec![provider("openai"), provider("cometapi")],
+        families: Vec::new(),
         aliases: (0..ALIASES)
             .map(|at| Alias {
                 name: alias_name(at),
+                family: None,
                 model_ids: vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))],
+                enabled_features: None,
+                required_fields: Vec::new(),
+                rollback_target: None,
             })
             .collect(),
         tenants: (0..TENANTS)
-            .map(|at| Tenant { name: format!("tenant-{at:04}"), allowed_aliases: AllowedAliases::All })
+            .map(|at| Tenant {
+                name: format!("tenant-{at:04}"),
+                allowed_aliases: AllowedAliases::All,
+                allowed_providers: ProviderSet::ALL,
+            })
             .collect(),
         cohorts: cohorts(),
         routes: routes(),
@@ -181,13 +196,22 @@ fn routes() -> Vec<Route> {
 fn canary_route(name: String, scope: Scope, alias: AliasId) -> Route {
     Route {
         scope,
-        alias: Some(alias),
+        models: ModelMatch::Alias(alias),
+        endpoint: None,
         mode: Mode::Canary,
         primary: ProviderId(0),
         fallback: Some(ProviderId(1)),
-        canary: Some(Canary { provider: ProviderId(1), bucketing: bucketing(&name, 50_000), generation: 1 }),
+        canary: Some(Canary {
+            provider: ProviderId(1),
+            bucketing: bucketing(&name, 50_000),
+            generation: 1,
+            timeout: Duration::from_secs(60),
+        }),
         stateful_canary: false,
         timeout: Duration::from_secs(60),
+        fallback_timeout: Duration::from_secs(60),
+        retry_policy: RetryPolicy::default(),
+        held: false,
         name,
     }
 }

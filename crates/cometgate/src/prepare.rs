@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use config::{Loaded, ProviderSettings, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use proxy::{KeyRing, Provider, Snapshot};
 use upstream::{Address, Origin, SendError, TlsClient, TlsSetupError};
 
@@ -63,8 +64,10 @@ impl Preparer {
             Some(origin) => origin,
             None => Arc::new(self.origin(settings, address)?),
         };
-        let (place, provider) = (settings.place.clone(), settings.name.clone());
-        Provider::new(origin, credential).map_err(|_| PrepareError::Path { place, provider })
+        let failed =
+            |_| PrepareError::Path { place: settings.place.clone(), provider: settings.name.clone() };
+        let path_of = |endpoint| settings.path_of(endpoint).to_owned();
+        Provider::new(origin, credential, headers(settings), path_of).map_err(failed)
     }
 
     fn origin(&mut self, settings: &ProviderSettings, address: Address) -> Result<Origin, PrepareError> {
@@ -77,6 +80,14 @@ impl Preparer {
             source: Box::new(source),
         })
     }
+}
+
+/// Names and values were checked when the map was read.
+fn headers(settings: &ProviderSettings) -> HeaderMap {
+    let header = |(name, value): &(String, String)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    settings.headers.iter().filter_map(header).collect()
 }
 
 fn address(settings: &ProviderSettings) -> Address {

@@ -150,7 +150,7 @@ fn parse_port(digits: &str) -> Result<u16, BaseUrlError> {
     }
 }
 
-fn parse_path(path: &str) -> Result<String, BaseUrlError> {
+pub(crate) fn parse_path(path: &str) -> Result<String, BaseUrlError> {
     let trimmed = path.trim_end_matches('/');
     let segments_ok = trimmed.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);

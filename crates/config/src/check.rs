@@ -4,19 +4,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use decisions::plan::{CohortMembers, Mode, Scope};
-use decisions::{AliasId, ProviderId, TenantId};
+use decisions::plan::{CohortMembers, Mode, ModelMatch, Scope};
+use decisions::{Endpoint, ProviderId, TenantId};
 
+use crate::check_models::check_models;
+use crate::code::Code;
 use crate::document::Document;
-use crate::map_file::{MapFile, RouteEntry};
+use crate::map_file::MapFile;
 use crate::names::quote;
 use crate::resolve::{Resolved, RouteRefs};
+use crate::route_entry::RouteEntry;
 
 /// `decisions` keeps the providers that accepted a key in a set of this many.
-const PROVIDERS: usize = 64;
-
-/// How many aliases one message names.
-const NAMED_ALIASES: usize = 3;
+pub(crate) const PROVIDERS: usize = 64;
 
 /// Reports what is wrong with the map as a whole.
 pub(crate) fn check(map: &MapFile, resolved: &Resolved, document: &Document<'_>) {
@@ -25,21 +25,26 @@ pub(crate) fn check(map: &MapFile, resolved: &Resolved, document: &Document<'_>)
     for (entry, refs) in map.routes.iter().zip(&resolved.routes) {
         check_route(map, entry, refs, document);
     }
-    check_model_ids(map, resolved, document);
+    check_models(map, resolved, document);
+    check_way_back(map, document);
     check_default_tenant(map, resolved, document);
 }
 
-fn title(entry: &RouteEntry) -> String {
+pub(crate) fn title(entry: &RouteEntry) -> String {
     entry.name.as_ref().map_or_else(|| "this route".to_owned(), |name| format!("route {}", quote(&name.text)))
 }
 
-fn provider_name(map: &MapFile, id: ProviderId) -> &str {
+pub(crate) fn provider_name(map: &MapFile, id: ProviderId) -> &str {
     map.providers.get(id.index()).map_or("", |entry| entry.name.text.as_str())
 }
 
 fn check_providers(map: &MapFile, document: &Document<'_>) {
     if let Some(entry) = map.providers.get(PROVIDERS) {
-        document.problem(entry.name.at, format!("there may be {PROVIDERS} providers at most"));
+        document.problem(
+            Code::TooManyProviders,
+            entry.name.at,
+            format!("there may be {PROVIDERS} providers at most"),
+        );
     }
     let mut takers = map.providers.iter().filter(|entry| entry.takes_client_key);
     let Some(first) = takers.next() else { return };
@@ -50,26 +55,33 @@ fn check_providers(map: &MapFile, document: &Document<'_>) {
             quote(&first.name.text)
         );
         let help = "give this one a credential of its own: { env = \"VARIABLE\" }";
-        document.problem_with_help(other.credential_at, message, help);
+        let taken = (first.credential_at, "taken here");
+        document.problem_beside_with_help(
+            Code::ClientCredentialTwice,
+            other.credential_at,
+            taken,
+            message,
+            help,
+        );
     }
 }
 
 fn check_distinct(map: &MapFile, resolved: &Resolved, document: &Document<'_>) {
     let mut names: HashMap<&str, usize> = HashMap::new();
-    let mut matches: HashMap<(Scope, Option<AliasId>), &RouteEntry> = HashMap::new();
+    let mut matches: HashMap<(Scope, ModelMatch, Option<Endpoint>), &RouteEntry> = HashMap::new();
     for (entry, refs) in map.routes.iter().zip(&resolved.routes) {
         if let Some(name) = &entry.name {
             if let Some(first) = names.get(name.text.as_str()) {
                 let line = document.line(*first);
                 let message = format!("there is a route {} already, on line {line}", quote(&name.text));
-                document.problem(name.at, message);
+                document.problem_beside(Code::DuplicateRoute, name.at, *first, "first here", message);
             } else {
                 names.insert(&name.text, name.at);
             }
         }
-        let (Some(scope), Some(alias)) = (refs.scope, refs.alias) else { continue };
-        let Some(first) = matches.get(&(scope, alias)) else {
-            matches.insert((scope, alias), entry);
+        let (Some(scope), Some(models)) = (refs.scope, refs.models) else { continue };
+        let Some(first) = matches.get(&(scope, models, entry.endpoint)) else {
+            matches.insert((scope, models, entry.endpoint), entry);
             continue;
         };
         let message = format!(
@@ -79,8 +91,14 @@ fn check_distinct(map: &MapFile, resolved: &Resolved, document: &Document<'_>) {
             title(first),
             document.line(first.at)
         );
-        let help = "one route for one tenant or cohort and one alias";
-        document.problem_with_help(entry.at, message, help);
+        let help = "one route for one tenant or cohort, one alias or family, and one endpoint";
+        document.problem_beside_with_help(
+            Code::SameMatch,
+            entry.at,
+            (first.at, "matches them first"),
+            message,
+            help,
+        );
     }
 }
 
@@ -88,11 +106,16 @@ fn check_route(map: &MapFile, entry: &RouteEntry, refs: &RouteRefs, document: &D
     match entry.mode {
         Some(Mode::Canary) if entry.canary.is_none() => {
             let message = format!("{} has mode `canary` and no `[routes.canary]`", title(entry));
-            document.problem_with_help(entry.at, message, "it names the canary's `provider` and `share`");
+            document.problem_with_help(
+                Code::NoCanaryTable,
+                entry.at,
+                message,
+                "it names the canary's `provider` and `share`",
+            );
         }
         Some(Mode::Fallback) if entry.fallback.is_none() => {
             let message = format!("{} has mode `fallback` and no `fallback_provider`", title(entry));
-            document.problem(entry.at, message);
+            document.problem(Code::NoFallbackProvider, entry.at, message);
         }
         Some(Mode::Primary | Mode::Canary | Mode::Fallback | Mode::Disabled) | None => {}
     }
@@ -105,67 +128,9 @@ fn check_route(map: &MapFile, entry: &RouteEntry, refs: &RouteRefs, document: &D
         {
             let provider = quote(provider_name(map, primary));
             let message = format!("the {role} of {} is its primary, {provider}", title(entry));
-            document.problem(name.at, message);
+            document.problem(Code::RoleIsPrimary, name.at, message);
         }
     }
-}
-
-/// Every alias that a route can apply to needs a model ID at every provider of the route. A route for every alias
-/// does not apply to those that have a route of their own in the same scope.
-fn check_model_ids(map: &MapFile, resolved: &Resolved, document: &Document<'_>) {
-    let mut lacking: Vec<Vec<AliasId>> = vec![Vec::new(); map.providers.len()];
-    for (alias, id) in resolved.aliases.iter().zip((0..).map(AliasId)) {
-        for (aliases, model_id) in lacking.iter_mut().zip(&alias.model_ids) {
-            if model_id.is_none() {
-                aliases.push(id);
-            }
-        }
-    }
-    let own_routes: HashSet<(Scope, AliasId)> =
-        resolved.routes.iter().filter_map(|refs| refs.scope.zip(refs.alias.flatten())).collect();
-    for (entry, refs) in map.routes.iter().zip(&resolved.routes) {
-        let Some(alias) = refs.alias else { continue };
-        let has_own_route =
-            |other: AliasId| refs.scope.is_none_or(|scope| own_routes.contains(&(scope, other)));
-        let mut seen = HashSet::new();
-        for provider in refs.primary.into_iter().chain(refs.fallback).chain(refs.canary) {
-            if !seen.insert(provider) {
-                continue;
-            }
-            let without = lacking.get(provider.index()).map_or(&[][..], Vec::as_slice);
-            let missing: Vec<AliasId> = match alias {
-                Some(only) => without.binary_search(&only).ok().map(|_| only).into_iter().collect(),
-                None => without.iter().copied().filter(|other| !has_own_route(*other)).collect(),
-            };
-            if !missing.is_empty() {
-                report_missing(map, entry, provider, &missing, document);
-            }
-        }
-    }
-}
-
-fn report_missing(
-    map: &MapFile,
-    entry: &RouteEntry,
-    provider: ProviderId,
-    missing: &[AliasId],
-    document: &Document<'_>,
-) {
-    let provider = provider_name(map, provider);
-    let entries = missing.iter().filter_map(|id| map.aliases.get(id.index()));
-    let named: Vec<String> = entries.take(NAMED_ALIASES).map(|alias| quote(&alias.name.text)).collect();
-    let more = match missing.len().saturating_sub(NAMED_ALIASES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let message = format!(
-        "{} can send {}{more} to {}, which has no model ID for it",
-        title(entry),
-        named.join(", "),
-        quote(provider)
-    );
-    let help = format!("add `{provider} = \"…\"` to the alias's `provider_model_id`");
-    document.problem_with_help(entry.at, message, help);
 }
 
 /// Keys that nobody listed act as the default tenant. What they reach first must let *them* pay, or any stranger's
@@ -191,7 +156,13 @@ fn check_default_tenant(map: &MapFile, resolved: &Resolved, document: &Document<
         );
         let help = "every primary of the default tenant needs `credential = \"client\"`: no stranger's key may \
                     spend our credential";
-        document.problem_with_help(name.at, message, help);
+        document.problem_beside_with_help(
+            Code::DefaultTenantPaysOurs,
+            name.at,
+            (at, "reached first, and paid by us"),
+            message,
+            help,
+        );
     }
 }
 
@@ -203,5 +174,26 @@ fn includes(resolved: &Resolved, scope: Scope, tenant: TenantId) -> bool {
             CohortMembers::Tenants(tenants) => tenants.contains(&tenant),
             CohortMembers::Buckets(_) => true,
         }),
+    }
+}
+
+/// The version to go back to is another one, and whoever vouches for it says which.
+fn check_way_back(map: &MapFile, document: &Document<'_>) {
+    if let (Some(version), Some(rollback)) = (&map.version, &map.rollback_version)
+        && version.text == rollback.text
+    {
+        let message = format!("the map names itself, {}, as the version to go back to", quote(&version.text));
+        let help = "name the version that was in force before this one";
+        document.problem_beside_with_help(
+            Code::RollbackIsItself,
+            rollback.at,
+            (version.at, "this is the map's own version"),
+            message,
+            help,
+        );
+    }
+    if let (Some(vouched), None) = (&map.rollback_override, &map.rollback_version) {
+        let message = "`rollback_override` vouches for a `rollback_route_version`, and the map names none";
+        document.problem(Code::BadOverride, vouched.at, message);
     }
 }

@@ -6,11 +6,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::code::Code;
 use crate::document::{Document, Named};
-use crate::names::quote;
+use crate::map_file::Date;
+use crate::names::{closest, quote};
 
 /// A value with its place.
 pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
@@ -56,7 +59,7 @@ impl<'d, 't> Fields<'d, 't> {
     pub(crate) fn required(&mut self, name: &'static str) -> Option<&'d Value<'t>> {
         let value = self.value(name);
         if value.is_none() {
-            self.document.problem(self.at, format!("{} has no `{name}`", self.title));
+            self.document.problem(Code::MissingField, self.at, format!("{} has no `{name}`", self.title));
         }
         value
     }
@@ -73,18 +76,33 @@ impl<'d, 't> Fields<'d, 't> {
         self.as_text(name, value)
     }
 
+    /// A string that must be there and that is easily taken for something else; `help` says how it is written.
+    pub(crate) fn required_text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
+        let value = self.required(name)?;
+        if let DeValue::String(_) = value.get_ref() {
+            return self.as_text(name, value);
+        }
+        let message = format!("`{name}` must be a string, not {}", describe(value.get_ref()));
+        self.document.problem_with_help(Code::WrongType, value.span().start, message, help);
+        None
+    }
+
     /// A string that obeys a rule.
     pub(crate) fn checked_text(
         &mut self,
         name: &'static str,
         is_valid: impl Fn(&str) -> bool,
-        rule: &str,
+        (code, rule): (Code, &str),
     ) -> Option<Named> {
         let text = self.text(name)?;
         if is_valid(&text.text) {
             return Some(text);
         }
-        self.document.problem(text.at, format!("{} is not a valid `{name}`: {rule}", quote(&text.text)));
+        self.document.problem(
+            code,
+            text.at,
+            format!("{} is not a valid `{name}`: {rule}", quote(&text.text)),
+        );
         None
     }
 
@@ -94,7 +112,13 @@ impl<'d, 't> Fields<'d, 't> {
         let found = choices.iter().find(|(word, _)| *word == text.text).map(|(_, choice)| *choice);
         if found.is_none() {
             let message = format!("`{name}` cannot be {}", quote(&text.text));
-            self.document.unknown(text.at, message, &text.text, choices.iter().map(|(word, _)| *word));
+            self.document.unknown(
+                Code::NotAChoice,
+                text.at,
+                message,
+                &text.text,
+                choices.iter().map(|(word, _)| *word),
+            );
         }
         found
     }
@@ -110,7 +134,7 @@ impl<'d, 't> Fields<'d, 't> {
             Ok(number) if range.contains(&number) => number,
             _ => {
                 let message = format!("`{name}` must be from {} to {}", range.start(), range.end());
-                self.document.problem(value.span().start, message);
+                self.document.problem(Code::OutOfRange, value.span().start, message);
                 default
             }
         }
@@ -126,6 +150,26 @@ impl<'d, 't> Fields<'d, 't> {
         Duration::from_millis(self.integer(name, range, default))
     }
 
+    /// A point in time.
+    pub(crate) fn date(&mut self, name: &'static str) -> Option<Date> {
+        let value = self.value(name)?;
+        let DeValue::Datetime(written) = value.get_ref() else {
+            let message = format!("`{name}` must be a date with a time, not {}", describe(value.get_ref()));
+            let help = "as in 2026-12-31T00:00:00Z, without quotes";
+            self.document.problem_with_help(Code::WrongType, value.span().start, message, help);
+            return None;
+        };
+        let at = value.span().start;
+        match written.to_string().parse::<Timestamp>() {
+            Ok(time) => Some(Date { time, at }),
+            Err(_) => {
+                let message = format!("`{name}` must be a date with a time and an offset");
+                self.document.problem_with_help(Code::BadDate, at, message, "as in 2026-12-31T00:00:00Z");
+                None
+            }
+        }
+    }
+
     /// A list of strings.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<Named>> {
         let value = self.value(name)?;
@@ -133,7 +177,15 @@ impl<'d, 't> Fields<'d, 't> {
             self.wrong_type(name, value, "a list of strings");
             return None;
         };
-        Some(array.iter().filter_map(|item| self.as_text(name, item)).collect())
+        let text = |item: &Value<'_>| {
+            if let DeValue::String(text) = item.get_ref() {
+                return Some(Named { text: text.clone().into_owned(), at: item.span().start });
+            }
+            let message = format!("`{name}` is a list of strings, and this is {}", describe(item.get_ref()));
+            self.document.problem(Code::WrongType, item.span().start, message);
+            None
+        };
+        Some(array.iter().filter_map(text).collect())
     }
 
     /// A table inside this one.
@@ -177,15 +229,29 @@ impl<'d, 't> Fields<'d, 't> {
     /// Reports a value of another type than it should have; never the value itself.
     pub(crate) fn wrong_type(&self, name: &str, value: &Value<'_>, expected: &str) {
         let message = format!("`{name}` must be {expected}, not {}", describe(value.get_ref()));
-        self.document.problem(value.span().start, message);
+        self.document.problem(Code::WrongType, value.span().start, message);
     }
 
     /// Reports every field that nobody took.
     pub(crate) fn finish(self) {
+        #[cfg(test)]
+        LOOKED_FOR.with_borrow_mut(|tables| tables.push((self.title.clone(), self.known.clone())));
         for key in self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
             let message = format!("{} has no field {}", self.title, quote(key.get_ref()));
-            self.document.unknown(key.span().start, message, key.get_ref(), self.known.iter().copied());
+            let at = key.span().start;
+            if self.document.follows_dot(at) && !self.is_known_word(key.get_ref()) {
+                let help =
+                    "a dot makes two tables; a name with a dot stands in quotes: [aliases.\"gpt-5.4\"]";
+                self.document.problem_with_help(Code::UnknownField, at, message, help);
+                continue;
+            }
+            self.document.unknown(Code::UnknownField, at, message, key.get_ref(), self.known.iter().copied());
         }
+    }
+
+    /// Whether a word is nearly one of the fields, so that it is a typo and no part of a name.
+    fn is_known_word(&self, word: &str) -> bool {
+        closest(word, self.known.iter().copied()).is_some()
     }
 
     fn learn(&mut self, name: &'static str) {
@@ -224,6 +290,20 @@ pub(crate) fn named_values<'d, 't>(
         .collect();
     entries.sort_by_key(|(key, _)| key.at);
     entries.into_iter()
+}
+
+#[cfg(test)]
+type Tables = Vec<(String, Vec<&'static str>)>;
+
+#[cfg(test)]
+thread_local! {
+    static LOOKED_FOR: std::cell::RefCell<Tables> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Every table that this thread finished since the last call, with the fields that the loader looked for.
+#[cfg(test)]
+pub(crate) fn looked_for() -> Tables {
+    LOOKED_FOR.take()
 }
 
 fn describe(value: &DeValue<'_>) -> &'static str {

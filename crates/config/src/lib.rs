@@ -4,32 +4,56 @@
 //! reading them and looking up secrets is the caller's job; a secret's *value* never passes through here, and what an
 //! operator pasted by mistake is never repeated in a message.
 //!
-//! Reading order: `load` (what comes out), `map_file` and `tenants_file` (text → values with their place),
-//! `resolve` (names → ids), `check` (rules that span several entries). `settings` is the small file of the process,
-//! [`edit`] changes a file without losing its comments, `starter` writes a first one.
+//! Reading order: `load` (what comes out), `map_file` and `tenants_file` (text → values with their place), `resolve`
+//! (names → ids), `check` (rules that span several entries), `warn` (what is legal and suspect). `settings` is the
+//! small file of the process, [`edit`] changes a file without losing its comments, `starter` writes a first one,
+//! `schema` says the same rules to editors. A problem is found through `document`, told by `problem` and its `code`,
+//! shown by `snippet` and `render`; `syntax` guesses what a parser's complaint is about. What loaded maps say is asked
+//! of [`mod@diff`] (what changes between two) and `who` (who is in a canary).
 
+mod alias_entry;
 mod base_url;
 mod check;
+mod check_models;
+mod code;
+mod cohort_entry;
+mod diagnostic_json;
+pub mod diff;
 mod document;
 pub mod edit;
 mod fields;
+mod literals;
 mod load;
+mod look_alikes;
 mod map_file;
 mod names;
 mod problem;
 mod provider_entry;
+mod provider_request;
+mod render;
 mod resolve;
+mod route_entry;
+mod schema;
 mod settings;
 mod share;
+mod snippet;
 mod starter;
+mod syntax;
 mod tenants_file;
 mod version;
+mod warn;
+mod who;
 
 pub use base_url::{BaseUrl, BaseUrlError, Scheme};
+pub use code::{Code, Severity};
+pub use diff::{Changes, Diff, diff};
 pub use document::Source;
-pub use load::{CredentialSource, Loaded, ProviderSettings, TenantKey, load_map};
-pub use problem::{Place, Problem, Problems};
-pub use settings::{Limits, Settings, load_settings};
+pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map};
+pub use problem::{Beside, Place, Problem, Problems};
+pub use schema::{SchemaFile, schema};
+pub use settings::{Limits, Settings, Watch, load_settings};
 pub use share::{ShareError, format_share, parse_share};
+pub use snippet::Snippet;
 pub use starter::{ModelIds, Starter, StarterError, StarterOptions, starter};
 pub use version::next_version;
+pub use who::{Drawn, InCanary, NoSuchRoute, Reach, Split, Who, who};

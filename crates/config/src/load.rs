@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use decisions::TenantId;
 use decisions::plan::Plan;
+use decisions::{Endpoint, TenantId};
+use jiff::Timestamp;
 
 use crate::base_url::BaseUrl;
-use crate::document::{Document, Source};
+use crate::document::{Document, Named, Source};
 use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
 use crate::tenants_file::TenantsFile;
+use crate::warn::{Dated, Whole, warn};
 use crate::{check, resolve};
 
 /// A loaded pair of files.
@@ -20,12 +22,43 @@ pub struct Loaded {
     pub plan: Plan,
     /// `environment` of the map.
     pub environment: Option<String>,
+    /// Whom to ask about the map.
+    pub owner: Option<String>,
+    /// When the map is to be taken back.
+    pub expires_at: Option<Timestamp>,
+    /// The version to go back to.
+    pub rollback_route_version: Option<String>,
+    /// Who vouches for that version in place of a drill.
+    pub rollback_override: Option<RollbackOverride>,
     /// How providers are reached, in the order of the plan's ids.
     pub providers: Vec<ProviderSettings>,
     /// Who holds which gateway key.
     pub keys: Vec<TenantKey>,
     /// `version` of the tenants file.
     pub tenants_version: String,
+    /// What is probably not what was meant, in both files, the map's first.
+    pub warnings: Vec<Problem>,
+    /// Those that hold from some time on.
+    dated: Vec<Dated>,
+}
+
+impl Loaded {
+    /// What is about to end or has ended at that time, beyond [`Loaded::warnings`], in the order of the map.
+    #[must_use]
+    pub fn warnings_at(&self, now: Timestamp) -> Vec<Problem> {
+        self.dated.iter().filter_map(|dated| dated.at(now)).cloned().collect()
+    }
+}
+
+/// `rollback_override`: an operator vouches for a version that was not drilled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollbackOverride {
+    /// Who.
+    pub by: String,
+    /// The incident or ticket that says why.
+    pub incident: String,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 /// How a provider is reached.
@@ -39,8 +72,26 @@ pub struct ProviderSettings {
     pub credential: CredentialSource,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
+    /// Where it serves an endpoint, where that is not where OpenAI does.
+    pub paths: Vec<(Endpoint, String)>,
+    /// What is added to every request; names in lower case.
+    pub headers: Vec<(String, String)>,
     /// Where the credential is named, for the message about one that is missing.
     pub place: Place,
+}
+
+impl ProviderSettings {
+    /// Where a request goes and what it meets there, as one text; secrets are only named.
+    pub(crate) fn reached_by(&self) -> String {
+        format!("{} {:?} {:?} {:?}", self.base_url, self.paths, self.headers, self.credential)
+    }
+
+    /// Where it serves an endpoint, under its base URL.
+    #[must_use]
+    pub fn path_of(&self, endpoint: Endpoint) -> &str {
+        let own = self.paths.iter().find(|(named, _)| *named == endpoint);
+        own.map_or(endpoint.path(), |(_, path)| path)
+    }
 }
 
 /// Where a provider's credential comes from; never the credential.
@@ -66,7 +117,7 @@ pub struct TenantKey {
 /// Loads a route map together with its tenants.
 ///
 /// # Errors
-/// Every problem of both files, the map's first. Where one file is no TOML at all, what the other says about it is not
+/// Every problem of both files, warnings among them, the map's first. Where one file is no TOML at all, what the other says about it is not
 /// checked.
 pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Problems> {
     let map_document = Document::new(routes);
@@ -78,15 +129,22 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
         check::check(map, &made, &map_document);
         made.into_parts(map)
     });
+    let is_refused = map_document.is_refused() || tenants_document.is_refused();
+    let plan = made.filter(|_| !is_refused).map(Plan::new);
+    let mut dated = Vec::new();
+    if let (Some(map), Some(tenants), Some(Ok(plan))) = (&map, &tenants, &plan) {
+        dated =
+            warn(&Whole { map, tenants, plan, document: &map_document, tenants_document: &tenants_document });
+    }
 
     let mut problems = map_document.into_problems();
     problems.extend(tenants_document.into_problems());
-    Problems::none(problems)?;
+    let warnings = Problems::none(problems)?;
 
-    let (Some(map), Some(tenants), Some(parts)) = (map, tenants, made) else {
+    let (Some(map), Some(tenants), Some(plan)) = (map, tenants, plan) else {
         return Err(unexplained(routes, "a part of it was left out without a problem"));
     };
-    let plan = Plan::new(parts).map_err(|error| unexplained(routes, &error.to_string()))?;
+    let plan = plan.map_err(|error| unexplained(routes, &error.to_string()))?;
     let keys = (0..)
         .map(TenantId)
         .zip(&tenants.tenants)
@@ -94,18 +152,25 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
             entry.keys.iter().map(move |key| TenantKey { tenant, sha256: key.sha256 })
         })
         .collect();
+    let text = |named: Named| named.text;
     Ok(Loaded {
         plan,
-        environment: map.environment.clone(),
+        environment: map.environment.map(text),
+        owner: map.owner.map(text),
+        expires_at: map.expires_at.map(|date| date.time),
+        rollback_route_version: map.rollback_version.map(text),
+        rollback_override: map.rollback_override.and_then(|vouched| {
+            let until = vouched.until?.time;
+            Some(RollbackOverride { by: vouched.by?.text, incident: vouched.incident?.text, until })
+        }),
         providers: map.providers.into_iter().filter_map(|entry| entry.settings).collect(),
         keys,
         tenants_version: tenants.version.map(|version| version.text).unwrap_or_default(),
+        warnings,
+        dated,
     })
 }
 
-/// A fault of this crate: better said than passed over.
 fn unexplained(source: Source<'_>, why: &str) -> Problems {
-    let place = Place { path: source.path.to_owned(), line: 1, column: 1 };
-    let message = format!("the map cannot be used: {why}");
-    Problems::new(Problem { place, message, help: Some("this is a bug in Cometgate".to_owned()) }, Vec::new())
+    Problems::new(Problem::unexplained(source.path, format!("the map cannot be used: {why}")), Vec::new())
 }

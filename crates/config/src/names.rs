@@ -1,13 +1,18 @@
 //! The rules for names, versions and model IDs, and how a wrong one is shown.
 
+use std::ops::RangeInclusive;
+
 /// Bytes in the longest name or version.
 pub(crate) const NAME_BYTES: usize = 64;
 
 /// Bytes in the longest model ID, alias or salt.
-const ID_BYTES: usize = 256;
+pub(crate) const ID_BYTES: usize = 256;
 
 /// Characters of an operator's text that a message repeats.
 const SHOWN: usize = 80;
+
+/// Letters and digits in a row that no name needs, and that a key is made of.
+const RANDOM_BYTES: usize = 24;
 
 /// What providers, tenants, cohorts and routes may be called: they become labels and header values.
 pub(crate) fn is_name(text: &str) -> bool {
@@ -42,14 +47,35 @@ pub(crate) fn is_exact_text(text: &str) -> bool {
 pub(crate) const EXACT_RULE: &str =
     "1 to 256 bytes without control or invisible characters, and without white space around them";
 
+/// A field of an answer by its path from the top: `choices`, `usage.total_tokens`.
+pub(crate) fn is_field_path(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    text.len() <= ID_BYTES && text.split('.').all(is_part)
+}
+
+/// Where the invisible characters are: soft hyphens, zero-width and direction marks, variations, tags.
+pub(crate) const INVISIBLE: [RangeInclusive<char>; 9] = [
+    '\u{AD}'..='\u{AD}',
+    '\u{180E}'..='\u{180E}',
+    '\u{200B}'..='\u{200F}',
+    '\u{2028}'..='\u{202E}',
+    '\u{2060}'..='\u{206F}',
+    '\u{FE00}'..='\u{FE0F}',
+    '\u{FEFF}'..='\u{FEFF}',
+    '\u{FFF9}'..='\u{FFFB}',
+    '\u{E0000}'..='\u{E007F}',
+];
+
 /// Zero-width characters and byte order marks: what a copy from a web page brings along.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+pub(crate) fn is_invisible(character: char) -> bool {
+    INVISIBLE.iter().any(|range| range.contains(&character))
 }
 
 /// A text from a file for a message: escaped, short, and never anything that looks like an API key.
 pub(crate) fn quote(text: &str) -> String {
-    if ["sk-", "sk_", "Bearer "].iter().any(|start| text.starts_with(start)) {
+    if looks_like_key(text) {
         return "(not shown: it looks like a key)".to_owned();
     }
     if text.is_empty() {
@@ -60,13 +86,34 @@ pub(crate) fn quote(text: &str) -> String {
     format!("`{escaped}{more}`")
 }
 
+/// Whether a text is better not shown: a word in it begins as keys do, or is long and random.
+pub(crate) fn looks_like_key(text: &str) -> bool {
+    let is_mark = |character: char| character.is_whitespace() || "=:,;\"'`".contains(character);
+    let begins_as_keys =
+        |word: &str| ["sk-", "sk_", "cgk-", "Bearer"].iter().any(|start| word.starts_with(start));
+    let is_random = |run: &str| {
+        run.len() >= RANDOM_BYTES
+            && run.bytes().any(|byte| byte.is_ascii_digit())
+            && run.bytes().any(|byte| byte.is_ascii_alphabetic())
+    };
+    text.split(is_mark).any(begins_as_keys)
+        || text.split(|character: char| !character.is_ascii_alphanumeric()).any(is_random)
+}
+
 /// The known name that was probably meant.
 pub(crate) fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (name.chars().count() / 3).clamp(1, 3);
+    let distance = |candidate: &str| {
+        if candidate.eq_ignore_ascii_case(name) {
+            Some(0)
+        } else if candidate.len().abs_diff(name.len()) <= limit {
+            Some(strsim::osa_distance(name, candidate)).filter(|distance| *distance <= limit)
+        } else {
+            None
+        }
+    };
     known
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
-        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -90,7 +137,19 @@ mod tests {
         for good in ["gpt-5.4", "meta/llama 3", "模型"] {
             assert!(is_exact_text(good), "{good}");
         }
-        for bad in ["", " a", "a ", "a\n", "a\u{200B}b", "\u{FEFF}a", "a\u{00A0}", &"a".repeat(257)] {
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a\n",
+            "a\u{200B}b",
+            "\u{FEFF}a",
+            "a\u{00A0}",
+            "a\u{2066}b",
+            "a\u{AD}b",
+            "a\u{E0041}",
+            &"a".repeat(257),
+        ] {
             assert!(!is_exact_text(bad), "{bad:?}");
         }
     }
@@ -100,12 +159,24 @@ mod tests {
         let known = ["openai", "cometapi"];
         assert_eq!(closest("opneai", known.into_iter()), Some("openai"));
         assert_eq!(closest("cometpi", known.into_iter()), Some("cometapi"));
+        assert_eq!(closest("CometAPI", known.into_iter()), Some("cometapi"));
         assert_eq!(closest("anthropic", known.into_iter()), None);
     }
 
     #[test]
     fn what_looks_like_a_key_is_not_repeated() {
-        assert!(!quote("sk-abcdef").contains("abcdef"));
+        for key in [
+            "sk-abcdef",
+            "cgk-abcdef",
+            "Bearer abcdef",
+            "x: Bearer abcdef",
+            "abcdef0123456789abcdef0123456789",
+        ] {
+            assert!(!quote(key).contains("abcdef"), "{key}");
+        }
+        for name in ["task-1", "gpt-4o-mini-2024-07-18-preview", &"a".repeat(80)] {
+            assert_eq!(quote(name), format!("`{name}`"));
+        }
         assert_eq!(quote("a\u{200B}b"), "`a\\u{200b}b`");
     }
 }

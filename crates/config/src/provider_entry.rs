@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use crate::base_url::BaseUrl;
+use crate::base_url::{BaseUrl, BaseUrlError};
+use crate::code::Code;
 use crate::document::{Document, Named};
 use crate::fields::{Fields, Value};
 use crate::load::{CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
+use crate::names::{EXACT_RULE, is_exact_text, quote};
+use crate::provider_request::{read_headers, read_paths};
 
-const LONGEST_CONNECT_MS: u64 = 60_000;
-const CONNECT_MS: u64 = 5_000;
+pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
+pub(crate) const CONNECT_MS: u64 = 5_000;
+/// Bytes in the longest name of an environment variable.
+pub(crate) const VARIABLE_BYTES: usize = 256;
 
 /// One `[providers.NAME]`.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(crate) struct ProviderEntry {
     /// Where its credential is named.
     pub(crate) credential_at: usize,
     pub(crate) takes_client_key: bool,
+    pub(crate) approved_models: Option<Vec<Named>>,
+    pub(crate) blocked_models: Vec<Named>,
 }
 
 pub(crate) fn read_provider(
@@ -33,12 +40,24 @@ pub(crate) fn read_provider(
     check_name(document, "provider", &name);
     let base_url = fields.required_text("base_url").and_then(|text| {
         let parsed = text.text.parse::<BaseUrl>();
-        parsed.map_err(|error| document.problem(text.at, error.to_string())).ok()
+        let code = |error| match error {
+            BaseUrlError::UserInfo => Code::SecretInFile,
+            BaseUrlError::Scheme
+            | BaseUrlError::QueryOrFragment
+            | BaseUrlError::Host
+            | BaseUrlError::Port
+            | BaseUrlError::Path => Code::BadBaseUrl,
+        };
+        parsed.map_err(|error| document.problem(code(error), text.at, error.to_string())).ok()
     });
     let value = fields.required("credential");
     let credential_at = value.map_or(name.at, |value| value.span().start);
     let credential = value.and_then(|value| read_credential(document, value));
     let connect_timeout = fields.millis("connect_timeout_ms", 1..=LONGEST_CONNECT_MS, CONNECT_MS);
+    let approved_models = read_models(document, &mut fields, "approved_models");
+    let blocked_models = read_models(document, &mut fields, "blocked_models").unwrap_or_default();
+    let paths = read_paths(document, &mut fields);
+    let headers = read_headers(document, &mut fields);
     fields.finish();
     let takes_client_key = credential == Some(CredentialSource::Client);
     let settings = base_url.zip(credential).map(|(base_url, credential)| ProviderSettings {
@@ -46,9 +65,24 @@ pub(crate) fn read_provider(
         base_url,
         credential,
         connect_timeout,
+        paths,
+        headers,
         place: document.place(credential_at),
     });
-    ProviderEntry { name, settings, credential_at, takes_client_key }
+    ProviderEntry { name, settings, credential_at, takes_client_key, approved_models, blocked_models }
+}
+
+fn read_models(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+) -> Option<Vec<Named>> {
+    let models = fields.texts(name)?;
+    for model in models.iter().filter(|model| !is_exact_text(&model.text)) {
+        let message = format!("{} is not a model ID: {EXACT_RULE}", quote(&model.text));
+        document.problem(Code::NotExactText, model.at, message);
+    }
+    Some(models)
 }
 
 fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<CredentialSource> {
@@ -59,11 +93,21 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
         DeValue::String(word) if word == "client" => return Some(CredentialSource::Client),
         DeValue::Table(table) => table,
         DeValue::String(_) => {
-            document.problem_with_help(at, "a credential is named here, never written here", help);
+            document.problem_with_help(
+                Code::SecretInFile,
+                at,
+                "a credential is named here, never written here",
+                help,
+            );
             return None;
         }
         _ => {
-            document.problem_with_help(at, "`credential` must be a table or \"client\"", help);
+            document.problem_with_help(
+                Code::WrongType,
+                at,
+                "`credential` must be a table or \"client\"",
+                help,
+            );
             return None;
         }
     };
@@ -76,22 +120,27 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
         (Some(env), None) => {
             // Most likely the key itself, so it is not repeated.
             let message = "`env` must name an environment variable: letters, digits and `_`, no digit first";
-            document.problem(env.at, message);
+            document.problem(Code::BadCredential, env.at, message);
             None
         }
         (None, Some(file)) if Path::new(&file.text).is_absolute() && !file.text.contains('\0') => {
             Some(CredentialSource::File(PathBuf::from(file.text)))
         }
         (None, Some(file)) => {
-            document.problem(file.at, "`file` must be an absolute path");
+            document.problem(Code::BadCredential, file.at, "`file` must be an absolute path");
             None
         }
         (Some(_), Some(_)) => {
-            document.problem_with_help(at, "`credential` has both `env` and `file`", help);
+            document.problem_with_help(
+                Code::BadCredential,
+                at,
+                "`credential` has both `env` and `file`",
+                help,
+            );
             None
         }
         (None, None) => {
-            document.problem_with_help(at, "`credential` names no secret", help);
+            document.problem_with_help(Code::BadCredential, at, "`credential` names no secret", help);
             None
         }
     }
@@ -100,7 +149,7 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
 pub(crate) fn is_variable(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !name.is_empty()
-        && name.len() <= 256
+        && name.len() <= VARIABLE_BYTES
         && name.bytes().all(allowed)
         && !name.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
 }

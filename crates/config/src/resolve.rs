@@ -1,18 +1,23 @@
 //! Names to ids: every reference of the map and the tenants file is looked up, and the ones that lead nowhere are
 //! reported with the name that was probably meant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, PlanParts, Provider,
-    Route, Scope, Tenant,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, ModelMatch, ModelRules,
+    PlanParts, Provider, RetryPolicy, Route, Scope, Tenant,
 };
-use decisions::{AliasId, CohortId, ProviderId, TenantId};
+use decisions::{AliasId, CohortId, FamilyId, ProviderId, ProviderSet, TenantId};
 
+use crate::alias_entry::AliasEntry;
+use crate::code::Code;
+use crate::cohort_entry::{BucketingEntry, CohortEntry};
 use crate::document::{Document, Named};
-use crate::map_file::{AliasEntry, BucketingEntry, CohortEntry, MapFile, RouteEntry};
+use crate::load::ProviderSettings;
+use crate::map_file::MapFile;
 use crate::names::quote;
 use crate::provider_entry::ProviderEntry;
+use crate::route_entry::{ModelsEntry, RouteEntry};
 use crate::tenants_file::TenantsFile;
 
 /// What the names of both files stand for. What is missing has been reported.
@@ -20,22 +25,29 @@ use crate::tenants_file::TenantsFile;
 pub(crate) struct Resolved {
     pub(crate) primary: Option<ProviderId>,
     pub(crate) default_tenant: Option<TenantId>,
+    pub(crate) families: Vec<String>,
     pub(crate) aliases: Vec<Alias>,
     pub(crate) cohorts: Vec<Cohort>,
     /// In the order of the map's routes.
     pub(crate) routes: Vec<RouteRefs>,
-    tenants: Vec<Tenant>,
+    pub(crate) tenants: Vec<Tenant>,
 }
 
 /// What a route refers to.
 #[derive(Debug)]
 pub(crate) struct RouteRefs {
     pub(crate) scope: Option<Scope>,
-    /// The outer is missing when the name is unknown, the inner for every alias.
-    pub(crate) alias: Option<Option<AliasId>>,
+    pub(crate) models: Option<ModelMatch>,
     pub(crate) primary: Option<ProviderId>,
     pub(crate) fallback: Option<ProviderId>,
     pub(crate) canary: Option<ProviderId>,
+}
+
+impl RouteRefs {
+    /// Every provider that the route may send to.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = ProviderId> {
+        self.primary.into_iter().chain(self.fallback).chain(self.canary)
+    }
 }
 
 /// Names of one kind and what they stand for.
@@ -52,10 +64,20 @@ impl<'n, Id: Copy> Names<'n, Id> {
     }
 
     fn find(&self, document: &Document<'_>, name: &Named) -> Option<Id> {
+        self.find_or(Code::UnknownName, document, name)
+    }
+
+    /// What a tenant is allowed may be missing from the map: it is then allowed nothing by that name, and a map that knew
+    /// less can still be gone back to.
+    fn find_allowed(&self, document: &Document<'_>, name: &Named) -> Option<Id> {
+        self.find_or(Code::AllowedUnknown, document, name)
+    }
+
+    fn find_or(&self, code: Code, document: &Document<'_>, name: &Named) -> Option<Id> {
         let id = self.ids.get(name.text.as_str()).copied();
         if id.is_none() {
             let message = format!("there is no {} {}", self.kind, quote(&name.text));
-            document.unknown(name.at, message, &name.text, self.in_file.iter().copied());
+            document.unknown(code, name.at, message, &name.text, self.in_file.iter().copied());
         }
         id
     }
@@ -63,6 +85,7 @@ impl<'n, Id: Copy> Names<'n, Id> {
 
 struct Tables<'n> {
     providers: Names<'n, ProviderId>,
+    families: Names<'n, FamilyId>,
     aliases: Names<'n, AliasId>,
     /// Missing when the tenants file could not be read; then nothing that may name a tenant is reported.
     tenants: Option<Names<'n, TenantId>>,
@@ -83,9 +106,10 @@ pub(crate) fn resolve(
         .iter()
         .map(|route| RouteRefs {
             scope: route.tenant_or_cohort.as_ref().and_then(|name| find_scope(&tables, document, name)),
-            alias: route.alias.as_ref().and_then(|name| match name.text.as_str() {
-                "*" => Some(None),
-                _ => tables.aliases.find(document, name).map(Some),
+            models: route.models.as_ref().and_then(|models| match models {
+                ModelsEntry::Alias(name) if name.text == "*" => Some(ModelMatch::Any),
+                ModelsEntry::Alias(name) => tables.aliases.find(document, name).map(ModelMatch::Alias),
+                ModelsEntry::Family(name) => tables.families.find(document, name).map(ModelMatch::Family),
             }),
             primary: route.primary.as_ref().and_then(provider),
             fallback: route.fallback.as_ref().and_then(provider),
@@ -97,11 +121,18 @@ pub(crate) fn resolve(
         allowed_aliases: match &entry.allowed_aliases {
             None => AllowedAliases::All,
             Some(names) => {
-                let find = |name| tables.aliases.find(tenants_document, name);
+                let find = |name| tables.aliases.find_allowed(tenants_document, name);
                 let mut ids: Vec<AliasId> = names.iter().filter_map(find).collect();
                 ids.sort_unstable();
                 ids.dedup();
                 AllowedAliases::Only(ids)
+            }
+        },
+        allowed_providers: match &entry.allowed_providers {
+            None => ProviderSet::ALL,
+            Some(names) => {
+                let find = |name| tables.providers.find_allowed(tenants_document, name);
+                names.iter().filter_map(find).fold(ProviderSet::EMPTY, ProviderSet::with)
             }
         },
     });
@@ -111,6 +142,7 @@ pub(crate) fn resolve(
             .default_tenant
             .as_ref()
             .and_then(|name| tables.tenants.as_ref().and_then(|tenants| tenants.find(document, name))),
+        families: tables.families.in_file.iter().map(|name| (*name).to_owned()).collect(),
         aliases: map.aliases.iter().map(|entry| make_alias(map, &tables, document, entry)).collect(),
         cohorts: map.cohorts.iter().map(|entry| make_cohort(&tables, document, entry)).collect(),
         routes,
@@ -121,6 +153,13 @@ pub(crate) fn resolve(
 fn make_tables<'n>(map: &'n MapFile, tenants_file: Option<&'n TenantsFile>) -> Tables<'n> {
     let providers = map.providers.iter().map(|entry| entry.name.text.as_str());
     let aliases = map.aliases.iter().map(|entry| entry.name.text.as_str());
+    let mut families: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
+    for family in map.aliases.iter().filter_map(|entry| entry.family.as_ref()) {
+        if seen.insert(family.text.as_str()) {
+            families.push(&family.text);
+        }
+    }
     let cohorts = map.cohorts.iter().map(|entry| entry.name.text.as_str());
     let tenants = tenants_file.map_or(&[][..], |file| &file.tenants);
     let tenants = tenants.iter().map(|entry| entry.name.text.as_str());
@@ -132,6 +171,7 @@ fn make_tables<'n>(map: &'n MapFile, tenants_file: Option<&'n TenantsFile>) -> T
         .map(|(scope, name)| (name, scope));
     Tables {
         providers: Names::new("provider", providers.zip((0..).map(ProviderId))),
+        families: Names::new("model family", families.into_iter().zip((0..).map(FamilyId))),
         aliases: Names::new("alias", aliases.zip((0..).map(AliasId))),
         tenants: tenants_file.map(|_| Names::new("tenant", tenants.zip((0..).map(TenantId)))),
         scopes: Names::new("tenant or cohort", scopes),
@@ -147,21 +187,31 @@ fn find_scope(tables: &Tables<'_>, document: &Document<'_>, name: &Named) -> Opt
 
 fn make_alias(map: &MapFile, tables: &Tables<'_>, document: &Document<'_>, entry: &AliasEntry) -> Alias {
     let mut model_ids = vec![None; map.providers.len()];
-    for (provider, id) in &entry.model_ids {
-        if let Some(found) = tables.providers.find(document, provider)
+    for model in &entry.model_ids {
+        if let Some(found) = tables.providers.find(document, &model.provider)
             && let Some(slot) = model_ids.get_mut(found.index())
         {
-            *slot = Some(id.clone());
+            *slot = Some(model.id.text.clone());
         }
     }
-    Alias { name: entry.name.text.clone(), model_ids }
+    Alias {
+        name: entry.name.text.clone(),
+        family: entry.family.as_ref().and_then(|name| tables.families.ids.get(name.text.as_str()).copied()),
+        model_ids,
+        enabled_features: entry.enabled_features,
+        required_fields: entry.required_fields.clone(),
+        rollback_target: entry
+            .rollback_target
+            .as_ref()
+            .and_then(|name| tables.providers.find(document, name)),
+    }
 }
 
 fn make_cohort(tables: &Tables<'_>, document: &Document<'_>, entry: &CohortEntry) -> Cohort {
     let name = entry.name.text.clone();
     if tables.tenants.as_ref().is_some_and(|tenants| tenants.ids.contains_key(name.as_str())) {
         let message = format!("{} is the name of a tenant: a cohort needs another", quote(&name));
-        document.problem(entry.name.at, message);
+        document.problem(Code::CohortIsTenant, entry.name.at, message);
     }
     if let Some(bucketing) = &entry.bucketing {
         return Cohort { members: CohortMembers::Buckets(make_bucketing(bucketing, &name)), name };
@@ -171,7 +221,8 @@ fn make_cohort(tables: &Tables<'_>, document: &Document<'_>, entry: &CohortEntry
     for tenant in entry.tenants.iter().flatten() {
         if let Some(at) = first_at.insert(tenant.text.as_str(), tenant.at) {
             let line = document.line(at);
-            document.problem(tenant.at, format!("{} is already on line {line}", quote(&tenant.text)));
+            let message = format!("{} is already on line {line}", quote(&tenant.text));
+            document.problem_beside(Code::ListedTwice, tenant.at, at, "first here", message);
         }
         members.extend(tables.tenants.as_ref().and_then(|tenants| tenants.find(document, tenant)));
     }
@@ -183,7 +234,7 @@ fn make_bucketing(entry: &BucketingEntry, default_salt: &str) -> Bucketing {
     Bucketing {
         share: entry.share.unwrap_or_default(),
         sticky_by: entry.sticky_by.clone(),
-        salt: entry.salt.clone().unwrap_or_else(|| default_salt.to_owned()),
+        salt: entry.salt.as_ref().map_or_else(|| default_salt.to_owned(), |salt| salt.text.clone()),
     }
 }
 
@@ -192,7 +243,12 @@ impl Resolved {
     pub(crate) fn into_parts(self, map: &MapFile) -> Option<PlanParts> {
         let provider = |entry: &ProviderEntry| Provider {
             name: entry.name.text.clone(),
+            reached_by: entry.settings.as_ref().map_or_else(String::new, ProviderSettings::reached_by),
             credential: if entry.takes_client_key { CredentialKind::Client } else { CredentialKind::Ours },
+            models: ModelRules {
+                approved: entry.approved_models.as_ref().map(|list| sorted(list)),
+                blocked: sorted(&entry.blocked_models),
+            },
         };
         let routes: Option<Vec<Route>> =
             map.routes.iter().zip(&self.routes).map(|(entry, refs)| make_route(entry, refs)).collect();
@@ -202,12 +258,20 @@ impl Resolved {
             primary_provider: self.primary?,
             default_tenant: self.default_tenant,
             providers: map.providers.iter().map(provider).collect(),
+            families: self.families,
             aliases: self.aliases,
             tenants: self.tenants,
             cohorts: self.cohorts,
             routes: routes?,
         })
     }
+}
+
+fn sorted(list: &[Named]) -> Vec<String> {
+    let mut ids: Vec<String> = list.iter().map(|id| id.text.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
@@ -218,17 +282,25 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
             provider: refs.canary?,
             bucketing: make_bucketing(&canary.bucketing, &name),
             generation: canary.generation,
+            timeout: canary.timeout,
         }),
     };
     Some(Route {
         scope: refs.scope?,
-        alias: refs.alias?,
+        models: refs.models?,
+        endpoint: entry.endpoint,
         mode: entry.mode?,
         primary: refs.primary?,
         fallback: refs.fallback,
         canary,
         stateful_canary: entry.stateful_canary,
         timeout: entry.timeout,
+        fallback_timeout: entry.fallback_timeout,
+        retry_policy: entry
+            .retry_policy
+            .as_ref()
+            .map_or_else(RetryPolicy::default, |entry| entry.policy.clone()),
+        held: false,
         name,
     })
 }

@@ -1,18 +1,30 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::code::Code;
 use crate::document::{Document, Source};
 use crate::fields::Fields;
-use crate::names::quote;
-use crate::problem::{Place, Problem, Problems};
+use crate::names::{NAME_RULE, is_name, quote};
+use crate::problem::{Problem, Problems};
+
+/// Two ends of what an address space and a patient operator allow.
+pub(crate) const BYTES: RangeInclusive<u64> = 1024..=1024 * 1024 * MIB;
+pub(crate) const MOST_CONNECTIONS: u64 = 10_000_000;
+pub(crate) const MOST_WORKERS: u64 = 1024;
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub(crate) const ROUTES: &str = "routes.toml";
+pub(crate) const TENANTS: &str = "tenants.toml";
+pub(crate) const STATE_DIR: &str = "state";
+pub(crate) const WATCH: [(&str, Watch); 2] = [("events", Watch::Events), ("poll", Watch::Poll)];
 
 const MIB: u64 = 1024 * 1024;
 
 /// An hour; a longer wait is a mistake in the unit.
-const LONGEST_MS: u64 = 3_600_000;
+pub(crate) const LONGEST_MS: u64 = 3_600_000;
 
 /// The process's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +37,23 @@ pub struct Settings {
     pub tenants: PathBuf,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
+    /// Where the versions that were live are kept, likewise relative.
+    pub state_dir: PathBuf,
+    /// The environment that this gateway is for; a map of another is refused.
+    pub environment: Option<String>,
+    /// How a change of the two files is noticed.
+    pub watch: Watch,
     /// What the process takes on at most.
     pub limits: Limits,
+}
+
+/// How a change of the route map or the tenants file is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// By the system's events, and by looking twice a second.
+    Events,
+    /// By looking twice a second: for file systems whose events are missing or too many.
+    Poll,
 }
 
 /// What the process takes on at most.
@@ -58,9 +85,7 @@ pub fn load_settings(source: Source<'_>) -> Result<Settings, Problems> {
     });
     Problems::none(document.into_problems())?;
     settings.ok_or_else(|| {
-        let place = Place { path: source.path.to_owned(), line: 1, column: 1 };
-        let help = Some("this is a bug in Cometgate".to_owned());
-        Problems::new(Problem { place, message: "the settings cannot be used".to_owned(), help }, Vec::new())
+        Problems::new(Problem::unexplained(source.path, "the settings cannot be used"), Vec::new())
     })
 }
 
@@ -72,27 +97,41 @@ fn read_settings(
     let listen = read_listen(document, &mut fields);
     let path = |fields: &mut Fields<'_, '_>, name: &'static str, default: &str| {
         let is_path = |text: &str| !text.is_empty() && !text.contains('\0');
-        let text = fields.checked_text(name, is_path, "it is the path of a file").map(|text| text.text);
+        let text = fields
+            .checked_text(name, is_path, (Code::BadPath, "it is the path of a file"))
+            .map(|text| text.text);
         directory.unwrap_or(Path::new("")).join(text.as_deref().unwrap_or(default))
     };
-    let routes = path(&mut fields, "routes", "routes.toml");
-    let tenants = path(&mut fields, "tenants", "tenants.toml");
-    let workers = usize::try_from(fields.integer("workers", 0..=1024, 0)).unwrap_or(0);
+    let routes = path(&mut fields, "routes", ROUTES);
+    let tenants = path(&mut fields, "tenants", TENANTS);
+    let workers = usize::try_from(fields.integer("workers", 0..=MOST_WORKERS, 0)).unwrap_or(0);
+    let state_dir = path(&mut fields, "state_dir", STATE_DIR);
+    let environment = fields.checked_text("environment", is_name, (Code::BadName, NAME_RULE));
+    let watch = fields.choice("watch", &WATCH);
     let limits = read_limits(document, fields.table("limits"));
     fields.finish();
-    Some(Settings { listen: listen?, routes, tenants, workers, limits })
+    Some(Settings {
+        listen: listen?,
+        routes,
+        tenants,
+        workers,
+        state_dir,
+        environment: environment.map(|name| name.text),
+        watch: watch.unwrap_or(Watch::Events),
+        limits,
+    })
 }
 
 fn read_listen(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option<SocketAddr> {
     if fields.value("listen").is_none() {
-        return Some(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        return Some(LISTEN);
     }
     let text = fields.text("listen")?;
     let parsed: Result<SocketAddr, _> = text.text.parse();
     if parsed.is_err() {
         let message = format!("{} is not an IP address with a port", quote(&text.text));
         let help = "\"127.0.0.1:8080\" for this machine only, \"0.0.0.0:8080\" or \"[::]:8080\" for all";
-        document.problem_with_help(text.at, message, help);
+        document.problem_with_help(Code::BadAddress, text.at, message, help);
     }
     parsed.ok()
 }
@@ -101,15 +140,13 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
     let mut limits = Limits::default();
     let Some(mut fields) = table else { return limits };
     let at = fields.at();
-    // Two ends of what an address space and a patient operator allow.
-    let bytes = 1024..=1024 * 1024 * MIB;
     let millis = |fields: &mut Fields<'_, '_>, name: &'static str, value: &mut Duration| {
         let default = u64::try_from(value.as_millis()).unwrap_or(LONGEST_MS);
         *value = fields.millis(name, 1..=LONGEST_MS, default);
     };
-    limits.max_body_bytes = fields.integer("max_body_bytes", bytes.clone(), limits.max_body_bytes);
-    limits.max_buffered_bytes = fields.integer("max_buffered_bytes", bytes, limits.max_buffered_bytes);
-    let connections = fields.integer("max_connections", 1..=10_000_000, 10_000);
+    limits.max_body_bytes = fields.integer("max_body_bytes", BYTES, limits.max_body_bytes);
+    limits.max_buffered_bytes = fields.integer("max_buffered_bytes", BYTES, limits.max_buffered_bytes);
+    let connections = fields.integer("max_connections", 1..=MOST_CONNECTIONS, limits.max_connections as u64);
     limits.max_connections = usize::try_from(connections).unwrap_or(limits.max_connections);
     millis(&mut fields, "header_timeout_ms", &mut limits.header_timeout);
     millis(&mut fields, "body_timeout_ms", &mut limits.body_timeout);
@@ -117,7 +154,7 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
     fields.finish();
     if limits.max_buffered_bytes < limits.max_body_bytes {
         let message = "`max_buffered_bytes` is less than `max_body_bytes`: the largest body would never fit";
-        document.problem(at, message);
+        document.problem(Code::BodyNeverFits, at, message);
     }
     limits
 }

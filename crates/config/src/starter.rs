@@ -63,6 +63,8 @@ pub struct Starter {
     pub routes: String,
     /// `tenants.toml`
     pub tenants: String,
+    /// The first alias and the name of its route, for whoever shows what to do next.
+    pub first_route: Option<(String, String)>,
 }
 
 /// Why an option cannot be used.
@@ -115,16 +117,19 @@ struct ProviderText {
 /// Names the flag whose value cannot be used.
 pub fn starter(options: &StarterOptions) -> Result<Starter, StarterError> {
     let checked = check_options(options)?;
-    let starter = Starter {
+    let mut starter = Starter {
         settings: text::settings(&checked),
         routes: text::routes(&checked),
         tenants: text::tenants(&checked),
+        first_route: None,
     };
     let source = |name, text| Source { path: Path::new(name), text };
     load_settings(source("cometgate.toml", &starter.settings))
         .map_err(|problems| error("--listen", problems.to_string()))?;
-    load_map(source("routes.toml", &starter.routes), source("tenants.toml", &starter.tenants))
+    let loaded = load_map(source("routes.toml", &starter.routes), source("tenants.toml", &starter.tenants))
         .map_err(|problems| error("--model", problems.to_string()))?;
+    let route = loaded.plan.parts().routes.first().map(|route| route.name.clone());
+    starter.first_route = options.models.first().map(|(alias, _)| alias.clone()).zip(route);
     Ok(starter)
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::code::Code;
 use crate::document::{Document, Named};
 use crate::fields::Fields;
 use crate::names::{NAME_RULE, VERSION_RULE, is_name, is_version, quote};
@@ -22,6 +23,7 @@ pub(crate) struct TenantEntry {
     pub(crate) name: Named,
     pub(crate) keys: Vec<KeyHash>,
     pub(crate) allowed_aliases: Option<Vec<Named>>,
+    pub(crate) allowed_providers: Option<Vec<Named>>,
 }
 
 /// One hash of a key.
@@ -40,7 +42,7 @@ impl TenantsFile {
         };
         let mut fields = Fields::new(document, &table, 0, "the tenants file");
         fields.required("version");
-        let version = fields.checked_text("version", is_version, VERSION_RULE);
+        let version = fields.checked_text("version", is_version, (Code::BadVersion, VERSION_RULE));
         document.check_end_line(version.as_ref().map(|version| version.text.as_str()));
         let tenants = fields
             .entries("tenants", "tenant")
@@ -69,7 +71,7 @@ impl TenantsFile {
                         quote(holder)
                     )
                 };
-                document.problem(key.at, message);
+                document.problem_beside(Code::KeyTwice, key.at, at, "first here", message);
             }
         }
     }
@@ -77,14 +79,19 @@ impl TenantsFile {
 
 fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>) -> TenantEntry {
     if !is_name(&name.text) {
-        document.problem(name.at, format!("{} cannot be a tenant's name: {NAME_RULE}", quote(&name.text)));
+        document.problem(
+            Code::BadName,
+            name.at,
+            format!("{} cannot be a tenant's name: {NAME_RULE}", quote(&name.text)),
+        );
     }
     fields.required("key_sha256");
     let hashes = fields.texts("key_sha256").unwrap_or_default();
     let keys = hashes.iter().filter_map(|hash| read_hash(document, hash)).collect();
     let allowed_aliases = fields.texts("allowed_aliases");
+    let allowed_providers = fields.texts("allowed_providers");
     fields.finish();
-    TenantEntry { name, keys, allowed_aliases }
+    TenantEntry { name, keys, allowed_aliases, allowed_providers }
 }
 
 fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
@@ -98,7 +105,8 @@ fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
     if !is_hash {
         let help =
             "`cometgate tenants add NAME` makes a key and writes its hash here; the key itself stays out";
-        document.problem_with_help(hash.at, "a key hash is 64 lowercase hexadecimal digits", help);
+        let message = "a key hash is 64 lowercase hexadecimal digits";
+        document.problem_with_help(Code::BadKeyHash, hash.at, message, help);
         return None;
     }
     Some(KeyHash { sha256, at: hash.at })

@@ -49,7 +49,7 @@ key_sha256 = [\"abababababababababababababababababababababababababababababababab
 #[test]
 fn the_shipped_file_and_an_empty_one_can_be_added_to() {
     let shipped = include_str!("../../../config/tenants.toml");
-    assert!(add(shipped, "initech").unwrap().ends_with("# end 2026-11-21.2\n"));
+    assert!(add(shipped, "hooli").unwrap().ends_with("# end 2026-11-21.2\n"));
     assert!(add("version = \"a\"\n# end a\n", "b").unwrap().ends_with("]\n# end a.1\n"));
 }
 
@@ -75,7 +75,9 @@ fn other_layouts_can_be_added_to() {
 fn a_taken_or_impossible_name_and_a_broken_file_are_refused() {
     let text = "version = \"1\"\n[tenants.acme]\nkey_sha256 = []\n# end 1\n";
     let said = |text: &str, name: &str| add(text, name).unwrap_err().to_string();
-    assert!(said(text, "acme").starts_with("tenants.toml:2:10: there is a tenant `acme` already"));
+    let taken = said(text, "acme");
+    assert!(taken.starts_with("error[E0411]: there is a tenant `acme` already"), "{taken}");
+    assert!(taken.contains("--> tenants.toml:2:10"), "{taken}");
     assert!(said(text, "a b").contains("cannot be a tenant's name"));
     assert!(said(&text.replace("# end 1\n", ""), "new").contains("half-written"));
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use config::{Loaded, Problems, Source, load_map, load_settings};
-use decisions::plan::{AllowedAliases, CredentialKind, Mode, Scope, StickyBy, UnlistedModels};
+use config::{Code, Loaded, Problem, Problems, Severity, Source, load_map, load_settings};
+use decisions::plan::{AllowedAliases, CredentialKind, Mode, ModelMatch, Scope, StickyBy, UnlistedModels};
 use decisions::{AliasId, CohortId, TenantId};
 
 fn load(routes: &str, tenants: &str) -> Result<Loaded, Problems> {
@@ -66,14 +66,14 @@ fn what_is_left_out_has_a_default() {
 
     let route = &parts.routes[0];
     assert_eq!(route.scope, Scope::Cohort(CohortId(1)));
-    assert_eq!((route.alias, route.mode), (Some(AliasId(0)), Mode::Canary));
+    assert_eq!((route.models, route.mode), (ModelMatch::Alias(AliasId(0)), Mode::Canary));
     assert_eq!(route.timeout.as_millis(), 600_000);
     assert!(!route.stateful_canary);
     let canary = route.canary.as_ref().unwrap();
     assert_eq!((canary.generation, canary.bucketing.salt.as_str()), (1, "r"));
     let expected = [StickyBy::SafetyIdentifier, StickyBy::User, StickyBy::PromptCacheKey, StickyBy::Request];
     assert_eq!(canary.bucketing.sticky_by, expected);
-    assert_eq!((parts.routes[1].scope, parts.routes[1].alias), (Scope::Everyone, None));
+    assert_eq!((parts.routes[1].scope, parts.routes[1].models), (Scope::Everyone, ModelMatch::Any));
 }
 
 #[test]
@@ -125,9 +125,13 @@ fn windows_line_ends_are_named_as_the_cause() {
 
 #[test]
 fn nothing_at_all_is_half_written() {
-    let problems = load("", "").unwrap_err().to_string();
-    assert!(problems.contains("routes.toml:1:1: the file looks half-written"), "{problems}");
-    assert!(problems.contains("tenants.toml:1:1: the file looks half-written"), "{problems}");
+    let problems = load("", "").unwrap_err();
+    for path in ["routes.toml", "tenants.toml"] {
+        let is_it = |problem: &Problem| {
+            problem.code == Code::HalfWritten && problem.place.to_string() == format!("{path}:1:1")
+        };
+        assert!(problems.iter().any(is_it), "{problems}");
+    }
 }
 
 #[test]
@@ -155,6 +159,49 @@ fn settings_paths_are_relative_to_the_settings_file() {
     assert_eq!(settings.tenants, Path::new("/etc/t.toml"));
     let settings = load_settings(Source { path: Path::new("cometgate.toml"), text: "" }).unwrap();
     assert_eq!(settings.routes, Path::new("routes.toml"));
+}
+
+#[test]
+fn a_warning_refuses_nothing_and_stands_among_the_errors() {
+    let routes = SMALL.replace("[\"tenant\"]", "[\"tenant\", \"user\", \"request\"]");
+    let loaded = load(&routes, TENANTS).unwrap();
+    let of_list = |loaded: &Loaded| -> Vec<Problem> {
+        loaded.warnings.iter().filter(|of| of.code == Code::StickyByNeverCounts).cloned().collect()
+    };
+    let found = of_list(&loaded);
+    let [warning] = found.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert_eq!((warning.code, warning.severity()), (Code::StickyByNeverCounts, Severity::Warning));
+    assert!(warning.to_string().starts_with("warning[W0205]: `user` never counts"), "{warning}");
+    assert_eq!((warning.place.column, warning.end_column), (24, 30));
+    assert!(of_list(&load(SMALL, TENANTS).unwrap()).is_empty());
+
+    let wrong = routes.replace("mode = \"canary\"", "mode = \"canry\"").replace("\"v1\"", "5");
+    let codes: Vec<Code> = load(&wrong, TENANTS).unwrap_err().iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, [Code::WrongType, Code::StickyByNeverCounts, Code::NotAChoice]);
+}
+
+#[test]
+fn problems_can_be_had_as_json() {
+    let twice = SMALL.replace("name = \"all\"", "name = \"r\"");
+    let json = load(&twice, TENANTS).unwrap_err().to_json();
+    let expected = "[{\"code\":\"E0401\",\"column\":8,\"end_column\":11,\"help\":null,\"line\":28,\
+                    \"message\":\"there is a route `r` already, on line 19\",\"path\":\"routes.toml\",\
+                    \"related\":[{\"column\":8,\"label\":\"first here\",\"line\":19,\"path\":\"routes.toml\"}],\
+                    \"severity\":\"error\"}]";
+    assert_eq!(json.to_string(), expected);
+}
+
+/// The colours go around what is there without them.
+#[test]
+fn colours_change_no_letter() {
+    let problems = load(&SMALL.replace("\"m\"", "\"mm\""), TENANTS).unwrap_err();
+    let styled = problems.render(true);
+    assert!(styled.contains('\u{1b}') && !problems.render(false).contains('\u{1b}'));
+    let mut plain = String::new();
+    let mut parts = styled.split('\u{1b}');
+    plain.push_str(parts.next().unwrap());
+    parts.for_each(|part| plain.push_str(part.split_once('m').unwrap().1));
+    assert_eq!(plain, problems.to_string());
 }
 
 /// Anything quadratic would be felt here.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use config::{Source, edit, format_share, load_map, load_settings, parse_share};
+use config::{Problem, Source, edit, format_share, load_map, load_settings, parse_share};
 use decisions::bucket::Share;
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 
 fn load(routes: &str, tenants: &str) -> bool {
     let source = |text| Source { path: Path::new("x.toml"), text };
@@ -28,6 +29,23 @@ fn files(version: &str, tenants: usize, noise: &str) -> (String, String) {
     routes.push_str(&format!("# end {version}\n"));
     list.push_str(&format!("# end {version}\n"));
     (routes, list)
+}
+
+/// A problem lies within its text, and what is shown of it agrees with what is said.
+fn check_place(text: &str, problem: &Problem) -> Result<(), TestCaseError> {
+    let line = text.split('\n').nth(problem.place.line - 1);
+    let columns = line.map(|line| line.chars().count());
+    prop_assert!(columns.is_some_and(|columns| problem.place.column <= columns + 1), "{problem}");
+    prop_assert!(problem.end_column > problem.place.column, "{problem}");
+    prop_assert!(columns.is_some_and(|columns| problem.end_column <= columns + 2), "{problem}");
+    let shown = problem.snippet.text.get(problem.snippet.highlight.clone());
+    prop_assert!(shown.is_some_and(|shown| !shown.is_empty()), "{problem:?}");
+    let drawn = problem.to_string();
+    prop_assert!(drawn.contains(&format!("--> {}\n", problem.place)), "{drawn}");
+    let mut marks = drawn.lines().map(|line| line.trim_start().trim_start_matches('|').trim());
+    prop_assert!(marks.any(|line| line.starts_with('^') || line.ends_with('^')), "{drawn}");
+    prop_assert!(!problem.render(true).is_empty());
+    Ok(())
 }
 
 proptest! {
@@ -65,10 +83,20 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_loader_fall_over(text in "\\PC{0,200}", lines in "([a-z_.\\[\\]= \"{}#\n]{0,200})") {
-        for text in [&text, &lines] {
-            load(text, text);
-            let _unused = load_settings(Source { path: Path::new("x.toml"), text });
+    fn no_text_makes_the_loader_or_the_renderer_fall_over(
+        text in "\\PC{0,200}",
+        lines in "([a-z_.\\[\\]= \"{}#\n]{0,200})",
+        wide in "([a模\u{301}\u{200b}\u{202e}é\t\r\n\\\\ =\"'#,\\[\\]{}\u{1}]{0,400})",
+        value in "[ -~模\t]{0,200}",
+    ) {
+        let named = format!("route_version = \"v\"\nprimary_provider = '{value}' # {wide}\n[providers]\n{lines}\n# end v\n");
+        for text in [&text, &lines, &wide, &named] {
+            let source = Source { path: Path::new("x.toml"), text };
+            for problems in [load_map(source, source).map(drop), load_settings(source).map(drop)] {
+                for problem in problems.err().iter().flatten() {
+                    check_place(text, problem)?;
+                }
+            }
         }
     }
 

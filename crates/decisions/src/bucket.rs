@@ -74,10 +74,17 @@ pub fn contains(share: Share, salt: &str, key: &[u8]) -> bool {
 /// Whether this request is in, and by which of its fields; `None` when it carries no field of the list.
 #[must_use]
 pub fn draw(bucketing: &Bucketing, tenant_name: &str, facts: &Facts<'_>) -> Option<(bool, StickyBy)> {
+    let (by, position) = locate(bucketing, tenant_name, facts)?;
+    Some((position < bucketing.share.ppm(), by))
+}
+
+/// The position of this request, and the field that gives it; `None` when it carries no field of the list.
+#[must_use]
+pub fn locate(bucketing: &Bucketing, tenant_name: &str, facts: &Facts<'_>) -> Option<(StickyBy, u32)> {
     bucketing.sticky_by.iter().find_map(|by| {
         let request = facts.draw.to_le_bytes();
         let key = key_bytes(*by, tenant_name, &facts.keys, &request)?;
-        Some((contains(bucketing.share, &bucketing.salt, key), *by))
+        Some((*by, position(&bucketing.salt, key)))
     })
 }
 

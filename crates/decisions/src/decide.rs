@@ -2,12 +2,17 @@
 //!
 //! It is the same function that answers traffic and explains a route; it allocates nothing.
 
+use std::time::Duration;
+
 use crate::bucket;
 use crate::facts::{Caller, Facts};
 use crate::ids::{AliasId, ProviderId, RouteId, TenantId};
 use crate::order::{Order, Role, Side, Target, list_targets};
-use crate::plan::{AllowedAliases, CredentialKind, Mode, Plan, Route, StickyBy, UnlistedModels};
+use crate::plan::{AllowedAliases, Bucketing, CredentialKind, Mode, Plan, Route, StickyBy, UnlistedModels};
 use crate::route::{choose_route, choose_tenant_route};
+
+/// How long a target may take to begin its answer where no route says: what OpenAI's clients wait.
+pub const NO_ROUTE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,10 @@ pub enum Reason {
     Stateful,
     /// No provider has vouched for its key yet, so it may not spend a credential of ours.
     Unproven,
+    /// The tenant's `allowed_providers` do not list the canary's.
+    NotAllowed,
+    /// The route is held at its primary: its map went live without a proven way back.
+    Held,
 }
 
 /// Why the gateway answers by itself.
@@ -62,26 +71,46 @@ pub enum Refusal {
     UnknownKey,
     /// The tenant may use certain aliases only, and this path is not routed by alias.
     RestrictedTenant,
+    /// The tenant's `allowed_providers` do not list the one that would serve it.
+    ProviderNotAllowed,
 }
 
 /// Decides one request to a routed endpoint.
 #[must_use]
 pub fn decide<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Decision<'p> {
+    match routed_alias(plan, facts) {
+        Ok(alias) => {
+            let draw = |split: &Bucketing| bucket::draw(split, &plan.tenant(facts.tenant).name, facts);
+            decide_on_route(plan, choose_route(plan, alias, facts), alias, facts, draw)
+        }
+        Err(decided) => decided,
+    }
+}
+
+/// The alias by which a request finds its route, or what becomes of it without one.
+pub(crate) fn routed_alias<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Result<AliasId, Decision<'p>> {
     let allowed = &plan.tenant(facts.tenant).allowed_aliases;
     let Some(alias) = plan.alias_named(facts.model) else {
-        return match (plan.parts().unlisted_models, allowed) {
-            (UnlistedModels::Primary, AllowedAliases::All) => {
-                tenant_primary(plan, facts.tenant, facts.caller)
-            }
+        return Err(match (plan.parts().unlisted_models, allowed) {
+            (UnlistedModels::Primary, AllowedAliases::All) => unlisted(plan, facts),
             _ => Decision::Refuse(Refusal::UnknownModel),
-        };
+        });
     };
-    if !allowed.allows(alias) {
-        return Decision::Refuse(Refusal::UnknownModel);
-    }
-    match choose_route(plan, alias, facts) {
-        Some(route) => follow_route(plan, route, alias, facts),
-        None => without_route(plan, alias, facts.caller),
+    if allowed.allows(alias) { Ok(alias) } else { Err(Decision::Refuse(Refusal::UnknownModel)) }
+}
+
+/// What becomes of a request once its route is known. `draw` answers for the canary's split, as [`bucket::draw`] does,
+/// and is asked only where the split decides: whoever explains the route without a request answers it both ways.
+pub(crate) fn decide_on_route<'p>(
+    plan: &'p Plan,
+    route: Option<RouteId>,
+    alias: AliasId,
+    facts: &Facts<'_>,
+    draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
+) -> Decision<'p> {
+    match route {
+        Some(id) => follow_route(plan, id, alias, facts, draw),
+        None => without_route(plan, alias, facts),
     }
 }
 
@@ -91,50 +120,87 @@ pub fn tenant_primary(plan: &Plan, tenant: TenantId, caller: Caller) -> Decision
     if plan.tenant(tenant).allowed_aliases != AllowedAliases::All {
         return Decision::Refuse(Refusal::RestrictedTenant);
     }
-    let route = choose_tenant_route(plan, tenant);
+    unchanged(plan, choose_tenant_route(plan, tenant, None), tenant, caller, NO_ROUTE_TIMEOUT)
+}
+
+/// A model that no alias lists: to the tenant's primary, unless its `approved_models` or `blocked_models` forbid it.
+fn unlisted<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Decision<'p> {
+    let route = choose_tenant_route(plan, facts.tenant, Some(facts.endpoint));
+    let timeout = route.map_or(NO_ROUTE_TIMEOUT, |id| plan.route(id).timeout);
+    let decision = unchanged(plan, route, facts.tenant, facts.caller, timeout);
+    if let Decision::Send(chosen) = &decision
+        && !plan.provider(chosen.order.first().provider).models.allow(facts.model)
+    {
+        return Decision::Refuse(Refusal::UnknownModel);
+    }
+    decision
+}
+
+fn unchanged(
+    plan: &Plan,
+    route: Option<RouteId>,
+    tenant: TenantId,
+    caller: Caller,
+    timeout: Duration,
+) -> Decision<'_> {
     if let Some(disabled) = route.filter(|id| plan.route(*id).mode == Mode::Disabled) {
         return Decision::Refuse(Refusal::RouteDisabled(disabled));
     }
     let provider = route.map_or(plan.parts().primary_provider, |id| plan.route(id).primary);
-    if !may_reach(plan, provider, provider, caller) {
-        return Decision::Refuse(Refusal::UnknownKey);
+    let reach = Reach { plan, tenant, caller, primary: provider };
+    if let Err(refusal) = reach.check(provider) {
+        return Decision::Refuse(refusal);
     }
-    let order = Order::only(Target { provider, role: Role::Primary, model_id: None });
+    let order = Order::only(Target { provider, role: Role::Primary, model_id: None, timeout });
     Decision::Send(Chosen { route, order, reason: Reason::Unlisted })
 }
 
-fn follow_route<'p>(plan: &'p Plan, id: RouteId, alias: AliasId, facts: &Facts<'_>) -> Decision<'p> {
+fn follow_route<'p>(
+    plan: &'p Plan,
+    id: RouteId,
+    alias: AliasId,
+    facts: &Facts<'_>,
+    draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
+) -> Decision<'p> {
     let route = plan.route(id);
+    let reach = Reach { plan, tenant: facts.tenant, caller: facts.caller, primary: route.primary };
     let (side, reason) = match route.mode {
         Mode::Disabled => return Decision::Refuse(Refusal::RouteDisabled(id)),
         Mode::Primary => (Side::Home, Reason::Mode),
+        Mode::Fallback | Mode::Canary if route.held => (Side::Home, Reason::Held),
         // `config` refuses the mode without the provider; were it missing, home is the safe side.
         Mode::Fallback => (route.fallback.map_or(Side::Home, Side::Fallback), Reason::Mode),
-        Mode::Canary => canary_side(plan, route, facts),
+        Mode::Canary => canary_side(route, facts, reach, draw),
     };
     // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
-    let at_home = stays_home(route, facts) && route.mode != Mode::Fallback;
-    let reachable = |provider| {
-        (provider == route.primary || !at_home) && may_reach(plan, provider, route.primary, facts.caller)
-    };
+    let at_home = route.held || (stays_home(route, facts) && route.mode != Mode::Fallback);
+    let reachable = |provider| (provider == route.primary || !at_home) && reach.check(provider).is_ok();
     match list_targets(plan, route, alias, side, reachable) {
         Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),
-        None => Decision::Refuse(Refusal::UnknownKey),
+        None => Decision::Refuse(reach.check(side.provider(route)).err().unwrap_or(Refusal::UnknownKey)),
     }
 }
 
-fn canary_side(plan: &Plan, route: &Route, facts: &Facts<'_>) -> (Side, Reason) {
+fn canary_side<'p>(
+    route: &'p Route,
+    facts: &Facts<'_>,
+    reach: Reach<'_>,
+    draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
+) -> (Side<'p>, Reason) {
     let Some(canary) = &route.canary else { return (Side::Home, Reason::Mode) };
     if stays_home(route, facts) {
         return (Side::Home, Reason::Stateful);
     }
     // Without the way home there is no canary: home then answers, with a refusal.
-    let reachable = |provider| may_reach(plan, provider, route.primary, facts.caller);
-    if !reachable(canary.provider) || !reachable(route.primary) {
-        return (Side::Home, Reason::Unproven);
+    for provider in [canary.provider, route.primary] {
+        match reach.check(provider) {
+            Ok(()) => {}
+            Err(Refusal::ProviderNotAllowed) => return (Side::Home, Reason::NotAllowed),
+            Err(_) => return (Side::Home, Reason::Unproven),
+        }
     }
-    match bucket::draw(&canary.bucketing, &plan.tenant(facts.tenant).name, facts) {
-        Some((true, by)) => (Side::Canary(canary.provider), Reason::InShare(by)),
+    match draw(&canary.bucketing) {
+        Some((true, by)) => (Side::Canary(canary), Reason::InShare(by)),
         Some((false, by)) => (Side::Home, Reason::OutsideShare(by)),
         None => (Side::Home, Reason::NoKey),
     }
@@ -144,29 +210,46 @@ fn stays_home(route: &Route, facts: &Facts<'_>) -> bool {
     facts.stateful && !route.stateful_canary
 }
 
-fn without_route(plan: &Plan, alias: AliasId, caller: Caller) -> Decision<'_> {
+fn without_route<'p>(plan: &'p Plan, alias: AliasId, facts: &Facts<'_>) -> Decision<'p> {
     let provider = plan.parts().primary_provider;
-    if !may_reach(plan, provider, provider, caller) {
-        return Decision::Refuse(Refusal::UnknownKey);
+    let reach = Reach { plan, tenant: facts.tenant, caller: facts.caller, primary: provider };
+    if let Err(refusal) = reach.check(provider) {
+        return Decision::Refuse(refusal);
     }
     match plan.alias(alias).model_ids[provider.index()].as_deref() {
         Some(id) => {
-            let order = Order::only(Target { provider, role: Role::Primary, model_id: Some(id) });
-            Decision::Send(Chosen { route: None, order, reason: Reason::NoRoute })
+            let target =
+                Target { provider, role: Role::Primary, model_id: Some(id), timeout: NO_ROUTE_TIMEOUT };
+            Decision::Send(Chosen { route: None, order: Order::only(target), reason: Reason::NoRoute })
         }
         None => Decision::Refuse(Refusal::UnknownModel),
     }
 }
 
-/// Whether this caller may reach a provider on a route with this primary. A provider that takes the caller's own key
-/// decides for itself; one paid by us is open to listed keys, and to those the route's primary has accepted. A primary
-/// paid by us vouches for nobody, since it never saw the caller's key.
-fn may_reach(plan: &Plan, provider: ProviderId, primary: ProviderId, caller: Caller) -> bool {
-    let sees_the_key = |id| plan.provider(id).credential == CredentialKind::Client;
-    match caller {
-        Caller::Known => true,
-        Caller::Unlisted { accepted_by } => {
-            sees_the_key(provider) || (sees_the_key(primary) && accepted_by.contains(primary))
+/// Which providers a caller may reach on a route with this primary.
+#[derive(Clone, Copy)]
+struct Reach<'p> {
+    plan: &'p Plan,
+    tenant: TenantId,
+    caller: Caller,
+    primary: ProviderId,
+}
+
+impl Reach<'_> {
+    /// The tenant must be allowed the provider. Then: a provider that takes the caller's own key decides for itself;
+    /// one paid by us is open to listed keys, and to those the route's primary has accepted. A primary paid by us
+    /// vouches for nobody, since it never saw the caller's key.
+    fn check(self, provider: ProviderId) -> Result<(), Refusal> {
+        if !self.plan.tenant(self.tenant).allowed_providers.contains(provider) {
+            return Err(Refusal::ProviderNotAllowed);
         }
+        let sees_the_key = |id| self.plan.provider(id).credential == CredentialKind::Client;
+        let may_spend = match self.caller {
+            Caller::Known => true,
+            Caller::Unlisted { accepted_by } => {
+                sees_the_key(provider) || (sees_the_key(self.primary) && accepted_by.contains(self.primary))
+            }
+        };
+        if may_spend { Ok(()) } else { Err(Refusal::UnknownKey) }
     }
 }

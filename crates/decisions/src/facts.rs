@@ -42,6 +42,8 @@ pub struct ProviderSet(u64);
 impl ProviderSet {
     /// Nobody.
     pub const EMPTY: ProviderSet = ProviderSet(0);
+    /// Everybody.
+    pub const ALL: ProviderSet = ProviderSet(u64::MAX);
 
     /// The set with one more.
     #[must_use]

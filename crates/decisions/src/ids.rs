@@ -35,6 +35,10 @@ id!(
     AliasId
 );
 id!(
+    /// A family of models.
+    FamilyId
+);
+id!(
     /// A route, by its place in the file.
     RouteId
 );

@@ -5,18 +5,25 @@
 //! be tested exhaustively. The crate's only outside dependency is a hash with a specified output.
 //!
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
-//! canary), [`order`] (which targets to try), [`mod@decide`] (the three together).
+//! canary), [`order`] (which targets to try), [`mod@decide`] (the three together),
+//! [`mod@explain`] (the same, with the reasons). [`proof`] and [`exposure`] are asked of
+//! a whole map, [`spread`](mod@spread) of a kind of request.
 
 pub mod bucket;
 pub mod decide;
+pub mod explain;
+pub mod exposure;
 pub mod facts;
 pub mod ids;
 pub mod order;
 pub mod plan;
+pub mod proof;
 pub mod route;
 mod route_index;
+pub mod spread;
 
 pub use decide::{Chosen, Decision, Refusal, decide, tenant_primary};
+pub use explain::{Explanation, explain};
 pub use facts::{Caller, Endpoint, Facts, ProviderSet, StickyKeys};
-pub use ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
+pub use ids::{AliasId, CohortId, FamilyId, ProviderId, RouteId, TenantId};
 pub use order::{Order, Role, Target};

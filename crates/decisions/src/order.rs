@@ -3,8 +3,10 @@
 //! A canary request goes to the canary, then home to the primary; a primary request goes to the primary, then to the
 //! fallback if the route names one.
 
+use std::time::Duration;
+
 use crate::ids::{AliasId, ProviderId};
-use crate::plan::{Plan, Route};
+use crate::plan::{Canary, Plan, Route};
 
 /// A provider and what to call the model there, with its role in the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Target<'p> {
     pub role: Role,
     /// What the provider calls the model; `None` leaves the request as it was sent.
     pub model_id: Option<&'p str>,
+    /// How long it may take to begin its answer.
+    pub timeout: Duration,
 }
 
 /// What a target is in its route.
@@ -68,10 +72,21 @@ impl<'p> Order<'p> {
 
 /// Which side of a route a request is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Side<'p> {
     Home,
-    Canary(ProviderId),
+    Canary(&'p Canary),
     Fallback(ProviderId),
+}
+
+impl Side<'_> {
+    /// The provider that is tried first.
+    pub(crate) fn provider(&self, route: &Route) -> ProviderId {
+        match self {
+            Side::Home => route.primary,
+            Side::Canary(canary) => canary.provider,
+            Side::Fallback(provider) => *provider,
+        }
+    }
 }
 
 /// Lists the targets of one side. `may_reach` says which providers this caller may use.
@@ -82,21 +97,19 @@ pub(crate) fn list_targets<'p>(
     plan: &'p Plan,
     route: &Route,
     alias: AliasId,
-    side: Side,
+    side: Side<'_>,
     may_reach: impl Fn(ProviderId) -> bool,
 ) -> Option<Order<'p>> {
-    let target = |provider: ProviderId, role: Role| -> Option<Target<'p>> {
+    let target = |provider: ProviderId, role: Role, timeout: Duration| -> Option<Target<'p>> {
         let model_id = plan.alias(alias).model_ids[provider.index()].as_deref()?;
-        may_reach(provider).then_some(Target { provider, role, model_id: Some(model_id) })
+        may_reach(provider).then_some(Target { provider, role, model_id: Some(model_id), timeout })
     };
-    let primary = target(route.primary, Role::Primary);
+    let fallback = |provider| target(provider, Role::Fallback, route.fallback_timeout);
+    let primary = target(route.primary, Role::Primary, route.timeout);
     let (first, second) = match side {
-        Side::Canary(provider) => (target(provider, Role::Canary), primary),
-        Side::Home => {
-            let fallback = route.fallback.and_then(|provider| target(provider, Role::Fallback));
-            (primary, fallback)
-        }
-        Side::Fallback(provider) => (target(provider, Role::Fallback), None),
+        Side::Canary(canary) => (target(canary.provider, Role::Canary, canary.timeout), primary),
+        Side::Home => (primary, route.fallback.and_then(fallback)),
+        Side::Fallback(provider) => (fallback(provider), None),
     };
     first.map(|first| Order { first, second })
 }

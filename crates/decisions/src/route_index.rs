@@ -2,13 +2,17 @@
 //!
 //! Requests only ever look names up, so a caller cannot fill these tables; the keys are the operator's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
-use crate::plan::{AllowedAliases, CohortMembers, PlanError, PlanParts, Route, Scope};
+use crate::facts::Endpoint;
+use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, RouteId, TenantId};
+use crate::plan::{Alias, AllowedAliases, CohortMembers, ModelMatch, PlanError, PlanParts, Route, Scope};
+
+/// Bits of an id in a key; a file of 16 MiB has not nearly as many entries.
+const ID_BITS: u32 = 22;
 
 type Aliases = HashMap<Box<str>, AliasId, BuildHasherDefault<NameHasher>>;
 type Routes = HashMap<u64, RouteId, BuildHasherDefault<NameHasher>>;
@@ -18,6 +22,8 @@ type Routes = HashMap<u64, RouteId, BuildHasherDefault<NameHasher>>;
 pub(crate) struct RouteIndex {
     aliases: Aliases,
     routes: Routes,
+    /// The ways in which routes match, by rank: most maps use two of six. See [`shape`].
+    shapes: Vec<u8>,
     /// Cohorts of named tenants, by tenant.
     cohorts_of_tenant: Vec<Vec<CohortId>>,
     /// Cohorts of sticky-key buckets that some route uses.
@@ -35,19 +41,28 @@ impl RouteIndex {
             }
         }
         let mut routes = Routes::with_capacity_and_hasher(parts.routes.len(), BuildHasherDefault::default());
+        let mut shapes: Vec<u8> =
+            parts.routes.iter().map(|route| shape(route.models, route.endpoint)).collect();
+        shapes.sort_unstable();
+        shapes.dedup();
         for (at, route) in (0..).zip(&parts.routes) {
-            if routes.insert(route_key(route.scope, route.alias), RouteId(at)).is_some() {
+            if routes.insert(route_key(route.scope, route.models, route.endpoint), RouteId(at)).is_some() {
                 return Err(PlanError::Duplicate);
             }
         }
-        if !parts.routes.iter().all(|route| has_model_ids(parts, &routes, route)) {
-            return Err(PlanError::MissingModelId);
-        }
         let mut cohorts_of_tenant = vec![Vec::new(); parts.tenants.len()];
         let mut bucket_cohorts = Vec::new();
+        let routed_cohorts: HashSet<CohortId> = parts
+            .routes
+            .iter()
+            .filter_map(|route| match route.scope {
+                Scope::Cohort(id) => Some(id),
+                Scope::Tenant(_) | Scope::Everyone => None,
+            })
+            .collect();
         for (at, cohort) in (0..).zip(&parts.cohorts) {
             let id = CohortId(at);
-            if !parts.routes.iter().any(|route| route.scope == Scope::Cohort(id)) {
+            if !routed_cohorts.contains(&id) {
                 continue;
             }
             match &cohort.members {
@@ -59,15 +74,29 @@ impl RouteIndex {
                 CohortMembers::Buckets(_) => bucket_cohorts.push(id),
             }
         }
-        Ok(RouteIndex { aliases, routes, cohorts_of_tenant, bucket_cohorts })
+        let index = RouteIndex { aliases, routes, shapes, cohorts_of_tenant, bucket_cohorts };
+        if !parts
+            .routes
+            .iter()
+            .zip((0..).map(RouteId))
+            .all(|(route, id)| index.has_model_ids(parts, route, id))
+        {
+            return Err(PlanError::MissingModelId);
+        }
+        Ok(index)
     }
 
     pub(crate) fn alias_named(&self, name: &str) -> Option<AliasId> {
         self.aliases.get(name).copied()
     }
 
-    pub(crate) fn route(&self, scope: Scope, alias: Option<AliasId>) -> Option<RouteId> {
-        self.routes.get(&route_key(scope, alias)).copied()
+    /// The most specific route of one scope: alias, then family, then every alias; within each, the very endpoint first.
+    pub(crate) fn most_specific(&self, scope: Scope, asked: &Asked) -> Option<Ranked> {
+        let scope = scope_key(scope);
+        self.shapes.iter().find_map(|rank| {
+            let key = scope | asked.key(*rank)?;
+            self.routes.get(&key).map(|id| (*rank, *id))
+        })
     }
 
     pub(crate) fn cohorts_of(&self, tenant: TenantId) -> &[CohortId] {
@@ -77,19 +106,82 @@ impl RouteIndex {
     pub(crate) fn bucket_cohorts(&self) -> &[CohortId] {
         &self.bucket_cohorts
     }
+
+    /// Whether every alias that the route can apply to has a model ID at every provider it may send to. A route does
+    /// not apply to what a more specific one of the same scope takes.
+    fn has_model_ids(&self, parts: &PlanParts, route: &Route, id: RouteId) -> bool {
+        let lacks =
+            |alias: &Alias| route.providers().any(|provider| alias.model_ids[provider.index()].is_none());
+        let applies = |alias: AliasId| {
+            let family = parts.aliases[alias.index()].family;
+            Endpoint::ALL.into_iter().any(|endpoint| {
+                let asked = Asked::for_alias(alias, family, endpoint);
+                self.most_specific(route.scope, &asked).is_some_and(|(_, found)| found == id)
+            })
+        };
+        match route.models {
+            ModelMatch::Alias(only) => !lacks(&parts.aliases[only.index()]) || !applies(only),
+            ModelMatch::Family(_) | ModelMatch::Any => {
+                (0..).map(AliasId).zip(&parts.aliases).all(|(alias, entry)| !lacks(entry) || !applies(alias))
+            }
+        }
+    }
+}
+
+/// A route with how specific its match is within its scope.
+pub(crate) type Ranked = (u8, RouteId);
+
+/// What a request asks for, to be looked up in several scopes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    alias: Option<AliasId>,
+    family: Option<FamilyId>,
+    endpoint: Option<Endpoint>,
+}
+
+impl Asked {
+    pub(crate) fn for_alias(alias: AliasId, family: Option<FamilyId>, endpoint: Endpoint) -> Asked {
+        Asked { alias: Some(alias), family, endpoint: Some(endpoint) }
+    }
+
+    /// What is not routed by alias.
+    pub(crate) fn for_no_alias(endpoint: Option<Endpoint>) -> Asked {
+        Asked { alias: None, family: None, endpoint }
+    }
+
+    /// The key under which a route of this rank would match; `None` where none can.
+    fn key(&self, rank: u8) -> Option<u64> {
+        let models = match rank {
+            0 | 1 => ModelMatch::Alias(self.alias?),
+            2 | 3 => ModelMatch::Family(self.family?),
+            _ => ModelMatch::Any,
+        };
+        let endpoint = if rank.is_multiple_of(2) { Some(self.endpoint?) } else { None };
+        Some(match_key(models, endpoint))
+    }
 }
 
 fn check_ids(parts: &PlanParts) -> Result<(), PlanError> {
+    let counts = [parts.tenants.len(), parts.cohorts.len(), parts.aliases.len(), parts.families.len()];
+    if counts.iter().any(|count| *count >> ID_BITS != 0) {
+        return Err(PlanError::TooMany);
+    }
     let provider_ok = |id: ProviderId| id.index() < parts.providers.len();
     let tenant_ok = |id: TenantId| id.index() < parts.tenants.len();
     let alias_ok = |id: AliasId| id.index() < parts.aliases.len();
+    let family_ok = |id: FamilyId| id.index() < parts.families.len();
     let route_ok = |route: &Route| {
         let scope_ok = match route.scope {
             Scope::Tenant(id) => tenant_ok(id),
             Scope::Cohort(id) => id.index() < parts.cohorts.len(),
             Scope::Everyone => true,
         };
-        scope_ok && route.alias.is_none_or(alias_ok) && providers_of(route).all(provider_ok)
+        let models_ok = match route.models {
+            ModelMatch::Alias(id) => alias_ok(id),
+            ModelMatch::Family(id) => family_ok(id),
+            ModelMatch::Any => true,
+        };
+        scope_ok && models_ok && route.providers().all(provider_ok)
     };
     let cohorts_ok = parts.cohorts.iter().all(|cohort| match &cohort.members {
         CohortMembers::Tenants(tenants) => tenants.iter().copied().all(tenant_ok),
@@ -101,7 +193,11 @@ fn check_ids(parts: &PlanParts) -> Result<(), PlanError> {
     });
     let all_ok = provider_ok(parts.primary_provider)
         && parts.default_tenant.is_none_or(tenant_ok)
-        && parts.aliases.iter().all(|alias| alias.model_ids.len() == parts.providers.len())
+        && parts.aliases.iter().all(|alias| {
+            alias.model_ids.len() == parts.providers.len()
+                && alias.family.is_none_or(family_ok)
+                && alias.rollback_target.is_none_or(provider_ok)
+        })
         && parts.routes.iter().all(route_ok)
         && cohorts_ok
         && allowed_ok;
@@ -111,36 +207,38 @@ fn check_ids(parts: &PlanParts) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Whether every alias that the route can apply to has a model ID at every provider it may send to. A route for
-/// every alias does not apply to those that have a route of their own in the same scope.
-fn has_model_ids(parts: &PlanParts, routes: &Routes, route: &Route) -> bool {
-    let has_ids = |alias: AliasId| {
-        let ids = &parts.aliases[alias.index()].model_ids;
-        providers_of(route).all(|provider| ids[provider.index()].is_some())
-    };
-    match route.alias {
-        Some(only) => has_ids(only),
-        None => (0..)
-            .map(AliasId)
-            .take(parts.aliases.len())
-            .all(|alias| routes.contains_key(&route_key(route.scope, Some(alias))) || has_ids(alias)),
-    }
+/// What a route matches in one word: 2 bits of scope kind, 22 of its id, 2 of model kind, 22 of its id, 2 of endpoint.
+fn route_key(scope: Scope, models: ModelMatch, endpoint: Option<Endpoint>) -> u64 {
+    scope_key(scope) | match_key(models, endpoint)
 }
 
-/// Every provider that a route may send to.
-fn providers_of(route: &Route) -> impl Iterator<Item = ProviderId> + '_ {
-    let canary = route.canary.as_ref().map(|canary| canary.provider);
-    std::iter::once(route.primary).chain(route.fallback).chain(canary)
-}
-
-/// Packs what a route matches into one word: 2 bits of scope kind, 30 of its id, 32 of alias (0 is "every alias").
-fn route_key(scope: Scope, alias: Option<AliasId>) -> u64 {
+fn scope_key(scope: Scope) -> u64 {
     let (kind, id) = match scope {
-        Scope::Tenant(id) => (1_u64, u64::from(id.0)),
-        Scope::Cohort(id) => (2, u64::from(id.0)),
+        Scope::Tenant(id) => (1_u64, id.0),
+        Scope::Cohort(id) => (2, id.0),
         Scope::Everyone => (3, 0),
     };
-    (kind << 62) | (id << 32) | alias.map_or(0, |alias| u64::from(alias.0) + 1)
+    (kind << ID_BITS | u64::from(id)) << (ID_BITS + 4)
+}
+
+fn match_key(models: ModelMatch, endpoint: Option<Endpoint>) -> u64 {
+    let (kind, id) = match models {
+        ModelMatch::Alias(id) => (1_u64, id.0),
+        ModelMatch::Family(id) => (2, id.0),
+        ModelMatch::Any => (3, 0),
+    };
+    let endpoint = endpoint.map_or(0, |endpoint| endpoint as u64 + 1);
+    (kind << ID_BITS | u64::from(id)) << 2 | endpoint
+}
+
+/// How specific a match is within one scope: smaller wins.
+pub(crate) fn shape(models: ModelMatch, endpoint: Option<Endpoint>) -> u8 {
+    let models = match models {
+        ModelMatch::Alias(_) => 0,
+        ModelMatch::Family(_) => 2,
+        ModelMatch::Any => 4,
+    };
+    models + u8::from(endpoint.is_none())
 }
 
 /// Hashes names in one go, since the streaming form of the same hash costs several times as much to set up, and

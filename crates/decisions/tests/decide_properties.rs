@@ -93,7 +93,7 @@ proptest! {
         let facts = Facts { stateful: true, ..asked.facts() };
         let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
         let allows = route_of(&plan, &chosen)
-            .is_some_and(|route| route.stateful_canary || route.mode == Mode::Fallback);
+            .is_some_and(|route| !route.held && (route.stateful_canary || route.mode == Mode::Fallback));
         let home = primary_of(&plan, &chosen);
         prop_assert!(allows || targets(&chosen).iter().all(|target| target.provider == home));
     }
@@ -125,6 +125,45 @@ proptest! {
             Role::Fallback => second.is_none(),
         };
         prop_assert!(as_promised, "{first:?}, then {second:?}");
+    }
+
+    #[test]
+    fn a_held_route_sends_home_only(parts in plan_parts(), asked in asked()) {
+        let mut plan = Plan::new(parts).unwrap();
+        let held: Vec<_> = plan.routes().map(|(id, _)| id).collect();
+        held.into_iter().for_each(|id| plan.hold(id));
+        if let Decision::Send(chosen) = decide(&plan, &asked.facts()) {
+            let home = primary_of(&plan, &chosen);
+            prop_assert!(targets(&chosen).iter().all(|target| target.provider == home));
+        }
+    }
+
+    #[test]
+    fn a_tenant_reaches_only_the_providers_it_allows(parts in plan_parts(), asked in asked()) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        let allowed = plan.tenant(facts.tenant).allowed_providers;
+        for decision in [decide(&plan, &facts), tenant_primary(&plan, facts.tenant, facts.caller)] {
+            if let Decision::Send(chosen) = decision {
+                prop_assert!(targets(&chosen).iter().all(|target| allowed.contains(target.provider)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_that_is_not_approved_is_never_asked_for_by_its_own_name(
+        parts in plan_parts(), asked in asked(), approves in any::<bool>(), blocks in any::<bool>(),
+    ) {
+        let mut parts = parts;
+        let facts = asked.facts();
+        for provider in &mut parts.providers {
+            provider.models.approved = Some(if approves { vec![facts.model.to_owned()] } else { Vec::new() });
+            provider.models.blocked = if blocks { vec![facts.model.to_owned()] } else { Vec::new() };
+        }
+        let plan = Plan::new(parts).unwrap();
+        if let Decision::Send(chosen) = decide(&plan, &facts) {
+            prop_assert!(chosen.reason != Reason::Unlisted || (approves && !blocks));
+        }
     }
 
     #[test]
@@ -168,6 +207,7 @@ fn random_plans_reach_every_outcome() {
         "UnknownModel",
         "RouteDisabled",
         "UnknownKey",
+        "ProviderNotAllowed",
         "unlisted key at a provider paid by us",
         "Primary",
         "Canary",
@@ -185,6 +225,8 @@ fn random_plans_reach_every_outcome() {
         "NoKey",
         "Stateful",
         "Unproven",
+        "NotAllowed",
+        "Held",
     ];
     let missing: Vec<_> = expected.iter().filter(|outcome| !seen.contains(**outcome)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");

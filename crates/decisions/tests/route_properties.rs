@@ -3,9 +3,9 @@
 mod plans;
 mod scale;
 
-use decisions::plan::{Bucketing, CohortMembers, Plan, PlanParts, Route, Scope, StickyBy};
+use decisions::plan::{Bucketing, CohortMembers, ModelMatch, Plan, PlanParts, Route, Scope, StickyBy};
 use decisions::route::{choose_route, choose_tenant_route};
-use decisions::{AliasId, Facts, TenantId};
+use decisions::{AliasId, Endpoint, Facts, TenantId};
 use proptest::prelude::*;
 
 use crate::plans::{asked, plan_parts};
@@ -22,8 +22,10 @@ proptest! {
             let expected = best(&parts, |route| rank(&parts, route, alias, &facts)).first().copied();
             prop_assert_eq!(choose_route(&plan, alias, &facts).map(|id| plan.route(id)), expected);
         }
-        let expected = best(&parts, |route| tenant_rank(&parts, route, facts.tenant)).first().copied();
-        prop_assert_eq!(choose_tenant_route(&plan, facts.tenant).map(|id| plan.route(id)), expected);
+        for endpoint in [None, Some(facts.endpoint)] {
+            let expected = best(&parts, |route| tenant_rank(&parts, route, facts.tenant, endpoint)).first().copied();
+            prop_assert_eq!(choose_tenant_route(&plan, facts.tenant, endpoint).map(|id| plan.route(id)), expected);
+        }
     }
 
     #[test]
@@ -51,14 +53,16 @@ proptest! {
     }
 }
 
+/// Whose route it is, what models it names, whether it names the endpoint; smaller is more specific.
+type Rank = (u8, u8, bool);
+
 /// The routes of the best rank, in the file's order; a route without a rank does not match.
-fn best(parts: &PlanParts, rank: impl Fn(&Route) -> Option<(u8, u8)>) -> Vec<&Route> {
+fn best(parts: &PlanParts, rank: impl Fn(&Route) -> Option<Rank>) -> Vec<&Route> {
     let Some(best) = parts.routes.iter().filter_map(&rank).min() else { return Vec::new() };
     parts.routes.iter().filter(|route| rank(route) == Some(best)).collect()
 }
 
-/// Smaller is more specific: whose route it is first, then whether it names the alias.
-fn rank(parts: &PlanParts, route: &Route, alias: AliasId, facts: &Facts<'_>) -> Option<(u8, u8)> {
+fn rank(parts: &PlanParts, route: &Route, alias: AliasId, facts: &Facts<'_>) -> Option<Rank> {
     let whose = match route.scope {
         Scope::Tenant(tenant) => (tenant == facts.tenant).then_some(0),
         Scope::Cohort(cohort) => match &parts.cohorts[cohort.index()].members {
@@ -67,15 +71,21 @@ fn rank(parts: &PlanParts, route: &Route, alias: AliasId, facts: &Facts<'_>) -> 
         },
         Scope::Everyone => Some(3),
     };
-    let what = match route.alias {
-        Some(named) => (named == alias).then_some(0),
-        None => Some(1),
+    let what = match route.models {
+        ModelMatch::Alias(named) => (named == alias).then_some(0),
+        ModelMatch::Family(named) => (parts.aliases[alias.index()].family == Some(named)).then_some(1),
+        ModelMatch::Any => Some(2),
     };
-    Some((whose?, what?))
+    Some((whose?, what?, endpoint_rank(route, Some(facts.endpoint))?))
 }
 
 /// What is not routed by alias knows no sticky key, so cohorts of buckets do not count.
-fn tenant_rank(parts: &PlanParts, route: &Route, tenant: TenantId) -> Option<(u8, u8)> {
+fn tenant_rank(
+    parts: &PlanParts,
+    route: &Route,
+    tenant: TenantId,
+    endpoint: Option<Endpoint>,
+) -> Option<Rank> {
     let whose = match route.scope {
         Scope::Tenant(id) => (id == tenant).then_some(0),
         Scope::Cohort(cohort) => match &parts.cohorts[cohort.index()].members {
@@ -84,7 +94,14 @@ fn tenant_rank(parts: &PlanParts, route: &Route, tenant: TenantId) -> Option<(u8
         },
         Scope::Everyone => Some(2),
     };
-    if route.alias.is_some() { None } else { Some((whose?, 0)) }
+    if route.models == ModelMatch::Any { Some((whose?, 2, endpoint_rank(route, endpoint)?)) } else { None }
+}
+
+fn endpoint_rank(route: &Route, asked: Option<Endpoint>) -> Option<bool> {
+    match route.endpoint {
+        Some(named) => (Some(named) == asked).then_some(false),
+        None => Some(true),
+    }
 }
 
 fn is_in(parts: &PlanParts, bucketing: &Bucketing, facts: &Facts<'_>) -> bool {

@@ -1,10 +1,8 @@
 //! Sends one request to one target and waits for the head of its answer: the head rewritten, the credential attached
 //! last, the deadline running.
 
-use std::time::Duration;
-
-use decisions::Chosen;
 use decisions::plan::{CredentialKind, Plan};
+use decisions::{Chosen, Endpoint};
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -17,12 +15,11 @@ use crate::response::ticket::Ticket;
 use crate::snapshot::Provider;
 use crate::worker::Context;
 
-/// How long a target may take to begin its answer where no route says.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-
 /// What is sent, wherever it goes.
 pub(crate) struct Outgoing<'r> {
     pub(crate) method: Method,
+    /// Which of the routed endpoints, if one.
+    pub(crate) endpoint: Option<Endpoint>,
     /// The path below `/v1`, with its query.
     pub(crate) suffix: &'r str,
     pub(crate) headers: &'r HeaderMap,
@@ -45,12 +42,9 @@ pub(crate) async fn dispatch(
     if let Some(provider) = wants_callers_key(plan, chosen).filter(|_| identity.is_gateway_key) {
         return Err(Error::GatewayKeyNotForwarded { provider });
     }
-    let timeout = match chosen.route {
-        Some(route) if ticket.is_routed => plan.route(route).timeout,
-        _ => DEFAULT_TIMEOUT,
-    };
+    let timeout = chosen.order.first().timeout;
     let provider = ticket.snapshot.provider(id).ok_or(Error::Internal)?;
-    let request = build(provider, identity, ticket.is_routed, outgoing)?;
+    let request = build(provider, identity, outgoing)?;
     let (response, lease) = tokio::time::timeout(timeout, provider.origin.send(context.worker, request))
         .await
         .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: timeout.as_millis() })?
@@ -72,16 +66,18 @@ fn wants_callers_key(plan: &Plan, chosen: &Chosen<'_>) -> Option<String> {
 fn build(
     provider: &Provider,
     identity: &Identity,
-    is_routed: bool,
     sending: Outgoing<'_>,
 ) -> Result<Request<RequestBody>, Error> {
-    // Without a query, which is almost always, the path of a routed endpoint was built with the snapshot.
-    let path = match provider.endpoint_path(sending.suffix).filter(|_| is_routed) {
-        Some(path) => path,
-        None => provider.origin.path(sending.suffix).map_err(|_| Error::OddPath)?,
+    let path = match sending.endpoint {
+        Some(endpoint) => {
+            let query = sending.suffix.split_once('?').map(|(_, query)| query);
+            provider.endpoint_path(endpoint, query)
+        }
+        None => provider.origin.path(sending.suffix),
     };
-    let encoding = sending.headers.get(header::CONTENT_ENCODING).filter(|_| !is_routed);
-    let headers = outgoing(sending.headers, &provider.credential, &identity.authorization, encoding);
+    let path = path.map_err(|_| Error::OddPath)?;
+    let encoding = sending.headers.get(header::CONTENT_ENCODING).filter(|_| sending.endpoint.is_none());
+    let headers = outgoing(sending.headers, provider, &identity.authorization, encoding);
     let mut request = Request::new(sending.body);
     *request.method_mut() = sending.method;
     *request.uri_mut() = Uri::from(path);

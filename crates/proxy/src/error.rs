@@ -54,6 +54,8 @@ pub enum Error {
     },
     /// The tenant is limited to aliases, and this path has none.
     RestrictedTenant,
+    /// The tenant may not use the provider that would serve it.
+    ProviderNotAllowed,
     /// The route is switched off.
     RouteDisabled {
         /// Its name.

@@ -76,9 +76,10 @@ fn face(error: &Error) -> Face<'_> {
         | Error::BodyTimeout
         | Error::BodyBroken
         | Error::NoRoom => body_face(error),
-        Error::UnknownModel { .. } | Error::RestrictedTenant | Error::RouteDisabled { .. } => {
-            route_face(error)
-        }
+        Error::UnknownModel { .. }
+        | Error::RestrictedTenant
+        | Error::ProviderNotAllowed
+        | Error::RouteDisabled { .. } => route_face(error),
         Error::Unreachable { .. } | Error::HeadTimeout { .. } | Error::Internal => provider_face(error),
     }
 }
@@ -254,6 +255,11 @@ fn route_face(error: &Error) -> Face<'_> {
                 format!("The operator of this gateway has disabled the route `{route}`."),
             )
         },
+        Error::ProviderNotAllowed => invalid(
+            StatusCode::FORBIDDEN,
+            "provider_not_allowed",
+            "Your tenant may not use the provider that this request would go to. Ask the operator of this gateway.",
+        ),
         _ => invalid(
             StatusCode::FORBIDDEN,
             "path_not_allowed",

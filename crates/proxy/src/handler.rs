@@ -117,7 +117,7 @@ impl Call<'_> {
             Some(model_id) => RequestBody::Parts(splice(&buffered.bytes, peeked.model_at, model_id)),
             None => RequestBody::whole(buffered.bytes.clone()),
         };
-        self.send(ticket, &chosen, body).await
+        self.send(ticket, &chosen, Some(endpoint), body).await
     }
 
     /// A request that is not routed by its model: to the tenant's primary, its body as it arrives.
@@ -129,17 +129,18 @@ impl Call<'_> {
         } else {
             RequestBody::Stream(incoming)
         };
-        self.send(ticket, &chosen, body).await
+        self.send(ticket, &chosen, None, body).await
     }
 
     async fn send(
         &self,
         ticket: &mut Ticket,
         chosen: &Chosen<'_>,
+        endpoint: Option<Endpoint>,
         body: RequestBody,
     ) -> Result<Answer, Error> {
         let (method, headers) = (self.head.method.clone(), &self.head.headers);
-        let outgoing = Outgoing { method, suffix: self.suffix, headers, body };
+        let outgoing = Outgoing { method, endpoint, suffix: self.suffix, headers, body };
         let (response, lease) = dispatch(self.context, ticket, self.identity, chosen, outgoing).await?;
         Ok(Answer::Provider(response, lease))
     }
@@ -159,5 +160,6 @@ fn chosen<'p>(ticket: &mut Ticket, decision: Decision<'p>, model: &str) -> Resul
         }
         Refusal::UnknownKey => Error::UnprovenKey,
         Refusal::RestrictedTenant => Error::RestrictedTenant,
+        Refusal::ProviderNotAllowed => Error::ProviderNotAllowed,
     })
 }

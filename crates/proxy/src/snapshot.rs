@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use decisions::plan::Plan;
 use decisions::{Endpoint, ProviderId, RouteId};
-use http::HeaderValue;
 use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue};
 use upstream::{Credential, Origin};
 
 use crate::auth::KeyRing;
@@ -29,23 +29,51 @@ pub struct Provider {
     pub origin: Arc<Origin>,
     /// What it is shown.
     pub credential: Credential,
-    endpoint_paths: [PathAndQuery; Endpoint::ALL.len()],
+    /// What the map adds to every request, or puts in place of the caller's; without a credential.
+    pub headers: HeaderMap,
+    endpoints: [EndpointPath; Endpoint::ALL.len()],
+}
+
+/// Where a provider serves a routed endpoint.
+#[derive(Clone, Debug)]
+struct EndpointPath {
+    /// Under the base URL.
+    path: Box<str>,
+    /// With what the base URL has before it; for a request without a query, which is almost every one.
+    whole: PathAndQuery,
 }
 
 impl Provider {
-    /// Builds the paths of the routed endpoints once.
+    /// Builds the paths of the routed endpoints once. `path_of` says where the provider serves one, under its base URL.
     ///
     /// # Errors
     /// When the origin's base path makes no path.
-    pub fn new(origin: Arc<Origin>, credential: Credential) -> Result<Provider, http::uri::InvalidUri> {
-        let [chat, responses, embeddings] = Endpoint::ALL.map(|endpoint| origin.path(endpoint.path()));
-        Ok(Provider { endpoint_paths: [chat?, responses?, embeddings?], origin, credential })
+    pub fn new(
+        origin: Arc<Origin>,
+        credential: Credential,
+        headers: HeaderMap,
+        path_of: impl Fn(Endpoint) -> String,
+    ) -> Result<Provider, http::uri::InvalidUri> {
+        let serve = |endpoint| -> Result<EndpointPath, http::uri::InvalidUri> {
+            let path = path_of(endpoint).into_boxed_str();
+            Ok(EndpointPath { whole: origin.path(&path)?, path })
+        };
+        let [chat, responses, embeddings] = Endpoint::ALL.map(serve);
+        Ok(Provider { endpoints: [chat?, responses?, embeddings?], origin, credential, headers })
     }
 
-    /// The path of a routed endpoint, if `suffix` is one and nothing more.
-    pub(crate) fn endpoint_path(&self, suffix: &str) -> Option<PathAndQuery> {
-        let at = Endpoint::ALL.iter().position(|endpoint| endpoint.path() == suffix)?;
-        self.endpoint_paths.get(at).cloned()
+    /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.
+    pub(crate) fn endpoint_path(
+        &self,
+        endpoint: Endpoint,
+        query: Option<&str>,
+    ) -> Result<PathAndQuery, http::uri::InvalidUri> {
+        let at = self.endpoints.get(endpoint as usize);
+        match (at, query) {
+            (Some(at), None) => Ok(at.whole.clone()),
+            (Some(at), Some(query)) => self.origin.path(&format!("{}?{query}", at.path)),
+            (None, _) => self.origin.path(endpoint.path()),
+        }
     }
 }
 

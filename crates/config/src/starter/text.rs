@@ -19,6 +19,7 @@ pub(super) fn settings(checked: &Checked<'_>) -> String {
 {listen}
 routes = \"routes.toml\"                  # relative to this file
 tenants = \"tenants.toml\"
+state_dir = \"state\"                     # the versions that were live: what a restart with a broken map goes back to
 
 [limits]
 max_body_bytes = 33554432               # 32 MiB for one request
@@ -35,7 +36,10 @@ pub(super) fn routes(checked: &Checked<'_>) -> String {
     let (primary, canary) = (checked.primary.name, checked.canary.name);
     let mut text = String::from(MAP_HEAD);
     let version = format!("route_version = {}", string(&checked.version));
-    push(&mut text, format_args!("{}\n", with_comment(&version, "a new one with every change")));
+    push(
+        &mut text,
+        format_args!("{}\n", with_comment(&version, "a version never changes: a new one with every edit")),
+    );
     text.push_str("environment = \"development\"\n\n");
     text.push_str("# What no route names goes here, as does every model that no alias below lists.\n");
     push(&mut text, format_args!("primary_provider = {}\nunlisted_models = \"primary\"\n", string(primary)));
@@ -94,8 +98,8 @@ key_sha256 = [{keys}]
 
 const MAP_HEAD: &str = "\
 # Cometgate: the route map. It is watched: save it and the change is live for new requests; a map with a mistake in
-# it changes nothing. To shift the canary, edit its `share` below, raise `route_version` and repeat the new version
-# on the last line.
+# it changes nothing. To shift the canary: `cometgate routes shift ROUTE PERCENT`, or edit its `share` below, raise
+# `route_version` and repeat the new version on the last line.
 
 ";
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use decisions::bucket::{Share, WHOLE};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, PlanParts,
-    Provider, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, ModelMatch,
+    ModelRules, Plan, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
 };
-use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
+use decisions::{
+    AliasId, Caller, CohortId, Endpoint, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys, TenantId,
+};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -18,14 +20,15 @@ const PROVIDERS: u32 = 4;
 const TENANTS: u32 = 4;
 const ALIASES: u32 = 3;
 const COHORTS: u32 = 5;
+const FAMILIES: u32 = 2;
 
 /// Parts of which a plan can be made.
 pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
     let per_alias = prop::collection::vec(prop::option::weighted(0.95, Just(())), PROVIDERS as usize);
     (
         prop::collection::vec(credential(), PROVIDERS as usize),
-        prop::collection::vec(per_alias, ALIASES as usize),
-        prop::collection::vec(allowed_aliases(), TENANTS as usize),
+        prop::collection::vec((per_alias, prop::option::of(family())), ALIASES as usize),
+        prop::collection::vec((allowed_aliases(), allowed_providers()), TENANTS as usize),
         prop::collection::vec(members(), COHORTS as usize),
         prop::collection::vec(route(), 0..16),
         (0..PROVIDERS).prop_map(ProviderId),
@@ -41,15 +44,25 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                     default_tenant: None,
                     providers: (0..)
                         .zip(credentials)
-                        .map(|(at, credential)| Provider { name: named("provider", at), credential })
+                        .map(|(at, credential)| Provider {
+                            name: named("provider", at),
+                            reached_by: String::new(),
+                            credential,
+                            models: ModelRules::default(),
+                        })
                         .collect(),
+                    families: (0..FAMILIES as usize).map(|at| named("family", at)).collect(),
                     aliases: (0..)
                         .zip(offers)
-                        .map(|(at, offered)| alias(named("alias", at), offered))
+                        .map(|(at, (offered, family))| alias(named("alias", at), offered, family))
                         .collect(),
                     tenants: (0..)
                         .zip(allowed)
-                        .map(|(at, allowed_aliases)| Tenant { name: named("tenant", at), allowed_aliases })
+                        .map(|(at, (allowed_aliases, allowed_providers))| Tenant {
+                            name: named("tenant", at),
+                            allowed_aliases,
+                            allowed_providers,
+                        })
                         .collect(),
                     cohorts: (0..)
                         .zip(members)
@@ -68,6 +81,7 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
 pub(crate) struct Asked {
     tenant: TenantId,
     caller: Caller,
+    endpoint: Endpoint,
     model: String,
     keys: [Option<String>; 3],
     stateful: bool,
@@ -80,7 +94,7 @@ impl Asked {
         Facts {
             tenant: self.tenant,
             caller: self.caller,
-            endpoint: Endpoint::Chat,
+            endpoint: self.endpoint,
             model: &self.model,
             keys: StickyKeys { safety_identifier, user, prompt_cache_key },
             stateful: self.stateful,
@@ -99,14 +113,16 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     (
         (0..TENANTS).prop_map(TenantId),
         prop_oneof![Just(Caller::Known), unlisted],
+        select(Endpoint::ALL.to_vec()),
         (0..=ALIASES).prop_map(|at| format!("alias-{at}")),
         [sticky_key(), sticky_key(), sticky_key()],
         any::<bool>(),
         any::<u64>(),
     )
-        .prop_map(|(tenant, caller, model, keys, stateful, draw)| Asked {
+        .prop_map(|(tenant, caller, endpoint, model, keys, stateful, draw)| Asked {
             tenant,
             caller,
+            endpoint,
             model,
             keys,
             stateful,
@@ -130,10 +146,28 @@ fn allowed_aliases() -> impl Strategy<Value = AllowedAliases> {
     ]
 }
 
-fn alias(name: String, offered: Vec<Option<()>>) -> Alias {
+fn allowed_providers() -> impl Strategy<Value = ProviderSet> {
+    let providers: Vec<_> = (0..PROVIDERS).map(ProviderId).collect();
+    let some = subsequence(providers, 1..=PROVIDERS as usize)
+        .prop_map(|list| list.into_iter().fold(ProviderSet::EMPTY, ProviderSet::with));
+    prop_oneof![3 => Just(ProviderSet::ALL), 1 => some]
+}
+
+fn family() -> impl Strategy<Value = FamilyId> {
+    (0..FAMILIES).prop_map(FamilyId)
+}
+
+fn alias(name: String, offered: Vec<Option<()>>, family: Option<FamilyId>) -> Alias {
     let id = |at: usize| format!("{name} at {at}");
     let model_ids = (0..).zip(offered).map(|(at, offered)| offered.map(|()| id(at))).collect();
-    Alias { model_ids, name }
+    Alias {
+        model_ids,
+        name,
+        family,
+        enabled_features: None,
+        required_fields: Vec::new(),
+        rollback_target: None,
+    }
 }
 
 fn members() -> impl Strategy<Value = CohortMembers> {
@@ -165,49 +199,56 @@ fn route() -> impl Strategy<Value = Route> {
         provider,
         bucketing,
         generation: 1,
+        timeout: Duration::from_secs(61),
     });
+    let models = prop_oneof![
+        2 => (0..ALIASES).prop_map(|at| ModelMatch::Alias(AliasId(at))),
+        1 => family().prop_map(ModelMatch::Family),
+        2 => Just(ModelMatch::Any),
+    ];
+    let endpoint = prop_oneof![2 => Just(None), 1 => select(Endpoint::ALL.to_vec()).prop_map(Some)];
     (
         scope,
-        prop::option::of((0..ALIASES).prop_map(AliasId)),
+        (models, endpoint),
         prop_oneof![3 => Just(Mode::Canary), 2 => select(Mode::ALL.to_vec())],
         provider(),
         prop::option::of(provider()),
         prop::option::weighted(0.8, canary),
-        any::<bool>(),
+        (any::<bool>(), prop::bool::weighted(0.1)),
     )
-        .prop_map(|(scope, alias, mode, primary, fallback, canary, stateful_canary)| Route {
+        .prop_map(|(scope, matched, mode, primary, fallback, canary, (stateful_canary, held))| Route {
             name: String::new(),
             scope,
-            alias,
+            models: matched.0,
+            endpoint: matched.1,
             mode,
             primary,
             fallback,
             canary,
             stateful_canary,
             timeout: Duration::from_secs(60),
+            fallback_timeout: Duration::from_secs(62),
+            retry_policy: RetryPolicy::default(),
+            held,
         })
 }
 
 /// Drops routes that match what an earlier one matches, and those that lead to a provider without the model.
 fn without_conflicts(parts: &PlanParts, routes: Vec<Route>) -> Vec<Route> {
-    let offered = |route: &Route, alias: &Alias| {
-        let canary = route.canary.as_ref().map(|canary| canary.provider);
-        let mut providers = [Some(route.primary), route.fallback, canary].into_iter().flatten();
-        providers.all(|provider| alias.model_ids[provider.index()].is_some())
-    };
-    let (exact, for_all): (Vec<_>, Vec<_>) = routes.into_iter().partition(|route| route.alias.is_some());
     let mut kept: Vec<Route> = Vec::new();
-    // Routes for one alias first, since they decide which aliases a route for all has left.
-    for mut route in exact.into_iter().chain(for_all) {
-        let taken = |alias| kept.iter().any(|other| other.scope == route.scope && other.alias == alias);
-        let mut aliases = (0..).map(AliasId).zip(&parts.aliases);
-        let works = match route.alias {
-            Some(alias) => offered(&route, &parts.aliases[alias.index()]),
-            None => aliases.all(|(id, alias)| taken(Some(id)) || offered(&route, alias)),
-        };
-        if works && !taken(route.alias) {
-            route.name = format!("route-{}", kept.len());
-            kept.push(route);
+    // The specific ones first, since they decide which aliases a broader one has left.
+    let rank = |route: &Route| match route.models {
+        ModelMatch::Alias(_) => (0, route.endpoint.is_none()),
+        ModelMatch::Family(_) => (1, route.endpoint.is_none()),
+        ModelMatch::Any => (2, route.endpoint.is_none()),
+    };
+    let mut routes = routes;
+    routes.sort_by_key(rank);
+    for mut route in routes {
+        route.name = format!("route-{}", kept.len());
+        kept.push(route);
+        if Plan::new(PlanParts { routes: kept.clone(), ..parts.clone() }).is_err() {
+            kept.pop();
         }
     }
     kept

@@ -7,6 +7,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use upstream::Credential;
 
+use crate::snapshot::Provider;
+
 /// Sent on to every provider.
 static ALLOWED: [HeaderName; 12] = [
     ACCEPT,
@@ -30,7 +32,7 @@ static ALLOWED_WITH_OWN_KEY: [HeaderName; 2] =
 /// The outgoing head. The credential is the last thing attached, and there is no other way to attach one.
 pub(crate) fn outgoing(
     incoming: &HeaderMap,
-    credential: &Credential,
+    provider: &Provider,
     callers_own: &HeaderValue,
     content_encoding: Option<&HeaderValue>,
 ) -> HeaderMap {
@@ -41,9 +43,14 @@ pub(crate) fn outgoing(
     if let Some(encoding) = content_encoding {
         headers.insert(http::header::CONTENT_ENCODING, encoding.clone());
     }
-    match credential {
+    if matches!(provider.credential, Credential::Client) {
+        copy(&ALLOWED_WITH_OWN_KEY, incoming, &mut headers);
+    }
+    for (name, value) in &provider.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    match &provider.credential {
         Credential::Client => {
-            copy(&ALLOWED_WITH_OWN_KEY, incoming, &mut headers);
             headers.insert(AUTHORIZATION, callers_own.clone());
         }
         Credential::Ours(value) => {
@@ -63,7 +70,24 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use upstream::{Address, Origin, Scheme};
+
     use super::*;
+
+    fn provider(credential: Credential, headers: HeaderMap) -> Provider {
+        let address = Address {
+            scheme: Scheme::Http,
+            host: "localhost".to_owned(),
+            port: 1,
+            base_path: "/v1".to_owned(),
+            connect_timeout: Duration::from_secs(1),
+        };
+        let origin = Arc::new(Origin::new(address, None, 1).unwrap());
+        Provider::new(origin, credential, headers, |endpoint| endpoint.path().to_owned()).unwrap()
+    }
 
     #[test]
     fn only_named_headers_leave_and_the_credential_is_the_providers() {
@@ -74,13 +98,29 @@ mod tests {
             incoming.insert(name, HeaderValue::from_static("marker"));
         }
         let own = HeaderValue::from_static("Bearer own");
-        let ours = Credential::bearer("ours").unwrap();
+        let ours = provider(Credential::bearer("ours").unwrap(), HeaderMap::new());
         let sent = outgoing(&incoming, &ours, &own, None);
         assert_eq!(sent.len(), 3);
         assert_eq!(sent["authorization"], "Bearer ours");
-        let sent = outgoing(&incoming, &Credential::Client, &own, None);
+        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), &own, None);
         assert_eq!(sent["authorization"], "Bearer own");
         assert_eq!(sent["openai-organization"], "marker");
         assert_eq!(sent.len(), 4);
+    }
+
+    #[test]
+    fn what_the_map_adds_stands_in_place_of_what_the_caller_sent() {
+        let mut incoming = HeaderMap::new();
+        incoming.insert("openai-organization", HeaderValue::from_static("callers"));
+        incoming.insert("openai-beta", HeaderValue::from_static("callers"));
+        let mut added = HeaderMap::new();
+        added.insert("openai-organization", HeaderValue::from_static("maps"));
+        added.insert("openai-beta", HeaderValue::from_static("maps"));
+        let own = HeaderValue::from_static("Bearer own");
+        let sent = outgoing(&incoming, &provider(Credential::Client, added), &own, None);
+        for name in ["openai-organization", "openai-beta"] {
+            assert_eq!(sent.get_all(name).iter().collect::<Vec<_>>(), ["maps"], "{name}");
+        }
+        assert_eq!(sent["authorization"], "Bearer own");
     }
 }

@@ -1,0 +1,301 @@
+//! The entries of a map as named fields with their values: what there is to compare besides where requests go.
+//!
+//! Values are those of the loaded map, so a default that is written out is no difference. Nothing here is a secret: a
+//! credential is told of by where it comes from, and a tenant's keys are counted.
+
+use std::time::Duration;
+
+use decisions::plan::{
+    Alias, AllowedAliases, Canary, Cohort, CohortMembers, ModelMatch, Plan, Provider, RetryPolicy, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
+};
+use decisions::{ProviderId, ProviderSet, TenantId};
+use serde_json::{Value as Json, json};
+
+use crate::diff::Diff;
+use crate::diff::words::shown;
+use crate::load::{CredentialSource, Loaded, ProviderSettings};
+use crate::share::format_share;
+
+/// An entry of a map.
+pub(super) struct Entry {
+    /// `provider`, `alias`, `cohort`, `tenant` or `route`; `map` for the map itself.
+    pub(super) kind: &'static str,
+    /// Its name; empty for the map itself.
+    pub(super) name: String,
+    /// What it says; a field that it leaves open is missing.
+    pub(super) fields: Vec<(String, Value)>,
+}
+
+/// What a field says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// One thing.
+    One(String),
+    /// A list whose order means nothing.
+    Many(Vec<String>),
+}
+
+impl Value {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Value::One(text) => shown(text),
+            Value::Many(list) if list.is_empty() => "none".to_owned(),
+            Value::Many(list) => list.iter().map(|text| shown(text)).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Json {
+        match self {
+            Value::One(text) => json!(text),
+            Value::Many(list) => json!(list),
+        }
+    }
+}
+
+/// Every entry, in the file's order.
+pub(super) fn entries(loaded: &Loaded, kind: Diff) -> Vec<Entry> {
+    let describe = Describe { loaded, plan: &loaded.plan, is_parity: kind == Diff::Parity };
+    let parts = loaded.plan.parts();
+    let settings = |id: usize| loaded.providers.get(id);
+    let mut entries = vec![describe.map()];
+    entries
+        .extend(parts.providers.iter().enumerate().map(|(at, entry)| describe.provider(entry, settings(at))));
+    entries.extend(parts.aliases.iter().map(|entry| describe.alias(entry)));
+    entries.extend(parts.cohorts.iter().map(|entry| describe.cohort(entry)));
+    if !describe.is_parity {
+        let tenants = (0..).map(TenantId).zip(&parts.tenants);
+        entries.extend(tenants.map(|(id, entry)| describe.tenant(id, entry)));
+    }
+    entries.extend(parts.routes.iter().map(|entry| describe.route(entry)));
+    entries
+}
+
+/// Gathers an entry's fields.
+struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    fn one(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.push((name.into(), Value::One(value.into())));
+    }
+
+    fn one_of(&mut self, name: &str, value: Option<impl Into<String>>) {
+        if let Some(value) = value {
+            self.one(name, value);
+        }
+    }
+
+    fn many(&mut self, name: &str, mut list: Vec<String>) {
+        list.sort_unstable();
+        self.0.push((name.to_owned(), Value::Many(list)));
+    }
+
+    fn of(self, kind: &'static str, name: &str) -> Entry {
+        Entry { kind, name: name.to_owned(), fields: self.0 }
+    }
+}
+
+struct Describe<'l> {
+    loaded: &'l Loaded,
+    plan: &'l Plan,
+    /// What has to differ between two environments is left out, and what is told of as traffic is in.
+    is_parity: bool,
+}
+
+impl Describe<'_> {
+    fn map(&self) -> Entry {
+        let (loaded, parts) = (self.loaded, self.plan.parts());
+        let mut fields = Fields(Vec::new());
+        let tenant = parts.default_tenant.map(|id| self.plan.tenant(id).name.as_str());
+        if self.is_parity {
+            // Who it is differs between environments; whether strangers may call must not.
+            fields.one_of("default_tenant", tenant.map(|_| "set"));
+        } else {
+            fields.one_of("environment", loaded.environment.as_deref());
+            fields.one_of("owner", loaded.owner.as_deref());
+            fields.one_of("expires_at", loaded.expires_at.map(|at| at.to_string()));
+            fields.one_of("rollback_route_version", loaded.rollback_route_version.as_deref());
+            fields.one_of(
+                "rollback_override",
+                loaded.rollback_override.as_ref().map(|vouched| {
+                    format!("by {} for {} until {}", vouched.by, vouched.incident, vouched.until)
+                }),
+            );
+            fields.one_of("default_tenant", tenant);
+        }
+        fields.one(
+            "unlisted_models",
+            match parts.unlisted_models {
+                UnlistedModels::Primary => "primary",
+                UnlistedModels::Refuse => "refuse",
+            },
+        );
+        fields.one("primary_provider", self.provider_name(parts.primary_provider));
+        fields.of("map", "")
+    }
+
+    fn provider(&self, provider: &Provider, settings: Option<&ProviderSettings>) -> Entry {
+        let mut fields = Fields(Vec::new());
+        if let Some(settings) = settings {
+            if !self.is_parity {
+                fields.one("base_url", settings.base_url.to_string());
+                fields.one("credential", credential(&settings.credential));
+                fields.one("connect_timeout_ms", millis(settings.connect_timeout));
+                for (name, value) in &settings.headers {
+                    fields.one(format!("headers.{name}"), value.as_str());
+                }
+            }
+            for (endpoint, path) in &settings.paths {
+                // A path that is written out and is OpenAI's own differs from none in nothing.
+                if path != endpoint.path() {
+                    fields.one(format!("paths.{}", endpoint.as_str()), path.as_str());
+                }
+            }
+        }
+        if let Some(approved) = &provider.models.approved {
+            fields.many("approved_models", approved.clone());
+        }
+        if !provider.models.blocked.is_empty() {
+            fields.many("blocked_models", provider.models.blocked.clone());
+        }
+        fields.of("provider", &provider.name)
+    }
+
+    fn alias(&self, alias: &Alias) -> Entry {
+        let mut fields = Fields(Vec::new());
+        let family = alias.family.and_then(|id| self.plan.parts().families.get(id.index()));
+        fields.one_of("family", family.map(String::as_str));
+        for (id, model) in (0..).map(ProviderId).zip(&alias.model_ids) {
+            if let Some(model) = model {
+                fields.one(format!("provider_model_id at {}", self.provider_name(id)), model.as_str());
+            }
+        }
+        if let Some(features) = alias.enabled_features {
+            fields.many("enabled_features", features.iter().map(|one| one.as_str().to_owned()).collect());
+        }
+        if !alias.required_fields.is_empty() {
+            fields.many("required_fields", alias.required_fields.clone());
+        }
+        fields.one_of("rollback_target", alias.rollback_target.map(|id| self.provider_name(id)));
+        fields.of("alias", &alias.name)
+    }
+
+    fn cohort(&self, cohort: &Cohort) -> Entry {
+        let mut fields = Fields(Vec::new());
+        match &cohort.members {
+            CohortMembers::Tenants(_) if self.is_parity => fields.one("members", "named tenants"),
+            CohortMembers::Tenants(list) => {
+                fields.many("tenants", list.iter().map(|id| self.plan.tenant(*id).name.clone()).collect());
+            }
+            CohortMembers::Buckets(split) => {
+                if self.is_parity {
+                    fields.one("members", "a share of keys");
+                } else {
+                    fields.one("share", format_share(split.share));
+                    fields.one("salt", split.salt.as_str());
+                }
+                fields.one("sticky_by", sticky_names(&split.sticky_by));
+            }
+        }
+        fields.of("cohort", &cohort.name)
+    }
+
+    fn tenant(&self, id: TenantId, tenant: &Tenant) -> Entry {
+        let mut fields = Fields(Vec::new());
+        if let AllowedAliases::Only(list) = &tenant.allowed_aliases {
+            let names = list.iter().map(|id| self.plan.alias(*id).name.clone());
+            fields.many("allowed_aliases", names.collect());
+        }
+        let providers = || (0..).map(ProviderId).zip(&self.plan.parts().providers);
+        if tenant.allowed_providers != ProviderSet::ALL {
+            let allowed = providers().filter(|(id, _)| tenant.allowed_providers.contains(*id));
+            fields.many("allowed_providers", allowed.map(|(_, provider)| provider.name.clone()).collect());
+        }
+        let keys = self.loaded.keys.partition_point(|key| key.tenant <= id)
+            - self.loaded.keys.partition_point(|key| key.tenant < id);
+        fields.one("keys", keys.to_string());
+        fields.of("tenant", &tenant.name)
+    }
+
+    fn route(&self, route: &Route) -> Entry {
+        let mut fields = Fields(Vec::new());
+        if self.is_parity {
+            self.matching(route, &mut fields);
+            fields.one("mode", route.mode.as_str());
+            fields.one("primary_provider", self.provider_name(route.primary));
+        }
+        fields.one_of("fallback_provider", route.fallback.map(|id| self.provider_name(id)));
+        fields.one("timeout_ms", millis(route.timeout));
+        if route.fallback.is_some() && route.fallback_timeout != route.timeout {
+            fields.one("fallback_timeout_ms", millis(route.fallback_timeout));
+        }
+        fields.one_of("retry_policy", retry_policy(&route.retry_policy));
+        fields.one("stateful", if route.stateful_canary { "canary" } else { "primary" });
+        if let Some(canary) = &route.canary {
+            self.canary(route, canary, &mut fields);
+        }
+        fields.of("route", &route.name)
+    }
+
+    fn matching(&self, route: &Route, fields: &mut Fields) {
+        let plan = self.plan;
+        fields.one(
+            "tenant_or_cohort",
+            match route.scope {
+                Scope::Tenant(id) => plan.tenant(id).name.as_str(),
+                Scope::Cohort(id) => plan.cohort(id).name.as_str(),
+                Scope::Everyone => "*",
+            },
+        );
+        match route.models {
+            ModelMatch::Alias(id) => fields.one("model_alias", plan.alias(id).name.as_str()),
+            ModelMatch::Family(id) => {
+                fields.one_of("model_family", plan.parts().families.get(id.index()).map(String::as_str));
+            }
+            ModelMatch::Any => fields.one("model_alias", "*"),
+        }
+        fields.one_of("endpoint", route.endpoint.map(|endpoint| endpoint.as_str()));
+    }
+
+    fn canary(&self, route: &Route, canary: &Canary, fields: &mut Fields) {
+        if self.is_parity {
+            fields.one("canary.provider", self.provider_name(canary.provider));
+            fields.one("canary.sticky_by", sticky_names(&canary.bucketing.sticky_by));
+        } else {
+            fields.one("canary.generation", canary.generation.to_string());
+        }
+        if canary.timeout != route.timeout {
+            fields.one("canary.timeout_ms", millis(canary.timeout));
+        }
+    }
+
+    fn provider_name(&self, id: ProviderId) -> &str {
+        &self.plan.provider(id).name
+    }
+}
+
+fn millis(time: Duration) -> String {
+    time.as_millis().to_string()
+}
+
+pub(crate) fn sticky_names(list: &[StickyBy]) -> String {
+    list.iter().map(|by| by.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Where it comes from, never what it is.
+fn credential(source: &CredentialSource) -> String {
+    match source {
+        CredentialSource::Client => "the caller's own key".to_owned(),
+        CredentialSource::Env(name) => format!("env {name}"),
+        CredentialSource::File(path) => format!("file {}", path.display()),
+    }
+}
+
+fn retry_policy(policy: &RetryPolicy) -> Option<String> {
+    if policy.retries == 0 || policy.on.is_empty() {
+        return None;
+    }
+    let mut on: Vec<&str> = policy.on.iter().map(|on| on.as_str()).collect();
+    on.sort_unstable();
+    Some(format!("{} on {}", policy.retries, on.join(", ")))
+}

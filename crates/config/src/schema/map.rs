@@ -1,0 +1,167 @@
+//! `routes.toml` as a schema: the map itself, its providers, aliases and cohorts.
+
+use decisions::Endpoint;
+use decisions::plan::Feature;
+use serde_json::{Value, json};
+
+use super::route::{route, sticky_by};
+use super::values::{
+    Presence::{Optional, Required},
+    choice, date, entries, exact, exact_pattern, integer, list, name, name_pattern, set, share, table, text,
+    version, with,
+};
+use crate::check::PROVIDERS;
+use crate::names::ID_BYTES;
+use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, VARIABLE_BYTES};
+use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
+
+pub(super) fn map() -> Value {
+    let route_version =
+        "The name of this state of the map: raise it with every edit. The last line repeats it.";
+    let rollback_version = "The version to go back to; keep its map as versions/VERSION.toml.";
+    let primary = "The provider of everything that no route names.";
+    let unlisted = "A model that no alias lists goes to the primary provider, or is refused with 404.";
+    let default_tenant = "The tenant of keys that tenants.toml does not list; its primaries must take the \
+                          caller's own key.";
+    let providers = entries("Where models are served, by name.", &name_pattern(), provider());
+    let aliases = entries("What applications send as `model`.", &exact_pattern(), alias());
+    let not_star = json!({ "not": { "enum": ["*"] }, "maxLength": ID_BYTES });
+    let routes = "What goes where. The most specific route applies: a tenant's, a cohort's, then `*`.";
+    let map = table(
+        "The route map.",
+        vec![
+            ("route_version", Required, version(route_version)),
+            ("rollback_route_version", Optional, version(rollback_version)),
+            ("rollback_override", Optional, rollback_override()),
+            ("environment", Optional, name("Where the map belongs, as in production.")),
+            ("owner", Optional, exact("Whom to ask about the map.")),
+            ("expires_at", Optional, date("When somebody must have looked at the map again.")),
+            ("primary_provider", Required, name(primary)),
+            (
+                "unlisted_models",
+                Optional,
+                with(choice(unlisted, ["primary", "refuse"]), "default", json!("primary")),
+            ),
+            ("default_tenant", Optional, name(default_tenant)),
+            ("providers", Optional, with(providers, "maxProperties", json!(PROVIDERS))),
+            ("aliases", Optional, with(aliases, "propertyNames", not_star)),
+            (
+                "cohorts",
+                Optional,
+                entries("Named sets of tenants, or of sticky keys.", &name_pattern(), cohort()),
+            ),
+            ("routes", Optional, list(routes, &route())),
+        ],
+    );
+    with(map, "dependencies", json!({ "rollback_override": ["rollback_route_version"] }))
+}
+
+fn rollback_override() -> Value {
+    table(
+        "Somebody vouches for the version to go back to, in place of a drill.",
+        vec![
+            ("by", Required, exact("Who vouches.")),
+            ("incident", Required, exact("The incident or ticket that says why.")),
+            ("until", Required, date("Until when.")),
+        ],
+    )
+}
+
+fn provider() -> Value {
+    let base_url =
+        "What stands before /chat/completions, as in https://api.openai.com/v1; without user or query.";
+    let model = exact("A model ID of the provider.");
+    let connect = "How long a connection may take to be made, TLS included; in milliseconds.";
+    let approved = "The only models that may be sent here; without this field all but the blocked ones.";
+    table(
+        "A provider.",
+        vec![
+            ("base_url", Required, text(base_url, "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\s]+(/[^?#\\s]*)?$")),
+            ("credential", Required, credential()),
+            ("connect_timeout_ms", Optional, integer(connect, &(1..=LONGEST_CONNECT_MS), Some(CONNECT_MS))),
+            ("approved_models", Optional, list(approved, &model)),
+            ("blocked_models", Optional, list("Models that are never sent here.", &model)),
+            ("paths", Optional, paths()),
+            ("headers", Optional, headers()),
+        ],
+    )
+}
+
+fn credential() -> Value {
+    let variable = format!("^[A-Za-z_][A-Za-z0-9_]{{0,{}}}$", VARIABLE_BYTES - 1);
+    let env = text("The environment variable that holds the key.", &variable);
+    let file = text("The file that holds the key: an absolute path.", "^/[^\\u0000]*$");
+    json!({
+        "description": "What pays. It names a secret and never is one.",
+        "oneOf": [
+            choice("The caller's own key goes on; one provider of the map at most.", ["client"]),
+            table("A key in the environment.", vec![("env", Required, env)]),
+            table("A key in a file.", vec![("file", Required, file)]),
+        ],
+    })
+}
+
+fn paths() -> Value {
+    let path = |endpoint: Endpoint| {
+        let description =
+            format!("Where it serves {endpoint}, behind base_url.", endpoint = endpoint.as_str());
+        let schema = text(&description, "^/[^?#\\s]*[^/?#\\s]$");
+        (endpoint.as_str(), Optional, with(schema, "default", json!(endpoint.path())))
+    };
+    table("Where the provider serves an endpoint, if not where OpenAI does.", Endpoint::ALL.map(path).into())
+}
+
+fn headers() -> Value {
+    let value = text("What the header says; never a key.", "^[!-~]([ -~]*[!-~])?$");
+    let value = with(value, "maxLength", json!(LONGEST_VALUE));
+    let description = "Headers that are added to every request; never one that carries a key.";
+    let headers = entries(description, "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$", value);
+    with(headers, "maxProperties", json!(MOST_HEADERS))
+}
+
+fn alias() -> Value {
+    let required = text(
+        "A field by its path from the top, as in usage.total_tokens.",
+        "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$",
+    );
+    let feature = choice("A feature of the API.", Feature::ALL.map(Feature::as_str));
+    let ids = "What each provider calls it, by provider; sent in place of the alias.";
+    let fields = "Fields without which an answer is malformed.";
+    let target = "The provider that every route must take the alias back to.";
+    table(
+        "An alias: a model name that applications send.",
+        vec![
+            ("family", Optional, name("The family it belongs to: a route can name the family.")),
+            (
+                "provider_model_id",
+                Required,
+                entries(ids, &name_pattern(), exact("The provider's own model ID, exact bytes.")),
+            ),
+            ("enabled_features", Optional, set("What its users rely on.", &feature)),
+            ("required_fields", Optional, set(fields, &with(required, "maxLength", json!(ID_BYTES)))),
+            ("rollback_target", Optional, name(target)),
+        ],
+    )
+}
+
+fn cohort() -> Value {
+    let salt = "Shuffles who is in; without this field the cohort's name.";
+    let cohort = table(
+        "Either a list of tenants, or a share of sticky keys.",
+        vec![
+            ("tenants", Optional, set("The members.", &name("A tenant."))),
+            ("share", Optional, share("How much is in: 0% to 100%, up to four decimals.")),
+            ("sticky_by", Optional, sticky_by(None)),
+            ("salt", Optional, exact(salt)),
+        ],
+    );
+    let has_none = |fields: &[&str]| {
+        let any: Vec<Value> = fields.iter().map(|field| json!({ "required": [field] })).collect();
+        json!({ "anyOf": any })
+    };
+    let either = json!([
+        { "required": ["tenants"], "not": has_none(&["share", "sticky_by", "salt"]) },
+        { "required": ["share", "sticky_by"], "not": has_none(&["tenants"]) },
+    ]);
+    with(cohort, "oneOf", either)
+}

@@ -1,0 +1,80 @@
+//! `cometgate.toml` as a schema.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::values::{Presence::Optional, choice, integer, name, table, text, with};
+use crate::settings::{
+    BYTES, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, ROUTES, STATE_DIR, TENANTS, WATCH,
+};
+
+pub(super) fn settings() -> Value {
+    let listen =
+        "Where applications connect: an IP address with a port, \"0.0.0.0:8080\" for all interfaces.";
+    let routes = "The route map; a relative path is relative to this file.";
+    let tenants = "The tenants file; a relative path is relative to this file.";
+    let state_dir = "Where the versions that were live are kept; a relative path is relative to this file.";
+    let environment = "The environment that this gateway is for; a map of another is refused.";
+    let watch = "How a change of the two files is noticed: by the system's events and by looking twice a second, or, \
+                 where a file system has no events, by looking alone.";
+    let path =
+        |description, default: &str| with(text(description, "^[^\\u0000]+$"), "default", json!(default));
+    let address = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
+    table(
+        "What the process needs before it can serve. A change takes a restart.",
+        vec![
+            ("listen", Optional, with(text(listen, address), "default", json!(LISTEN.to_string()))),
+            ("routes", Optional, path(routes, ROUTES)),
+            ("tenants", Optional, path(tenants, TENANTS)),
+            (
+                "workers",
+                Optional,
+                integer("Worker threads; 0 is one per core.", &(0..=MOST_WORKERS), Some(0)),
+            ),
+            ("state_dir", Optional, path(state_dir, STATE_DIR)),
+            ("environment", Optional, name(environment)),
+            (
+                "watch",
+                Optional,
+                with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
+            ),
+            ("limits", Optional, limits()),
+        ],
+    )
+}
+
+fn limits() -> Value {
+    let Limits {
+        max_body_bytes,
+        max_buffered_bytes,
+        max_connections,
+        header_timeout,
+        body_timeout,
+        drain_timeout,
+    } = Limits::default();
+    let bytes = |description, default| integer(description, &BYTES, Some(default));
+    let millis = |description, default: Duration| {
+        integer(description, &(1..=LONGEST_MS), u64::try_from(default.as_millis()).ok())
+    };
+    let connections = "Connections of applications at one time; more wait.";
+    let header = "How long a request's head may take, and how long a connection may idle; in milliseconds.";
+    let drain = "How long requests may take to finish once the process was told to stop; in milliseconds.";
+    let buffered = "Bytes of all request bodies that are held at one time; max_body_bytes at least.";
+    let max_connections = integer(connections, &(1..=MOST_CONNECTIONS), u64::try_from(max_connections).ok());
+    table(
+        "What the process takes on at most.",
+        vec![
+            ("max_body_bytes", Optional, bytes("Bytes of one request's body.", max_body_bytes)),
+            ("max_buffered_bytes", Optional, bytes(buffered, max_buffered_bytes)),
+            ("max_connections", Optional, max_connections),
+            ("header_timeout_ms", Optional, millis(header, header_timeout)),
+            (
+                "body_timeout_ms",
+                Optional,
+                millis("How long a request's body may take; in milliseconds.", body_timeout),
+            ),
+            ("drain_timeout_ms", Optional, millis(drain, drain_timeout)),
+        ],
+    )
+}

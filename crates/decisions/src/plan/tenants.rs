@@ -1,0 +1,103 @@
+//! Who is calling: tenants, what they may use, and the cohorts they belong to.
+
+use crate::bucket::Share;
+use crate::facts::ProviderSet;
+use crate::ids::{AliasId, TenantId};
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its name in the tenants file.
+    pub name: String,
+    /// The aliases it may use.
+    pub allowed_aliases: AllowedAliases,
+    /// The providers that may see its requests, in whatever role (residency, vendor approval).
+    pub allowed_providers: ProviderSet,
+}
+
+/// The aliases that a tenant may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedAliases {
+    /// Every alias, and unlisted models as the map says.
+    All,
+    /// Only these, in ascending order; unlisted models are refused.
+    Only(Vec<AliasId>),
+}
+
+impl AllowedAliases {
+    /// Whether an alias is among them.
+    #[must_use]
+    pub fn allows(&self, alias: AliasId) -> bool {
+        match self {
+            AllowedAliases::All => true,
+            AllowedAliases::Only(list) => list.binary_search(&alias).is_ok(),
+        }
+    }
+}
+
+/// A named set of tenants or of sticky-key buckets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cohort {
+    /// Its name in the map.
+    pub name: String,
+    /// Who belongs to it.
+    pub members: CohortMembers,
+}
+
+/// Who belongs to a cohort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CohortMembers {
+    /// Named tenants.
+    Tenants(Vec<TenantId>),
+    /// Requests whose sticky key falls into a share, whatever their tenant.
+    Buckets(Bucketing),
+}
+
+/// How requests are split by a sticky key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucketing {
+    /// How much is in.
+    pub share: Share,
+    /// The first of these that a request carries counts.
+    pub sticky_by: Vec<StickyBy>,
+    /// Makes one split independent of another.
+    pub salt: String,
+}
+
+/// A field of a request that keeps a user on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StickyBy {
+    /// `safety_identifier`
+    SafetyIdentifier,
+    /// `user`
+    User,
+    /// `prompt_cache_key`
+    PromptCacheKey,
+    /// The tenant's name: a tenant is in or out as a whole.
+    Tenant,
+    /// A draw for each request; only sensible at the end of a list, since every request has it.
+    Request,
+}
+
+impl StickyBy {
+    /// All of them.
+    pub const ALL: [StickyBy; 5] = [
+        StickyBy::SafetyIdentifier,
+        StickyBy::User,
+        StickyBy::PromptCacheKey,
+        StickyBy::Tenant,
+        StickyBy::Request,
+    ];
+
+    /// The name used in the map.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StickyBy::SafetyIdentifier => "safety_identifier",
+            StickyBy::User => "user",
+            StickyBy::PromptCacheKey => "prompt_cache_key",
+            StickyBy::Tenant => "tenant",
+            StickyBy::Request => "request",
+        }
+    }
+}

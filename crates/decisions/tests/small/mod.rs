@@ -1,0 +1,80 @@
+//! A plan that fits into one's head: one tenant, one alias, three providers, two cohorts and whatever routes.
+
+use std::time::Duration;
+
+use decisions::bucket::Share;
+use decisions::plan::{
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, ModelMatch,
+    ModelRules, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
+};
+use decisions::{AliasId, ProviderId, ProviderSet};
+
+/// The first provider is everyone's home, the second every canary's.
+pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> PlanParts {
+    let named = |name: String, members| Cohort { name, members };
+    PlanParts {
+        route_version: "1".to_owned(),
+        unlisted_models: UnlistedModels::Refuse,
+        primary_provider: ProviderId(0),
+        default_tenant: None,
+        providers: ["home", "away", "spare"].map(provider).to_vec(),
+        families: Vec::new(),
+        aliases: vec![Alias {
+            name: "alias".to_owned(),
+            family: None,
+            model_ids: ["at home", "away", "at spare"].map(|id| Some(id.to_owned())).to_vec(),
+            enabled_features: None,
+            required_fields: Vec::new(),
+            rollback_target: None,
+        }],
+        tenants: vec![Tenant {
+            name: "tenant".to_owned(),
+            allowed_aliases: AllowedAliases::All,
+            allowed_providers: ProviderSet::ALL,
+        }],
+        cohorts: (0..).zip(cohorts).map(|(at, members)| named(format!("cohort-{at}"), members)).collect(),
+        routes,
+    }
+}
+
+/// A share of users.
+pub(crate) fn split(percent: u32, salt: &str) -> Bucketing {
+    Bucketing {
+        share: Share::from_ppm(percent * 10_000).unwrap_or(Share::ALL),
+        sticky_by: vec![StickyBy::User],
+        salt: salt.to_owned(),
+    }
+}
+
+/// A route for the alias: in mode canary with a split, else in mode primary.
+pub(crate) fn route(scope: Scope, split: Option<Bucketing>) -> Route {
+    Route {
+        name: "route".to_owned(),
+        scope,
+        models: ModelMatch::Alias(AliasId(0)),
+        endpoint: None,
+        mode: if split.is_some() { Mode::Canary } else { Mode::Primary },
+        primary: ProviderId(0),
+        fallback: None,
+        canary: split.map(|bucketing| Canary {
+            provider: ProviderId(1),
+            bucketing,
+            generation: 1,
+            timeout: Duration::from_secs(1),
+        }),
+        stateful_canary: false,
+        timeout: Duration::from_secs(1),
+        fallback_timeout: Duration::from_secs(1),
+        retry_policy: RetryPolicy::default(),
+        held: false,
+    }
+}
+
+fn provider(name: &str) -> Provider {
+    Provider {
+        name: name.to_owned(),
+        reached_by: String::new(),
+        credential: CredentialKind::Ours,
+        models: ModelRules::default(),
+    }
+}
