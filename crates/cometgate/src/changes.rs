@@ -32,6 +32,9 @@ fn traffic(plan: &Plan, route: &Route) -> String {
     let name = |id| &plan.provider(id).name;
     match (route.mode, &route.canary, route.fallback) {
         (Mode::Disabled, _, _) => "disabled".to_owned(),
+        (Mode::Canary | Mode::Fallback, _, _) if route.held => {
+            format!("all {} (held: no proven way back)", name(route.primary))
+        }
         (Mode::Canary, Some(canary), _) => {
             let share = format_share(canary.bucketing.share);
             format!("{share} {}, the rest {}", name(canary.provider), name(route.primary))

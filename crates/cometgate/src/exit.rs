@@ -3,13 +3,17 @@
 use std::fmt;
 use std::process::ExitCode;
 
-/// Why a command failed. 2, wrong usage, is given by the parser of arguments.
+/// Why a command failed. The parser of arguments gives 2 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Something that should not happen.
     Internal = 1,
+    /// Something has to be said on the command line.
+    Usage = 2,
     /// A file or a value that cannot be used.
     InvalidInput = 3,
+    /// What was asked for is in order and not allowed.
+    NotAllowed = 4,
 }
 
 impl From<Exit> for ExitCode {
@@ -28,6 +32,14 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn invalid(error: impl Into<anyhow::Error>) -> Failure {
         Failure { exit: Exit::InvalidInput, error: error.into() }
+    }
+
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::Usage, error: error.into() }
+    }
+
+    pub(crate) fn not_allowed(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::NotAllowed, error: error.into() }
     }
 
     pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Failure {

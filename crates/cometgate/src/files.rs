@@ -78,6 +78,18 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Keeps other commands of ours from editing files of a directory until it is dropped. A file system without locks is
+/// taken to have nobody else.
+pub(crate) fn lock(directory: &Path) -> io::Result<File> {
+    let directory = File::open(directory)?;
+    match directory.try_lock() {
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another command is editing it; try again"))
+        }
+        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(directory),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,21 +5,19 @@
 //! What was read is compared byte for byte, so that one change is taken once.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use config::{Problems, Source, load_map};
+use config::Watch;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use proxy::SnapshotHandle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::changes::changes;
-use crate::files::{self, Stamp};
-use crate::prepare::{PrepareError, Preparer};
+use crate::in_force::InForce;
+use crate::map_files::{MapPaths, Texts, directory_of, read};
 use crate::settings_watch::SettingsWatch;
+use crate::state::record::Why;
 
 /// A file counts as written once nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(50);
@@ -30,84 +28,37 @@ const LONGEST_WAIT: Duration = Duration::from_millis(300);
 /// How often the stamps are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Lines that say what a new map changes; a generated map may change thousands of routes at once.
-const MOST_CHANGES: usize = 20;
-
-/// The route map and the tenants file.
-#[derive(Clone, Debug)]
-pub(crate) struct MapPaths {
-    pub(crate) routes: PathBuf,
-    pub(crate) tenants: PathBuf,
-}
-
-/// The text of both files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Texts {
-    pub(crate) routes: String,
-    pub(crate) tenants: String,
-}
-
-/// Why a pair of files is refused.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("{0}: {1}")]
-    Unreadable(PathBuf, std::io::Error),
-    #[error(transparent)]
-    Problems(#[from] Problems),
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-}
-
-fn read(path: &Path) -> Result<String, Refused> {
-    files::read(path).map_err(|error| Refused::Unreadable(path.to_owned(), error))
-}
-
-impl MapPaths {
-    /// Both files.
-    pub(crate) fn read(&self) -> Result<Texts, Refused> {
-        Ok(Texts { routes: read(&self.routes)?, tenants: read(&self.tenants)? })
-    }
-
-    pub(crate) fn load(&self, texts: &Texts) -> Result<config::Loaded, Problems> {
-        let routes = Source { path: &self.routes, text: &texts.routes };
-        load_map(routes, Source { path: &self.tenants, text: &texts.tenants })
-    }
-
-    fn stamps(&self) -> [Option<Stamp>; 2] {
-        [files::stamp(&self.routes), files::stamp(&self.tenants)]
-    }
-}
-
 /// Keeps the plan in force up to date with its files.
 pub(crate) struct Reloader {
-    paths: MapPaths,
-    preparer: Preparer,
-    handle: Arc<SnapshotHandle>,
-    /// What is in force.
-    good: Texts,
+    in_force: InForce,
     /// What was looked at last, so that a refused file is complained about once.
     seen: Texts,
     /// Likewise for files that cannot be read.
     unreadable: BTreeSet<PathBuf>,
     settings: SettingsWatch,
+    watch: Watch,
 }
 
 impl Reloader {
+    /// `seen` is what the files said when the process started.
     pub(crate) fn new(
-        paths: MapPaths,
-        preparer: Preparer,
-        handle: Arc<SnapshotHandle>,
-        good: Texts,
+        in_force: InForce,
+        seen: Option<Texts>,
         settings: SettingsWatch,
+        watch: Watch,
     ) -> Reloader {
-        Reloader { paths, preparer, handle, seen: good.clone(), good, unreadable: BTreeSet::new(), settings }
+        let seen = seen.unwrap_or_else(|| in_force.texts().clone());
+        Reloader { in_force, seen, unreadable: BTreeSet::new(), settings, watch }
     }
 
     /// Watches until told to stop. `now` asks for a look at once.
     pub(crate) async fn run(mut self, mut now: mpsc::Receiver<()>, stop: CancellationToken) {
         let (hint, mut hints) = mpsc::channel(1);
-        let _watcher = watch(&self.paths, hint);
-        let mut stamps = self.paths.stamps();
+        let _watcher = match self.watch {
+            Watch::Events => watch(self.in_force.paths(), hint.clone()),
+            Watch::Poll => None,
+        };
+        let mut stamps = self.in_force.paths().stamps();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What changed between the first reading and the watch would otherwise go unnoticed.
@@ -119,7 +70,8 @@ impl Reloader {
                 Some(()) = hints.recv() => settle(&mut hints).await,
                 _ = look.tick() => {
                     self.settings.look();
-                    let found = self.paths.stamps();
+                    self.in_force.look();
+                    let found = self.in_force.paths().stamps();
                     if found == stamps {
                         continue;
                     }
@@ -141,17 +93,18 @@ impl Reloader {
             return;
         }
         self.seen = found.clone();
-        if found == self.good {
+        if found == *self.in_force.texts() {
             tracing::info!("the files are again what is in force");
             return;
         }
-        let Err(refused) = self.take(found.clone()) else { return };
+        let Err(refused) = self.in_force.take(found.clone(), Why::Reload) else { return };
         tracing::error!("a change was refused, and what was in force stays:\n{refused}");
         // A broken map must not keep a revoked key alive, nor a broken tenants file stand in the way of a rollback.
-        let with_good_routes = Texts { routes: self.good.routes.clone(), tenants: found.tenants.clone() };
-        let with_good_tenants = Texts { routes: found.routes, tenants: self.good.tenants.clone() };
+        let good = self.in_force.texts().clone();
+        let with_good_routes = Texts { routes: good.routes.clone(), tenants: found.tenants };
+        let with_good_tenants = Texts { routes: found.routes, tenants: good.tenants.clone() };
         for half in [with_good_routes, with_good_tenants] {
-            if half != self.good && self.take(half).is_ok() {
+            if half != good && self.in_force.take(half, Why::Reload).is_ok() {
                 tracing::warn!("of the two files, the one without problems was taken");
                 return;
             }
@@ -164,7 +117,7 @@ impl Reloader {
         path: impl Fn(&MapPaths) -> &PathBuf,
         text: impl Fn(&Texts) -> &String,
     ) -> String {
-        let path = path(&self.paths);
+        let path = path(self.in_force.paths());
         match read(path) {
             Ok(found) => {
                 self.unreadable.remove(path);
@@ -174,30 +127,9 @@ impl Reloader {
                 if self.unreadable.insert(path.clone()) {
                     tracing::error!("what was in force of a file stays, since it cannot be read: {error}");
                 }
-                text(&self.good).clone()
+                text(self.in_force.texts()).clone()
             }
         }
-    }
-
-    /// Puts a pair of files in force, or nothing.
-    fn take(&mut self, texts: Texts) -> Result<(), Refused> {
-        let loaded = self.paths.load(&texts)?;
-        let tenants_version = loaded.tenants_version.clone();
-        let before = self.handle.current();
-        let snapshot = self.preparer.prepare(loaded, Some(&before))?;
-        let version = snapshot.plan().route_version().to_owned();
-        let changes = changes(before.plan(), snapshot.plan());
-        self.handle.swap(snapshot);
-        self.good = texts;
-        let version_before = before.plan().route_version();
-        tracing::info!("route map {version} is live (before: {version_before}; tenants {tenants_version})");
-        for line in changes.iter().take(MOST_CHANGES) {
-            tracing::info!("  {line}");
-        }
-        if changes.len() > MOST_CHANGES {
-            tracing::info!("  and {} more", changes.len() - MOST_CHANGES);
-        }
-        Ok(())
     }
 }
 
@@ -223,8 +155,7 @@ fn watch(paths: &MapPaths, hint: mpsc::Sender<()>) -> Option<RecommendedWatcher>
     };
     let watched = notify::recommended_watcher(notice).and_then(|mut watcher| {
         for path in [&paths.routes, &paths.tenants] {
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            watcher.watch(directory.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
+            watcher.watch(directory_of(path), RecursiveMode::NonRecursive)?;
         }
         Ok(watcher)
     });

@@ -3,19 +3,24 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use proxy::{Gateway, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Gateway, Limits, Observer, Setup};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Failure;
+use crate::in_force::Means;
+use crate::map_files::MapPaths;
 use crate::prepare::Preparer;
-use crate::reload::{MapPaths, Refused, Reloader};
+use crate::reload::Reloader;
 use crate::settings_watch::SettingsWatch;
+use crate::starting::start;
+use crate::state::StateDir;
 
 /// A gateway that serves, with its reload.
 pub(crate) struct Running {
@@ -23,6 +28,8 @@ pub(crate) struct Running {
     drain_timeout: Duration,
     stop: CancellationToken,
     look_now: mpsc::Sender<()>,
+    reload: JoinHandle<()>,
+    signals: Signals,
 }
 
 impl Running {
@@ -37,27 +44,30 @@ impl Running {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             workers => workers,
         };
-        let paths = MapPaths { routes: settings.routes.clone(), tenants: settings.tenants.clone() };
-        let mut preparer = Preparer::new(workers);
-        let texts = paths.read().map_err(Failure::invalid)?;
-        let loaded = paths.load(&texts).map_err(|problems| Failure::invalid(Refused::from(problems)))?;
-        let environment = loaded.environment.clone().unwrap_or_else(|| "unnamed".to_owned());
-        let snapshot = preparer.prepare(loaded, None).map_err(Failure::invalid)?;
-        let version = snapshot.plan().route_version().to_owned();
-        let handle = Arc::new(SnapshotHandle::new(snapshot));
+        let means = Means {
+            paths: MapPaths::of(settings),
+            environment: settings.environment.clone(),
+            state: open_state(&settings.state_dir),
+            preparer: Preparer::new(workers),
+        };
+        let (in_force, seen) = start(means).map_err(Failure::invalid)?;
+        let handle = in_force.handle();
+        let version = handle.current().plan().route_version().to_owned();
         let setup =
             Setup { listener, workers, snapshot: Arc::clone(&handle), limits: limits(settings), observer };
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
+        // Before anybody is told that it serves: a signal that comes then must find somebody.
+        let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
         tracing::info!(
-            "serving http://{}/v1 with route map {version} (environment {environment}, {workers} workers)",
+            "serving http://{}/v1 with route map {version} ({workers} workers)",
             gateway.address()
         );
         let stop = CancellationToken::new();
         let (look_now, asked) = mpsc::channel(1);
         let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
-        let reloader = Reloader::new(paths, preparer, handle, texts, watch);
-        tokio::spawn(reloader.run(asked, stop.clone()));
-        Ok(Running { gateway, drain_timeout: settings.limits.drain_timeout, stop, look_now })
+        let reloader = Reloader::new(in_force, seen, watch, settings.watch);
+        let reload = run_apart(reloader.run(asked, stop.clone()))?;
+        Ok(Running { gateway, drain_timeout: settings.limits.drain_timeout, stop, look_now, reload, signals })
     }
 
     /// Where it listens.
@@ -67,7 +77,7 @@ impl Running {
 
     /// Serves until the process is told to end, then lets requests finish.
     pub(crate) async fn until_told(self) -> Result<(), Failure> {
-        let mut signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
+        let mut signals = self.signals;
         while let Told::Look = signals.next().await {
             // One look that waits is enough.
             self.look_now.try_send(()).ok();
@@ -85,6 +95,8 @@ impl Running {
             },
             () = signals.next_end() => tracing::warn!("ended at once by a second signal"),
         }
+        // What is still being written down; a panic there has been reported there.
+        drop(self.reload.join());
         Ok(())
     }
 }
@@ -121,6 +133,41 @@ impl Signals {
     async fn next_end(&mut self) {
         while let Told::Look = self.next().await {}
     }
+}
+
+/// Runs the reload on a thread of its own: it waits for disks, and the control thread must go on accepting.
+fn run_apart(reload: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime for the reload")
+        .map_err(Failure::internal)?;
+    std::thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(move || runtime.block_on(reload))
+        .context("no thread for the reload")
+        .map_err(Failure::internal)
+}
+
+/// Without one the gateway serves: what it would keep is lost, and it says so.
+fn open_state(path: &Path) -> Option<StateDir> {
+    let tell_skipped = |state: &StateDir| {
+        let lines = state.skipped_lines();
+        if lines > 0 {
+            tracing::warn!(
+                "{lines} lines of {}/history.jsonl cannot be read and are skipped",
+                path.display()
+            );
+        }
+    };
+    StateDir::open(path)
+        .inspect(tell_skipped)
+        .map_err(|error| {
+            tracing::error!(
+                "versions are not kept: {error}\n  help: make `state_dir` a directory that the gateway may write to"
+            );
+        })
+        .ok()
 }
 
 fn limits(settings: &Settings) -> Limits {

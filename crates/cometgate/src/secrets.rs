@@ -1,9 +1,11 @@
 //! Finds the secrets that the map only names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::{CredentialSource, ProviderSettings};
 use upstream::Credential;
+
+use crate::files::{Stamp, stamp};
 
 /// A secret that cannot be had. The message names the place in the map and what to do, never a value.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,32 @@ pub(crate) fn find(provider: &ProviderSettings) -> Result<Credential, SecretErro
     }
     Credential::bearer(&secret)
         .map_err(|_| failed(format!("{named} has bytes that cannot be sent in a header"), help))
+}
+
+/// The files with secrets, as they were when last looked at.
+#[derive(Debug)]
+pub(crate) struct SecretFiles(Vec<(PathBuf, Option<Stamp>)>);
+
+impl SecretFiles {
+    /// Those that providers name.
+    pub(crate) fn of(providers: &[ProviderSettings]) -> SecretFiles {
+        let files = providers.iter().filter_map(|provider| match &provider.credential {
+            CredentialSource::File(path) => Some((path.clone(), stamp(path))),
+            CredentialSource::Client | CredentialSource::Env(_) => None,
+        });
+        SecretFiles(files.collect())
+    }
+
+    pub(crate) fn have_changed(&self) -> bool {
+        self.0.iter().any(|(path, seen)| stamp(path) != *seen)
+    }
+
+    /// Takes what is there now as seen.
+    pub(crate) fn look(&mut self) {
+        for (path, seen) in &mut self.0 {
+            *seen = stamp(path);
+        }
+    }
 }
 
 /// A file's text without the newline that editors put at its end.

@@ -10,34 +10,16 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use decisions::bucket::{Share, contains};
+use support::load::{Seen, share_of, start_load};
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, scaled, tenants};
 use testkit::Provider;
 use tokio::time::Instant;
 
-const REQUESTS_PER_SECOND: u64 = 1_000;
-const CONNECTIONS: u64 = 16;
 const VALID_WITHIN: Duration = Duration::from_secs(1);
-
-/// What the load saw.
-#[derive(Default)]
-struct Seen {
-    requests: AtomicU64,
-    /// The number of the newest version that a request was served by.
-    newest: AtomicU64,
-    /// Of calls without a key, by version: how many, and how many of them on the canary.
-    keyless: Mutex<HashMap<u64, (u64, u64)>>,
-    failures: Mutex<Vec<String>>,
-}
-
-/// The share of a version, in parts per million: 1 % to 50 %, up and down.
-fn share_of(version: u64) -> u32 {
-    10_000 + u32::try_from(version * 73_000 % 490_000).unwrap()
-}
 
 fn text(version: u64, primary: &str, canary: &str) -> String {
     let ppm = share_of(version);
@@ -56,9 +38,7 @@ async fn edits_under_load_fail_no_request_and_are_live_within_a_second() {
 
     let seen = Arc::new(Seen::default());
     let stop = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = (0..CONNECTIONS)
-        .map(|lane| tokio::spawn(drive(program.address, lane, Arc::clone(&seen), Arc::clone(&stop))))
-        .collect();
+    let load = start_load(program.address, &seen, &stop);
 
     let mut slowest = Duration::ZERO;
     for version in 1..=scaled(200) as u64 {
@@ -126,54 +106,6 @@ fn write_in_pieces(path: &Path, text: &str) {
     for piece in text.as_bytes().chunks(text.len() / 6 + 1) {
         file.write_all(piece).unwrap();
         std::thread::sleep(Duration::from_millis(3));
-    }
-}
-
-/// One connection's part of a constant rate: half with a key, half without.
-async fn drive(address: std::net::SocketAddr, lane: u64, seen: Arc<Seen>, stop: Arc<AtomicBool>) {
-    let mut client = Client::connect(address).await;
-    let mut due = tokio::time::interval(Duration::from_micros(1_000_000 * CONNECTIONS / REQUESTS_PER_SECOND));
-    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-    let mut number = lane * 1_000_000;
-    while !stop.load(Ordering::Acquire) {
-        due.tick().await;
-        number += 1;
-        let user = number.is_multiple_of(2).then(|| format!("user-{number}"));
-        let body = match &user {
-            Some(user) => format!(r#"{{"model":"summary","user":"{user}"}}"#),
-            None => r#"{"model":"summary"}"#.to_owned(),
-        };
-        let answer = client.chat(ACME, &body).await;
-        seen.requests.fetch_add(1, Ordering::Relaxed);
-        let version =
-            answer.header("x-cometgate-route-version").strip_prefix('v').and_then(|text| text.parse().ok());
-        let is_canary = answer.header("x-cometgate-role") == "canary";
-        match version {
-            Some(version) if answer.status == 200 && version < 100_000 => {
-                note(&seen, version, user.as_deref(), is_canary);
-            }
-            _ => seen.failures.lock().unwrap().push(format!("{answer:?}")),
-        }
-    }
-}
-
-fn note(seen: &Seen, version: u64, user: Option<&str>, is_canary: bool) {
-    seen.newest.fetch_max(version, Ordering::AcqRel);
-    match user {
-        // A key's side follows from the version's share alone: the same for everyone who computes it.
-        Some(user) => {
-            let share = Share::from_ppm(share_of(version)).unwrap();
-            if contains(share, "the-canary", user.as_bytes()) != is_canary {
-                let text = format!("{user} was on the wrong side of version {version}");
-                seen.failures.lock().unwrap().push(text);
-            }
-        }
-        None => {
-            let mut keyless = seen.keyless.lock().unwrap();
-            let (all, canary) = keyless.entry(version).or_default();
-            *all += 1;
-            *canary += u64::from(is_canary);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
 pub(crate) mod client;
+pub(crate) mod load;
 pub(crate) mod program;
 pub(crate) mod wire;
 
@@ -58,6 +59,8 @@ pub(crate) struct Map<'a> {
     pub(crate) primary: &'a str,
     pub(crate) canary: &'a str,
     pub(crate) share: &'a str,
+    /// In `development` no version needs a proven way back.
+    pub(crate) environment: &'a str,
     /// Lines at the top level, before the providers.
     pub(crate) top: &'a str,
     /// `credential = …` of the primary.
@@ -77,6 +80,7 @@ impl<'a> Map<'a> {
             primary,
             canary,
             share,
+            environment: "development",
             top: "",
             primary_credential: "{ env = \"PRIMARY_KEY\" }",
             route: "",
@@ -86,9 +90,21 @@ impl<'a> Map<'a> {
     }
 
     pub(crate) fn text(&self) -> String {
-        let Map { version, primary, canary, share, top, primary_credential, route, sticky_by, who } = self;
+        let Map {
+            version,
+            primary,
+            canary,
+            share,
+            environment,
+            top,
+            primary_credential,
+            route,
+            sticky_by,
+            who,
+        } = self;
         format!(
             r#"route_version = "{version}"
+environment = "{environment}"
 primary_provider = "openai"
 {top}
 

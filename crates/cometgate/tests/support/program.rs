@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{CANARY_KEY, Files, PRIMARY_KEY};
 
@@ -17,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: UnboundedReceiver<String>,
 }
 
 /// The command, with the keys that the maps of the tests name.
@@ -60,7 +61,7 @@ impl Program {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = follow(child.stderr.take().unwrap());
         let line = wait_for(&mut log, "serving http://").await;
         let address = line.split("http://").nth(1).unwrap().split("/v1").next().unwrap();
         Program { address: address.parse().unwrap(), child, log }
@@ -86,16 +87,35 @@ impl Program {
         assert!(sent.unwrap().success());
     }
 
+    /// Waits for its end, be it by a signal.
+    pub(crate) async fn ended_somehow(&mut self) {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+    }
+
     /// Waits for its end: the exit code.
     pub(crate) async fn ended(&mut self) -> i32 {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().code().unwrap()
     }
 }
 
-async fn wait_for(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> String {
+/// Reads the log all the time: a pipe that nobody reads fills up, and whoever writes to it stops.
+fn follow(stderr: ChildStderr) -> UnboundedReceiver<String> {
+    let (lines, log) = unbounded_channel();
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = reader.next_line().await {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    log
+}
+
+async fn wait_for(log: &mut UnboundedReceiver<String>, text: &str) -> String {
     let mut seen = Vec::new();
     let found = tokio::time::timeout(PATIENCE, async {
-        while let Some(line) = log.next_line().await.unwrap() {
+        while let Some(line) = log.recv().await {
             if line.contains(text) {
                 return Some(line);
             }
