@@ -1,16 +1,22 @@
 //! What can be asked on the command line.
 
+mod routes;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use routes::{
+    Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
+};
 
 /// An HTTP gateway that shifts a share of OpenAI API traffic to CometAPI, and back.
 #[derive(Debug, Parser)]
 #[command(
     name = "cometgate",
     version,
-    after_help = "Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid input.\n\
+    after_help = "Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid input, 4 not allowed.\n\
                   Start with `cometgate demo`: it needs no keys and no network."
 )]
 pub(crate) struct Cli {
@@ -23,6 +29,8 @@ pub(crate) enum Command {
     Demo(Demo),
     Init(Init),
     Serve(Serve),
+    #[command(subcommand)]
+    Routes(Routes),
     #[command(subcommand)]
     Tenants(Tenants),
 }

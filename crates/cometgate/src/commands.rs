@@ -3,6 +3,7 @@
 mod demo;
 mod demo_files;
 mod init;
+mod routes;
 mod serve;
 mod tenants;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(Tenants::Add(options)) => tenants::add(&options),
     }
 }

@@ -104,12 +104,20 @@ With Python (pip install openai), streaming:
                                                 messages=[{{"role": "user", "content": "hello"}}]):
       print(chunk.choices[0].delta.content or "" if chunk.choices else "", end="", flush=True)
 
-{share} of the requests go to the canary. Move it: change `share` in
+{share} of the requests go to the canary. Move it, and the requests below follow at once:
 
-  {routes}
+  {program} routes shift acme-chat 60% --config {config}
+  {program} routes explain {routes} --tenant acme --model {CHAT_ALIAS}
 
-and save; the requests below follow at once.
+Or edit {routes} by hand: give it another `share` and the next version.
 "#,
+        program = program(),
+        config = routes.with_file_name("cometgate.toml").display(),
         routes = routes.display()
     ));
+}
+
+/// This program, as it can be typed in another terminal.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "cometgate".to_owned(), |path| path.display().to_string())
 }

@@ -24,8 +24,9 @@ impl DemoFiles<'_> {
     pub(super) fn routes(&self) -> String {
         let DemoFiles { primary_url, canary_url, primary_key_file, canary_key_file, share, .. } = self;
         format!(
-            r#"# The demo's route map. Edit a `share` below, save, and watch the next requests move.
-route_version = "demo.1"
+            r#"# The demo's route map. `cometgate routes shift` changes a share; by hand, edit a `share` below, give the map the
+# next version here and in its last line, save, and watch the next requests move.
+route_version = "demo.1"          # a version never changes its content
 environment = "development"
 primary_provider = "primary"      # what no route names goes here
 unlisted_models = "primary"
@@ -63,7 +64,7 @@ model_alias = "*"
 mode = "primary"
 primary_provider = "primary"
 
-# The last line must stay as it is: a file without it counts as half-written.
+# The last line repeats the version: a file without it counts as half-written.
 # end demo.1
 "#
         )

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, anyhow};
-use config::{ModelIds, StarterOptions, starter};
+use config::{ModelIds, Starter, StarterOptions, starter};
 
 use crate::cli::Init;
 use crate::exit::Failure;
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Init) -> Result<(), Failure> {
             .with_context(|| format!("{} cannot be written", path.display()))
             .map_err(Failure::invalid)?;
     }
-    explain(options, key.as_ref());
+    explain(options, key.as_ref(), &written);
     Ok(())
 }
 
@@ -72,7 +72,7 @@ fn reachable(listen: &str) -> String {
 }
 
 /// The two lines for a shell go to standard output alone, so that they can be evaluated.
-fn explain(options: &Init, key: Option<&GatewayKey>) {
+fn explain(options: &Init, key: Option<&GatewayKey>, written: &Starter) {
     let directory = options.directory.display();
     terminal::say(&format!(
         "Wrote {directory}/cometgate.toml, {directory}/routes.toml and {directory}/tenants.toml."
@@ -97,9 +97,13 @@ fn explain(options: &Init, key: Option<&GatewayKey>) {
         .chain([&options.canary_key_env])
         .map(|name| format!("{name}=..."))
         .collect();
+    let (model, route) =
+        written.first_route.as_ref().map_or(("MODEL", "ROUTE"), |(model, route)| (model, route));
     terminal::say(&format!(
         "\nThen start it:\n\n  {} cometgate serve --config {directory}/cometgate.toml --log-requests\n\n\
-         and shift the canary by editing the `share` lines of {directory}/routes.toml while it runs.",
+         and while it runs see where a request would go, and shift the canary:\n\n  \
+         cometgate routes explain {directory}/routes.toml --tenant default --model {model}\n  \
+         cometgate routes shift {route} 20% --config {directory}/cometgate.toml",
         variables.join(" ")
     ));
 }
