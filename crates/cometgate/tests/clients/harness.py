@@ -98,7 +98,7 @@ class Demo(Gateway):
         try:
             self.base_url = self.stdout.wait_for(r"export OPENAI_BASE_URL=(\S+)")[1]
             self.api_key = self.stdout.wait_for(r"export OPENAI_API_KEY=(\S+)")[1]
-            self.routes = Path(self.stdout.wait_for(r"(?m)^\s*(/\S+/routes\.toml)$")[1])
+            self.routes = Path(self.stdout.wait_for(r"Or edit (/\S+/routes\.toml) by hand")[1])
         except BaseException:
             self.__exit__()
             raise

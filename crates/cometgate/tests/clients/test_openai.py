@@ -163,7 +163,7 @@ class AgainstTheDemo(unittest.TestCase):
 
             self.assertEqual({model() for _ in range(10)}, {"primary-model-1"})
             text = demo.routes.read_text()
-            demo.routes.write_text(text.replace('share = "0%"', 'share = "100%"'))
+            demo.routes.write_text(text.replace('share = "0%"', 'share = "100%"').replace("demo.1", "demo.2"))
             demo.stderr.wait_for(r"route map \S+ is live")
             self.assertEqual({model() for _ in range(10)}, {"comet-model-1"})
 
