@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, ModelMatch,
-    ModelRules, Plan, PlanError, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy, Tenant,
-    UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
+    Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanError, PlanParts, Provider, RetryPolicy, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
 };
-use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
+use decisions::{
+    AliasId, Caller, CohortId, Endpoint, ErrorClass, Facts, ProviderId, ProviderSet, StickyKeys, TenantId,
+};
 
 /// How many routes the map has.
 pub const ROUTES: usize = 10_000;
@@ -132,6 +134,7 @@ pub fn large_plan() -> Result<Plan, PlanError> {
         reached_by: String::new(),
         credential: CredentialKind::Ours,
         models: ModelRules::default(),
+        max_concurrent: None,
     };
     Plan::new(PlanParts {
         route_version: "2026-11-21.1".to_owned(),
@@ -155,6 +158,7 @@ pub fn large_plan() -> Result<Plan, PlanError> {
                 name: format!("tenant-{at:04}"),
                 allowed_aliases: AllowedAliases::All,
                 allowed_providers: ProviderSet::ALL,
+                criticality: Criticality::default(),
             })
             .collect(),
         cohorts: cohorts(),
@@ -209,8 +213,18 @@ fn canary_route(name: String, scope: Scope, alias: AliasId) -> Route {
         }),
         stateful_canary: false,
         timeout: Duration::from_secs(60),
+        primary_timeout: Duration::from_secs(60),
         fallback_timeout: Duration::from_secs(60),
+        first_token_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(60),
+        stream_timeout: Duration::from_secs(3600),
         retry_policy: RetryPolicy::default(),
+        retry_budget: 100_000,
+        fallback_on: ErrorClass::FALLS_BACK,
+        fallback_budget: 100_000,
+        delivery: Delivery::default(),
+        on_disconnect: OnDisconnect::default(),
+        hedge: false,
         held: false,
         name,
     }

@@ -118,6 +118,7 @@ pub(crate) fn resolve(
         .collect();
     let tenants = tenants_file.map_or(&[][..], |file| &file.tenants).iter().map(|entry| Tenant {
         name: entry.name.text.clone(),
+        criticality: decisions::plan::Criticality::default(),
         allowed_aliases: match &entry.allowed_aliases {
             None => AllowedAliases::All,
             Some(names) => {
@@ -249,6 +250,7 @@ impl Resolved {
                 approved: entry.approved_models.as_ref().map(|list| sorted(list)),
                 blocked: sorted(&entry.blocked_models),
             },
+            max_concurrent: None,
         };
         let routes: Option<Vec<Route>> =
             map.routes.iter().zip(&self.routes).map(|(entry, refs)| make_route(entry, refs)).collect();
@@ -295,11 +297,18 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         canary,
         stateful_canary: entry.stateful_canary,
         timeout: entry.timeout,
+        primary_timeout: entry.timeout,
         fallback_timeout: entry.fallback_timeout,
-        retry_policy: entry
-            .retry_policy
-            .as_ref()
-            .map_or_else(RetryPolicy::default, |entry| entry.policy.clone()),
+        first_token_timeout: entry.timeout,
+        idle_timeout: std::time::Duration::from_secs(60),
+        stream_timeout: std::time::Duration::from_secs(3600),
+        retry_policy: entry.retry_policy.as_ref().map_or_else(RetryPolicy::default, |entry| entry.policy),
+        retry_budget: 100_000,
+        fallback_on: decisions::ErrorClass::FALLS_BACK,
+        fallback_budget: 100_000,
+        delivery: decisions::plan::Delivery::default(),
+        on_disconnect: decisions::plan::OnDisconnect::default(),
+        hedge: false,
         held: false,
         name,
     })

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use decisions::Endpoint;
-use decisions::plan::{Mode, RetryOn, RetryPolicy};
+use decisions::plan::{Mode, RetryPolicy};
+use decisions::{ClassSet, Endpoint, ErrorClass};
 
 use crate::code::Code;
 use crate::cohort_entry::{BucketingEntry, read_bucketing};
@@ -129,18 +129,18 @@ fn read_retry_policy(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Op
     let mut fields = fields.table("retry_policy")?;
     let at = fields.at();
     let retries = u8::try_from(fields.integer("retries", 0..=MOST_RETRIES, RETRIES)).unwrap_or(1);
-    let mut on = Vec::new();
+    let mut on = ClassSet::EMPTY;
     for word in fields.texts("on").unwrap_or_default() {
-        let Some(class) = RetryOn::ALL.into_iter().find(|class| class.as_str() == word.text) else {
+        let Some(class) = ErrorClass::RETRYABLE.iter().find(|class| class.as_str() == word.text) else {
             let message = format!("nothing is retried on {}", quote(&word.text));
-            let known = RetryOn::ALL.iter().map(|class| class.as_str());
+            let known = ErrorClass::RETRYABLE.iter().map(ErrorClass::as_str);
             document.unknown(Code::NotAChoice, word.at, message, &word.text, known);
             continue;
         };
-        if on.contains(&class) {
+        if on.contains(class) {
             document.problem(Code::ListedTwice, word.at, format!("{} is listed twice", quote(&word.text)));
         } else {
-            on.push(class);
+            on = on.with(class);
         }
     }
     fields.finish();

@@ -11,6 +11,7 @@
 
 pub mod bucket;
 pub mod decide;
+pub mod error_class;
 pub mod explain;
 pub mod exposure;
 pub mod facts;
@@ -23,6 +24,7 @@ mod route_index;
 pub mod spread;
 
 pub use decide::{Chosen, Decision, Refusal, decide, tenant_primary};
+pub use error_class::{ClassSet, ErrorClass};
 pub use explain::{Explanation, explain};
 pub use facts::{Caller, Endpoint, Facts, ProviderSet, StickyKeys};
 pub use ids::{AliasId, CohortId, FamilyId, ProviderId, RouteId, TenantId};

@@ -17,7 +17,7 @@ pub struct Target<'p> {
     pub role: Role,
     /// What the provider calls the model; `None` leaves the request as it was sent.
     pub model_id: Option<&'p str>,
-    /// How long it may take to begin its answer.
+    /// How long one attempt at it may take to begin its answer.
     pub timeout: Duration,
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn list_targets<'p>(
         may_reach(provider).then_some(Target { provider, role, model_id: Some(model_id), timeout })
     };
     let fallback = |provider| target(provider, Role::Fallback, route.fallback_timeout);
-    let primary = target(route.primary, Role::Primary, route.timeout);
+    let primary = target(route.primary, Role::Primary, route.primary_timeout);
     let (first, second) = match side {
         Side::Canary(canary) => (target(canary.provider, Role::Canary, canary.timeout), primary),
         Side::Home => (primary, route.fallback.and_then(fallback)),

@@ -13,8 +13,8 @@ use crate::route_index::RouteIndex;
 
 pub use aliases::{Alias, Feature, FeatureSet};
 pub use providers::{CredentialKind, ModelRules, Provider};
-pub use routes::{Canary, Mode, ModelMatch, RetryOn, RetryPolicy, Route, Scope};
-pub use tenants::{AllowedAliases, Bucketing, Cohort, CohortMembers, StickyBy, Tenant};
+pub use routes::{Canary, Delivery, Mode, ModelMatch, OnDisconnect, RetryPolicy, Route, Scope};
+pub use tenants::{AllowedAliases, Bucketing, Cohort, CohortMembers, Criticality, StickyBy, Tenant};
 
 /// Everything a plan is made of; ids are positions in these lists.
 #[derive(Clone, Debug)]

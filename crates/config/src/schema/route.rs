@@ -1,7 +1,8 @@
 //! `[[routes]]` of `routes.toml` as a schema.
 
 use decisions::Endpoint;
-use decisions::plan::{Mode, RetryOn, StickyBy};
+use decisions::ErrorClass;
+use decisions::plan::{Mode, StickyBy};
 use serde_json::{Value, json};
 
 use super::values::{
@@ -90,7 +91,7 @@ fn canary() -> Value {
 }
 
 fn retry_policy() -> Value {
-    let on = choice("A kind of failure.", RetryOn::ALL.map(RetryOn::as_str));
+    let on = choice("A kind of failure.", ErrorClass::RETRYABLE.iter().map(ErrorClass::as_str));
     table(
         "What is tried again at the same provider, and how often.",
         vec![

@@ -11,6 +11,8 @@ pub struct Provider {
     pub credential: CredentialKind,
     /// Which of its models may be asked for.
     pub models: ModelRules,
+    /// The most requests at once to one target here; `None` leaves it to what the provider pushes back.
+    pub max_concurrent: Option<u32>,
 }
 
 /// Whose credential a provider sees.

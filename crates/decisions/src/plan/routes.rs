@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error_class::ClassSet;
+#[cfg(doc)]
+use crate::error_class::ErrorClass;
 use crate::facts::Endpoint;
 use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, TenantId};
 use crate::plan::Bucketing;
@@ -27,12 +30,32 @@ pub struct Route {
     pub canary: Option<Canary>,
     /// Requests that store state at the provider may go to the canary too.
     pub stateful_canary: bool,
-    /// How long the primary may take to begin its answer.
+    /// How long all attempts together may take: until a streamed answer has begun, or another one is whole.
     pub timeout: Duration,
-    /// How long the fallback may take to begin its answer.
+    /// How long one attempt at the primary may take to begin its answer.
+    pub primary_timeout: Duration,
+    /// How long one attempt at the fallback may take to begin its answer.
     pub fallback_timeout: Duration,
+    /// How long one attempt may take to the first content of a streamed answer.
+    pub first_token_timeout: Duration,
+    /// How long a streamed answer may be silent; comments and keep-alives are silence.
+    pub idle_timeout: Duration,
+    /// How long a streamed answer may take in all.
+    pub stream_timeout: Duration,
     /// What is tried again at the same target.
     pub retry_policy: RetryPolicy,
+    /// What share of its successes may be retries, in parts per million.
+    pub retry_budget: u32,
+    /// After which failures the next target is tried.
+    pub fallback_on: ClassSet,
+    /// What share of its successes may be failed fallbacks, in parts per million.
+    pub fallback_budget: u32,
+    /// How a streamed answer is handed on.
+    pub delivery: Delivery,
+    /// What becomes of an answer whose caller has left.
+    pub on_disconnect: OnDisconnect,
+    /// A second attempt is begun beside one that is slower than usual, and the first content wins.
+    pub hedge: bool,
     /// It sends to its primary only, whatever its mode says: its map went live without a proven way back.
     pub held: bool,
 }
@@ -49,66 +72,39 @@ pub enum ModelMatch {
 }
 
 /// `retry_policy`: what is tried again at the same target, and how often.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts after the first.
+    /// Attempts after the first at the same target, 2 at the most.
     pub retries: u8,
-    /// After which failures.
-    pub on: Vec<RetryOn>,
+    /// After which failures, besides those of [`ErrorClass::BEFORE_SENDING`].
+    pub on: ClassSet,
 }
 
-/// A failure after which a route may try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RetryOn {
-    /// The provider's name was not found.
-    Dns,
-    /// No connection could be made.
-    Connect,
-    /// The connection took too long.
-    ConnectTimeout,
-    /// The TLS handshake failed.
-    Tls,
-    /// The connection broke before the answer began.
-    Reset,
-    /// The answer did not begin in time.
-    HeadTimeout,
-    /// 429
-    RateLimit,
-    /// 503, 529 and their like.
-    Overloaded,
-    /// Any other 5xx.
-    Server,
-}
-
-impl RetryOn {
-    /// All of them.
-    pub const ALL: [RetryOn; 9] = [
-        RetryOn::Dns,
-        RetryOn::Connect,
-        RetryOn::ConnectTimeout,
-        RetryOn::Tls,
-        RetryOn::Reset,
-        RetryOn::HeadTimeout,
-        RetryOn::RateLimit,
-        RetryOn::Overloaded,
-        RetryOn::Server,
-    ];
-
-    /// The name used in the map.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RetryOn::Dns => "dns",
-            RetryOn::Connect => "connect",
-            RetryOn::ConnectTimeout => "connect_timeout",
-            RetryOn::Tls => "tls",
-            RetryOn::Reset => "reset",
-            RetryOn::HeadTimeout => "head_timeout",
-            RetryOn::RateLimit => "rate_limit",
-            RetryOn::Overloaded => "overloaded",
-            RetryOn::Server => "server",
-        }
+impl Default for RetryPolicy {
+    /// Once, where nothing had been sent.
+    fn default() -> RetryPolicy {
+        RetryPolicy { retries: 1, on: ClassSet::EMPTY }
     }
+}
+
+/// How a streamed answer is handed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// As it comes.
+    #[default]
+    Stream,
+    /// Held until it is complete, so that a failure in its middle can still be mended unseen.
+    Whole,
+}
+
+/// What becomes of an answer whose caller has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It is cancelled at the provider.
+    #[default]
+    Cancel,
+    /// It is read to its end, for its usage.
+    Drain,
 }
 
 impl Route {
@@ -168,6 +164,6 @@ pub struct Canary {
     pub bucketing: Bucketing,
     /// Raising it says "this is a new try".
     pub generation: u32,
-    /// How long it may take to begin its answer.
+    /// How long one attempt at it may take to begin its answer.
     pub timeout: Duration,
 }

@@ -13,6 +13,43 @@ pub struct Tenant {
     pub allowed_aliases: AllowedAliases,
     /// The providers that may see its requests, in whatever role (residency, vendor approval).
     pub allowed_providers: ProviderSet,
+    /// How its requests fare when a target is full.
+    pub criticality: Criticality,
+}
+
+/// Who is turned away last when a target is full (Google's SRE book, "Handling Overload").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Criticality {
+    /// First to go: it may be lost.
+    Sheddable,
+    /// It may be lost in part.
+    SheddablePlus,
+    /// What people wait for.
+    #[default]
+    Critical,
+    /// Last to go.
+    CriticalPlus,
+}
+
+impl Criticality {
+    /// All of them, lowest first.
+    pub const ALL: [Criticality; 4] = [
+        Criticality::Sheddable,
+        Criticality::SheddablePlus,
+        Criticality::Critical,
+        Criticality::CriticalPlus,
+    ];
+
+    /// The name used in the tenants file and in the request header.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Criticality::Sheddable => "sheddable",
+            Criticality::SheddablePlus => "sheddable_plus",
+            Criticality::Critical => "critical",
+            Criticality::CriticalPlus => "critical_plus",
+        }
+    }
 }
 
 /// The aliases that a tenant may use.

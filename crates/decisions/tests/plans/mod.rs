@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use decisions::bucket::{Share, WHOLE};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, ModelMatch,
-    ModelRules, Plan, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
+    Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanParts, Provider, RetryPolicy, Route, Scope,
+    StickyBy, Tenant, UnlistedModels,
 };
 use decisions::{
-    AliasId, Caller, CohortId, Endpoint, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys, TenantId,
+    AliasId, Caller, CohortId, Endpoint, ErrorClass, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys,
+    TenantId,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -49,6 +51,7 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                             reached_by: String::new(),
                             credential,
                             models: ModelRules::default(),
+                            max_concurrent: None,
                         })
                         .collect(),
                     families: (0..FAMILIES as usize).map(|at| named("family", at)).collect(),
@@ -62,6 +65,7 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                             name: named("tenant", at),
                             allowed_aliases,
                             allowed_providers,
+                            criticality: Criticality::default(),
                         })
                         .collect(),
                     cohorts: (0..)
@@ -227,8 +231,18 @@ fn route() -> impl Strategy<Value = Route> {
             canary,
             stateful_canary,
             timeout: Duration::from_secs(60),
+            primary_timeout: Duration::from_secs(60),
             fallback_timeout: Duration::from_secs(62),
+            first_token_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            stream_timeout: Duration::from_secs(3600),
             retry_policy: RetryPolicy::default(),
+            retry_budget: 100_000,
+            fallback_on: ErrorClass::FALLS_BACK,
+            fallback_budget: 100_000,
+            delivery: Delivery::default(),
+            on_disconnect: OnDisconnect::default(),
+            hedge: false,
             held,
         })
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Mode, ModelMatch,
-    ModelRules, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
+    Mode, ModelMatch, ModelRules, OnDisconnect, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy,
+    Tenant, UnlistedModels,
 };
-use decisions::{AliasId, ProviderId, ProviderSet};
+use decisions::{AliasId, ErrorClass, ProviderId, ProviderSet};
 
 /// The first provider is everyone's home, the second every canary's.
 pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> PlanParts {
@@ -31,6 +32,7 @@ pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> Pla
             name: "tenant".to_owned(),
             allowed_aliases: AllowedAliases::All,
             allowed_providers: ProviderSet::ALL,
+            criticality: Criticality::default(),
         }],
         cohorts: (0..).zip(cohorts).map(|(at, members)| named(format!("cohort-{at}"), members)).collect(),
         routes,
@@ -64,8 +66,18 @@ pub(crate) fn route(scope: Scope, split: Option<Bucketing>) -> Route {
         }),
         stateful_canary: false,
         timeout: Duration::from_secs(1),
+        primary_timeout: Duration::from_secs(1),
         fallback_timeout: Duration::from_secs(1),
+        first_token_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(60),
+        stream_timeout: Duration::from_secs(3600),
         retry_policy: RetryPolicy::default(),
+        retry_budget: 100_000,
+        fallback_on: ErrorClass::FALLS_BACK,
+        fallback_budget: 100_000,
+        delivery: Delivery::default(),
+        on_disconnect: OnDisconnect::default(),
+        hedge: false,
         held: false,
     }
 }
@@ -76,5 +88,6 @@ fn provider(name: &str) -> Provider {
         reached_by: String::new(),
         credential: CredentialKind::Ours,
         models: ModelRules::default(),
+        max_concurrent: None,
     }
 }
