@@ -1,5 +1,6 @@
 //! Every way in which the gateway itself answers with an error. Closed; `error_response.rs` gives each its face.
 
+use decisions::ErrorClass;
 use upstream::SendError;
 
 use crate::request::peek::PeekError;
@@ -74,6 +75,60 @@ pub enum Error {
         provider: String,
         /// The time it had, in milliseconds.
         timeout_ms: u128,
+    },
+    /// The first content of a streamed answer did not come in time.
+    FirstTokenTimeout {
+        /// The provider.
+        provider: String,
+        /// The time it had, in milliseconds.
+        timeout_ms: u128,
+    },
+    /// The time for all attempts ran out.
+    TotalTimeout {
+        /// The provider that was being asked.
+        provider: String,
+    },
+    /// The answer broke off before any of it was handed on.
+    Interrupted {
+        /// The provider.
+        provider: String,
+        /// How.
+        class: ErrorClass,
+    },
+    /// The answer is not what the endpoint answers.
+    ProviderMalformed {
+        /// The provider.
+        provider: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The provider refuses the gateway's credential.
+    ProviderAuth {
+        /// The provider.
+        provider: String,
+    },
+    /// An error event came before any content.
+    InStream {
+        /// The provider.
+        provider: String,
+        /// What it was.
+        class: ErrorClass,
+        /// The provider's code.
+        code: Option<String>,
+        /// The provider's type.
+        kind: Option<String>,
+        /// The provider's words.
+        message: Option<String>,
+    },
+    /// Every target that the request may go to is passed over after failures, or asked for a pause.
+    BreakerOpen {
+        /// The first of them.
+        provider: String,
+    },
+    /// Every target that the request may go to has as many requests as it takes.
+    Full {
+        /// The first of them.
+        provider: String,
     },
     /// A fault of the gateway.
     Internal,

@@ -2,36 +2,80 @@
 
 use std::sync::Arc;
 
+use decisions::plan::OnDisconnect;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, decide, tenant_primary};
-use http::{Request, Response, header, request};
+use http::{HeaderName, Request, Response, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use upstream::{Lease, RequestBody};
+use tokio::time::Instant;
+use upstream::RequestBody;
 
+use crate::attempt::call::Call;
+use crate::attempt::caller_hints;
+use crate::attempt::run::run;
+use crate::attempt::under_way::{About, Aim};
 use crate::auth::{Identity, identify};
-use crate::dispatch::{Outgoing, dispatch};
+use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
 use crate::observer::Outcome;
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::{body, peek::peek, splice::splice};
+use crate::request::{body, peek::peek};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
+use crate::response::waiting::Waiting;
 use crate::response::{GatewayBody, Relay};
-use crate::snapshot::Snapshot;
 use crate::worker::Context;
 use crate::{error_response, models};
+
+/// The gateway's own id of a request.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
 /// Answers a request; it cannot fail, since every error is an answer.
 pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
     let mut ticket = Ticket::open(Arc::clone(&context));
-    let (response, outcome) = match answer(&context, &mut ticket, request).await {
-        Ok(Answer::Provider(response, lease)) => return relay(ticket, response, lease),
-        Ok(Answer::Own(response)) => (response, Outcome::Answered("ok")),
-        Err(error) => {
-            let (response, code) = error_response::respond(&error);
-            (response, Outcome::Answered(code))
-        }
+    match prepare(&context, &mut ticket, request).await {
+        Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
+        Ok(Prepared::PassedOn(pass)) => match pass.send(&mut ticket).await {
+            Ok((response, lease)) => relay(ticket, response, lease),
+            Err(error) => refuse(ticket, &error),
+        },
+        Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
+        Err(error) => refuse(ticket, &error),
+    }
+}
+
+/// What a request that is in order has become.
+enum Prepared {
+    /// Answered by the gateway itself.
+    Own(Response<GatewayBody>),
+    /// Routed by its model: it may be tried at several targets.
+    Routed(Box<Call>),
+    /// For the tenant's primary, once, as it came.
+    PassedOn(PassedOn),
+}
+
+/// Makes the attempts of a routed request. A streaming caller that waits long gets its head meanwhile.
+async fn follow(call: Call, ticket: Ticket) -> Response<GatewayBody> {
+    let heartbeat = call.about.context.limits.heartbeat;
+    let drains = call.route().is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
+    let shape = call.stream_shape();
+    if shape.is_none() && !drains {
+        return run(call, ticket).await;
+    }
+    // In a box, since it may have to move into the body of the answer while it runs.
+    let mut running: crate::response::waiting::Running = if drains {
+        Box::pin(crate::attempt::drain::outlive(call, ticket))
+    } else {
+        Box::pin(run(call, ticket))
     };
+    let Some(shape) = shape else { return running.await };
+    match tokio::time::timeout(heartbeat, &mut running).await {
+        Ok(response) => response,
+        Err(_) => Waiting::response(running, shape, heartbeat),
+    }
+}
+
+fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome) -> Response<GatewayBody> {
     let (mut head, body) = response.into_parts();
     stamp(&mut head.headers, &ticket);
     ticket.answer(head.status);
@@ -39,110 +83,150 @@ pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) ->
     Response::from_parts(head, body)
 }
 
-/// What a request that was in order is answered with.
-enum Answer {
-    /// By the gateway itself.
-    Own(Response<GatewayBody>),
-    /// By a provider; its body is still to come.
-    Provider(Response<Incoming>, Lease),
+fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
+    let (response, code) = error_response::respond(error);
+    answer(ticket, response, Outcome::Answered(code))
 }
 
-fn relay(mut ticket: Ticket, response: Response<Incoming>, lease: Lease) -> Response<GatewayBody> {
+fn relay(mut ticket: Ticket, response: Response<Incoming>, lease: upstream::Lease) -> Response<GatewayBody> {
     let (mut head, body) = response.into_parts();
     clean(&mut head.headers, ticket.is_routed);
     stamp(&mut head.headers, &ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
-    Response::from_parts(head, GatewayBody::Relay(Relay::new(body, lease, ticket)))
+    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None);
+    Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
 }
 
-/// A request whose caller is known.
-struct Call<'r> {
-    context: &'r Context,
-    snapshot: &'r Snapshot,
-    identity: &'r Identity,
-    head: &'r request::Parts,
-    /// The path below `/v1`, with its query.
-    suffix: &'r str,
-}
-
-async fn answer(context: &Context, ticket: &mut Ticket, request: Request<Incoming>) -> Result<Answer, Error> {
+async fn prepare(
+    context: &Arc<Context>,
+    ticket: &mut Ticket,
+    request: Request<Incoming>,
+) -> Result<Prepared, Error> {
     let (head, incoming) = request.into_parts();
     let snapshot = Arc::clone(&ticket.snapshot);
-    let (asked, suffix) = read(&head.method, &head.uri)?;
+    let (asked, _) = read(&head.method, &head.uri)?;
     ticket.asked(asked);
     // Before any byte of the body is read.
     let identity = identify(&head.headers, &snapshot, &context.live)?;
     ticket.tenant = Some(identity.tenant);
-    let call = Call { context, snapshot: &snapshot, identity: &identity, head: &head, suffix };
     match asked {
-        Asked::Routed(endpoint) => call.route(ticket, endpoint, incoming).await,
-        Asked::Models => Ok(Answer::Own(models::list(snapshot.plan(), identity.tenant))),
-        Asked::Model(name) => match models::one(snapshot.plan(), identity.tenant, name) {
-            Some(model) => Ok(Answer::Own(model)),
-            None => call.pass_on(ticket, incoming).await,
-        },
-        Asked::Other => call.pass_on(ticket, incoming).await,
+        Asked::Routed(endpoint) => {
+            let call = route(context, ticket, identity, head, (endpoint, incoming)).await?;
+            return Ok(Prepared::Routed(Box::new(call)));
+        }
+        Asked::Models => return Ok(Prepared::Own(models::list(snapshot.plan(), identity.tenant))),
+        Asked::Model(name) => {
+            if let Some(model) = models::one(snapshot.plan(), identity.tenant, name) {
+                return Ok(Prepared::Own(model));
+            }
+        }
+        Asked::Other => {}
     }
+    let context = Arc::clone(context);
+    Ok(Prepared::PassedOn(PassedOn { context, identity, head, incoming }))
 }
 
-impl Call<'_> {
-    /// A request that is routed by its model.
-    async fn route(
-        &self,
-        ticket: &mut Ticket,
-        endpoint: Endpoint,
-        incoming: Incoming,
-    ) -> Result<Answer, Error> {
-        if has_model_parameter(&self.head.uri) {
-            return Err(Error::ModelInQuery);
-        }
-        if self.head.headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(Error::EncodedBody);
-        }
-        let buffered = body::read(incoming, &self.context.limits, &self.context.live).await?;
-        let peeked = peek(&buffered.bytes, endpoint)?;
-        let facts = Facts {
-            tenant: self.identity.tenant,
-            caller: self.identity.caller,
-            endpoint,
-            model: &peeked.model,
-            keys: peeked.sticky_keys(),
-            stateful: peeked.stateful,
-            draw: fastrand::u64(..),
-        };
-        let decision = decide(self.snapshot.plan(), &facts);
-        let chosen = chosen(ticket, decision, &peeked.model)?;
-        let body = match chosen.order.first().model_id {
-            Some(model_id) => RequestBody::Parts(splice(&buffered.bytes, peeked.model_at, model_id)),
-            None => RequestBody::whole(buffered.bytes.clone()),
-        };
-        self.send(ticket, &chosen, Some(endpoint), body).await
+/// A request that is routed by its model, read and decided.
+async fn route(
+    context: &Arc<Context>,
+    ticket: &mut Ticket,
+    identity: Identity,
+    head: request::Parts,
+    (endpoint, incoming): (Endpoint, Incoming),
+) -> Result<Call, Error> {
+    if has_model_parameter(&head.uri) {
+        return Err(Error::ModelInQuery);
     }
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Error::EncodedBody);
+    }
+    let body = body::read(incoming, &context.limits, &context.live).await?;
+    let peeked = peek(&body.bytes, endpoint)?;
+    let snapshot = Arc::clone(&ticket.snapshot);
+    let plan = snapshot.plan();
+    let facts = Facts {
+        tenant: identity.tenant,
+        caller: identity.caller,
+        endpoint,
+        model: &peeked.model,
+        keys: peeked.sticky_keys(),
+        stateful: peeked.stateful,
+        draw: fastrand::u64(..),
+    };
+    let chosen = chosen(ticket, decide(plan, &facts), &peeked.model)?;
+    let targets = || chosen.order.iter();
+    ticket.route = chosen.route;
+    ticket.target = targets().next().map(|target| (target.provider, target.role));
+    refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
+    let route = chosen.route.map(|id| plan.route(id));
+    let first = chosen.order.first();
+    let patience = caller_hints::patience(&head.headers);
+    let timeout = route.map_or(first.timeout, |route| route.timeout);
+    let mut aims = targets().map(|target| Aim {
+        provider: target.provider,
+        role: target.role,
+        timeout: target.timeout,
+    });
+    Ok(Call {
+        aims: [aims.next(), aims.next()],
+        about: Arc::new(About {
+            request_id: head.headers.get(&REQUEST_ID).cloned(),
+            endpoint,
+            tenant: identity.tenant,
+            criticality: caller_hints::criticality(&head.headers, plan.tenant(identity.tenant).criticality),
+            route: chosen.route,
+            alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
+            reason: chosen.reason,
+            callers_retries: caller_hints::retries(&head.headers),
+            snapshot: Arc::clone(&snapshot),
+            context: Arc::clone(context),
+        }),
+        deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
+        delivery: caller_hints::delivery(&head.headers, route.map_or_else(Default::default, |route| route.delivery)),
+        stream: peeked.stream,
+        model_at: peeked.model_at.clone(),
+        body,
+        identity,
+        head,
+    })
+}
 
-    /// A request that is not routed by its model: to the tenant's primary, its body as it arrives.
-    async fn pass_on(&self, ticket: &mut Ticket, incoming: Incoming) -> Result<Answer, Error> {
-        let decision = tenant_primary(self.snapshot.plan(), self.identity.tenant, self.identity.caller);
-        let chosen = chosen(ticket, decision, "")?;
+/// A request that is not routed by its model: to the tenant's primary, its body as it arrives.
+struct PassedOn {
+    context: Arc<Context>,
+    identity: Identity,
+    head: request::Parts,
+    incoming: Incoming,
+}
+
+impl PassedOn {
+    async fn send(self, ticket: &mut Ticket) -> Result<(Response<Incoming>, upstream::Lease), Error> {
+        let PassedOn { context, identity, head, incoming } = self;
+        let snapshot = Arc::clone(&ticket.snapshot);
+        let plan = snapshot.plan();
+        let (_, suffix) = read(&head.method, &head.uri)?;
+        let chosen = chosen(ticket, tenant_primary(plan, identity.tenant, identity.caller), "")?;
+        let target = chosen.order.first();
+        ticket.route = chosen.route;
+        ticket.target = Some((target.provider, target.role));
+        ticket.attempts = 1;
+        refuse_gateway_key(plan, &identity, [target.provider])?;
         let body = if incoming.is_end_stream() {
             RequestBody::whole(bytes::Bytes::new())
         } else {
             RequestBody::Stream(incoming)
         };
-        self.send(ticket, &chosen, None, body).await
-    }
-
-    async fn send(
-        &self,
-        ticket: &mut Ticket,
-        chosen: &Chosen<'_>,
-        endpoint: Option<Endpoint>,
-        body: RequestBody,
-    ) -> Result<Answer, Error> {
-        let (method, headers) = (self.head.method.clone(), &self.head.headers);
-        let outgoing = Outgoing { method, endpoint, suffix: self.suffix, headers, body };
-        let (response, lease) = dispatch(self.context, ticket, self.identity, chosen, outgoing).await?;
-        Ok(Answer::Provider(response, lease))
+        let to = Destination::Path(suffix);
+        let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
+        let provider = snapshot.provider(target.provider).ok_or(Error::Internal)?;
+        let request = build(provider, &identity, outgoing)?;
+        let name = || plan.provider(target.provider).name.clone();
+        let deadline = Instant::now() + target.timeout;
+        tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
+            .await
+            .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
+            .map_err(|source| Error::Unreachable { provider: name(), source })
     }
 }
 

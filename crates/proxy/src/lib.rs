@@ -3,9 +3,10 @@
 //! It knows nothing of files, flags or global state: whoever runs it hands in a [`Snapshot`], [`Limits`] and an
 //! [`Observer`]. Tower stands at the edge only; the middle is plain async, to be read top-down in `handler.rs`.
 //!
-//! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `dispatch` (one target),
-//! `response::relay` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
+//! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
+//! and what comes of it), `response::stream` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
 
+mod attempt;
 mod auth;
 mod connection;
 mod dispatch;
@@ -21,11 +22,12 @@ mod observer;
 pub mod request;
 mod response;
 mod snapshot;
+mod target_state;
 mod worker;
 
 pub use auth::{KEY_PREFIX, KeyRing};
 pub use error::Error;
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
-pub use observer::{Observer, Outcome, Record};
+pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};
 pub use snapshot::{Provider, Snapshot, SnapshotHandle};

@@ -15,6 +15,12 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// How long a caller may leave what is sent to it unread.
+    pub write_stall_timeout: Duration,
+    /// Bytes of one answer that are held, to be able to answer from elsewhere if it fails.
+    pub max_answer: usize,
+    /// How long a streaming caller waits before it gets a head and heartbeats, and between these.
+    pub heartbeat: Duration,
 }
 
 impl Default for Limits {
@@ -25,6 +31,9 @@ impl Default for Limits {
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
+            write_stall_timeout: Duration::from_secs(30),
+            max_answer: 1 << 20,
+            heartbeat: Duration::from_secs(10),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The mutable state of the request path, all of it: what survives a swap of the plan.
 //!
-//! Two atomics and one short lock, which only callers with unlisted keys ever take.
+//! Two atomics and one short lock, which only callers with unlisted keys ever take. What is remembered of a target is in
+//! `target_state.rs` and hangs on the snapshot, which hands it on to the next.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,14 +22,31 @@ const ACCEPTED_FOR: Duration = Duration::from_secs(600);
 const MOST_ACCEPTED: usize = 100_000;
 
 /// Shared by all workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Live {
+    started: Instant,
     accepted: Mutex<HashMap<(KeyHash, OriginId), Instant>>,
     buffered: AtomicUsize,
     in_flight: AtomicUsize,
 }
 
+impl Default for Live {
+    fn default() -> Live {
+        Live {
+            started: Instant::now(),
+            accepted: Mutex::default(),
+            buffered: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+}
+
 impl Live {
+    /// The moment, as everything in `decisions` that knows time takes it.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The providers of this snapshot that have accepted a key within the last ten minutes.
     pub(crate) fn accepted_by(&self, key: &KeyHash, snapshot: &Snapshot, now: Instant) -> ProviderSet {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,24 +1,33 @@
-//! What goes back to the caller: a body of the gateway's own, or a provider's answer relayed frame by frame.
+//! What goes back to the caller: a body of the gateway's own, or a provider's answer relayed.
 
+pub(crate) mod error_event;
 pub(crate) mod headers;
 mod relay;
+pub(crate) mod stream;
 pub(crate) mod ticket;
+pub(crate) mod waiting;
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 pub(crate) use relay::Relay;
+use stream::StreamBody;
+use waiting::{Next, Waiting};
 
-/// Every response body. One enum, so that a relayed frame costs no box of ours.
+/// Every response body. One enum, so that a relayed frame costs no call through a pointer to code.
 #[derive(Debug)]
 pub(crate) enum GatewayBody {
-    /// The gateway's own answer; empty once sent.
+    /// In memory; empty once sent.
     Whole(Bytes),
-    /// A provider's.
-    Relay(Relay),
+    /// A provider's, frame by frame.
+    Relay(Box<Relay>),
+    /// A provider's, event by event.
+    Stream(Box<StreamBody>),
+    /// The attempts are still running.
+    Waiting(Box<Waiting>),
 }
 
 impl GatewayBody {
@@ -35,10 +44,20 @@ impl Body for GatewayBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            GatewayBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            GatewayBody::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            GatewayBody::Relay(relay) => relay.poll_frame(cx),
+        let this = self.get_mut();
+        loop {
+            match this {
+                GatewayBody::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
+                GatewayBody::Whole(bytes) => {
+                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+                }
+                GatewayBody::Relay(relay) => return relay.poll_frame(cx),
+                GatewayBody::Stream(stream) => return stream.poll_frame(cx),
+                GatewayBody::Waiting(waiting) => match ready!(waiting.poll(cx)) {
+                    Next::Heartbeat(frame) => return Poll::Ready(Some(Ok(frame))),
+                    Next::Answer(body) => *this = body,
+                },
+            }
         }
     }
 
@@ -46,6 +65,8 @@ impl Body for GatewayBody {
         match self {
             GatewayBody::Whole(bytes) => bytes.is_empty(),
             GatewayBody::Relay(relay) => relay.is_end_stream(),
+            GatewayBody::Stream(stream) => stream.is_end_stream(),
+            GatewayBody::Waiting(_) => false,
         }
     }
 
@@ -53,6 +74,7 @@ impl Body for GatewayBody {
         match self {
             GatewayBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             GatewayBody::Relay(relay) => relay.size_hint(),
+            GatewayBody::Stream(_) | GatewayBody::Waiting(_) => SizeHint::new(),
         }
     }
 }

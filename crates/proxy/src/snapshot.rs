@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use upstream::{Credential, Origin};
 
 use crate::auth::KeyRing;
+use crate::target_state::{RouteTargets, Targets};
 
 /// A plan with what is needed to act on it.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Snapshot {
     plan: Plan,
     providers: Vec<Provider>,
     keys: KeyRing,
+    targets: Targets,
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
     route_headers: Vec<HeaderValue>,
@@ -90,10 +92,16 @@ impl Snapshot {
             version_header: header(&parts.route_version),
             provider_headers: parts.providers.iter().map(|provider| header(&provider.name)).collect(),
             route_headers: parts.routes.iter().map(|route| header(&route.name)).collect(),
+            targets: Targets::new(&plan, &providers, None),
             plan,
             providers,
             keys,
         }
+    }
+
+    /// What is remembered of a route's targets.
+    pub(crate) fn targets(&self, route: Option<RouteId>) -> &RouteTargets {
+        self.targets.of(route)
     }
 
     /// The plan.
@@ -147,7 +155,12 @@ impl SnapshotHandle {
     }
 
     /// Puts another in force for every request that begins from now on.
-    pub fn swap(&self, snapshot: Snapshot) {
+    ///
+    /// What is remembered of targets that it shares with the one before goes on.
+    pub fn swap(&self, mut snapshot: Snapshot) {
+        let before = self.current();
+        snapshot.targets =
+            Targets::new(&snapshot.plan, &snapshot.providers, Some((&before.plan, &before.targets)));
         self.0.store(Arc::new(snapshot));
     }
 }

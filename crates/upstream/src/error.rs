@@ -22,8 +22,10 @@ pub enum SendErrorKind {
     ConnectTimeout,
     /// The TLS handshake failed.
     Tls,
-    /// The request was sent, at least in part, and the connection ended before an answer began.
+    /// The request was sent, at least in part, and the connection was closed before an answer began.
     NoAnswer,
+    /// The request was sent, at least in part, and the connection broke before an answer began.
+    Reset,
     /// What came back is not HTTP.
     Malformed,
 }
@@ -38,6 +40,7 @@ impl SendErrorKind {
             SendErrorKind::ConnectTimeout => "connect_timeout",
             SendErrorKind::Tls => "tls",
             SendErrorKind::NoAnswer => "no_answer",
+            SendErrorKind::Reset => "reset",
             SendErrorKind::Malformed => "malformed",
         }
     }
@@ -52,7 +55,13 @@ impl SendError {
     }
 
     pub(crate) fn from_exchange(error: hyper::Error) -> SendError {
-        let kind = if error.is_parse() { SendErrorKind::Malformed } else { SendErrorKind::NoAnswer };
+        let kind = if error.is_parse() {
+            SendErrorKind::Malformed
+        } else if is_broken(&error) {
+            SendErrorKind::Reset
+        } else {
+            SendErrorKind::NoAnswer
+        };
         SendError::new(kind, error)
     }
 }
@@ -65,6 +74,7 @@ impl fmt::Display for SendError {
             SendErrorKind::ConnectTimeout => "connecting took too long",
             SendErrorKind::Tls => "the TLS handshake failed",
             SendErrorKind::NoAnswer => "the connection ended before an answer",
+            SendErrorKind::Reset => "the connection broke before an answer",
             SendErrorKind::Malformed => "the answer is not HTTP",
         };
         f.write_str(what)?;
@@ -78,3 +88,15 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
+
+/// The system says that the connection broke, where a closed one would merely have ended.
+fn is_broken(error: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(one) = cause {
+        if one.is::<std::io::Error>() {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
+}

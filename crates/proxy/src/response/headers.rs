@@ -9,7 +9,7 @@ use http::header::{
 use crate::response::ticket::Ticket;
 
 /// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
-static REMOVED: [HeaderName; 19] = [
+static REMOVED: [HeaderName; 20] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -30,6 +30,7 @@ static REMOVED: [HeaderName; 19] = [
     ROUTE,
     PROVIDER,
     ROLE,
+    ATTEMPTS,
 ];
 
 /// Which version of the map served.
@@ -40,6 +41,9 @@ const ROUTE: HeaderName = HeaderName::from_static("x-cometgate-route");
 const PROVIDER: HeaderName = HeaderName::from_static("x-cometgate-provider");
 /// In which role.
 const ROLE: HeaderName = HeaderName::from_static("x-cometgate-role");
+
+/// How many attempts it took.
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-cometgate-attempts");
 
 /// Takes out what is not the caller's business.
 pub(crate) fn clean(headers: &mut HeaderMap, is_routed: bool) {
@@ -71,6 +75,9 @@ pub(crate) fn stamp(headers: &mut HeaderMap, ticket: &Ticket) {
             headers.insert(PROVIDER, value);
         }
         headers.insert(ROLE, HeaderValue::from_static(role.as_str()));
+    }
+    if ticket.attempts > 0 {
+        headers.insert(ATTEMPTS, HeaderValue::from(u16::from(ticket.attempts)));
     }
 }
 

@@ -8,24 +8,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use decisions::ErrorClass;
+use decisions::attempts::RetryHint;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use upstream::Lease;
 
+use crate::attempt::under_way::UnderWay;
 use crate::observer::Outcome;
 use crate::response::ticket::Ticket;
 
 /// A provider's body.
-#[derive(Debug)]
 pub(crate) struct Relay {
+    /// Read before it was known that the rest goes on as it comes.
+    first: Bytes,
     body: Incoming,
     lease: Option<Lease>,
     ticket: Ticket,
+    /// The attempt whose answer it is; none for what is not routed by its model.
+    under_way: Option<UnderWay>,
 }
 
 impl Relay {
-    pub(crate) fn new(body: Incoming, lease: Lease, ticket: Ticket) -> Relay {
-        let mut relay = Relay { body, lease: Some(lease), ticket };
+    pub(crate) fn new(
+        first: Bytes,
+        body: Incoming,
+        lease: Lease,
+        ticket: Ticket,
+        under_way: Option<UnderWay>,
+    ) -> Relay {
+        let mut relay = Relay { first, body, lease: Some(lease), ticket, under_way };
         if relay.body.is_end_stream() {
             relay.complete();
         }
@@ -36,6 +48,9 @@ impl Relay {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Pending => {}
@@ -46,8 +61,13 @@ impl Relay {
                 }
             }
             Poll::Ready(None) => self.complete(),
-            Poll::Ready(Some(Err(_))) => {
+            Poll::Ready(Some(Err(error))) => {
                 self.lease = None;
+                if let Some(under_way) = &mut self.under_way {
+                    let class =
+                        if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
+                    under_way.fail(class, RetryHint::default(), "committed");
+                }
                 self.ticket.end(Outcome::Cut);
             }
         }
@@ -55,17 +75,30 @@ impl Relay {
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.first.is_empty() && self.body.is_end_stream()
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.body.size_hint();
+        match rest.exact() {
+            Some(exact) => SizeHint::with_exact(exact + self.first.len() as u64),
+            None => SizeHint::new(),
+        }
     }
 
     fn complete(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.release();
+            if let Some(under_way) = &mut self.under_way {
+                under_way.succeed();
+            }
             self.ticket.end(Outcome::Complete);
         }
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("ticket", &self.ticket).finish_non_exhaustive()
     }
 }

@@ -24,6 +24,7 @@ pub(crate) struct Ticket {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) route: Option<RouteId>,
     pub(crate) target: Option<(ProviderId, Role)>,
+    pub(crate) attempts: u8,
     status: Option<StatusCode>,
     head_after: Option<Duration>,
     outcome: Outcome,
@@ -42,6 +43,7 @@ impl Ticket {
             tenant: None,
             route: None,
             target: None,
+            attempts: 0,
             status: None,
             head_after: None,
             // What holds if nobody says otherwise before the drop.
@@ -79,6 +81,7 @@ impl Drop for Ticket {
             tenant: self.tenant,
             route: self.route,
             target: self.target,
+            attempts: self.attempts,
             status: self.status,
             outcome: self.outcome,
             head_after: self.head_after,

@@ -1,0 +1,12 @@
+//! Attempts: one request to one target each, until one succeeds or no other may be made.
+//!
+//! `decisions::attempts` decides, this module executes. Reading order: [`run`] (the loop), [`call`] (what is sent),
+//! [`answer`] (one attempt, from sending to an answer worth handing on), [`under_way`] (its one report).
+
+pub(crate) mod answer;
+pub(crate) mod call;
+pub(crate) mod caller_hints;
+pub(crate) mod failure;
+mod ledger;
+pub(crate) mod run;
+pub(crate) mod under_way;

@@ -1,0 +1,255 @@
+//! One attempt, from sending to an answer that is worth handing on: an answer that is not streamed is read whole
+//! first, a streamed one until its first content. Up to there every failure can still be mended at another target.
+
+use bytes::{Bytes, BytesMut};
+use decisions::ErrorClass;
+use decisions::plan::{CredentialKind, Delivery};
+use http::{HeaderMap, Method, Response, header, response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use upstream::Lease;
+
+use crate::attempt::call::Call;
+use crate::attempt::failure::{Failure, class_of, hint};
+use crate::attempt::under_way::{Aim, UnderWay};
+use crate::dispatch::{Destination, Outgoing, build, remember_acceptance};
+use crate::error::Error;
+use crate::observer::UsageSource;
+use crate::response::stream::{Held, StreamBody};
+use crate::scan::{BodyScanner, Shape, StreamScanner};
+
+/// How much of a refusal is read. No provider's error is longer.
+const MOST_OF_A_REFUSAL: usize = 256 << 10;
+
+/// How long a refusal may take once its head is there.
+const REFUSAL_TIME: Duration = Duration::from_secs(10);
+
+/// How much may come before the first content of a stream; more than that is let through.
+const MOST_BEFORE_CONTENT: usize = 64 << 10;
+
+/// An answer worth handing on.
+pub(crate) enum Good {
+    /// Read whole.
+    Whole(response::Parts, Bytes),
+    /// Longer than the gateway holds, or not to be looked into: what was read, and the rest as it comes.
+    Open(response::Parts, Bytes, Incoming, Lease),
+    /// A stream that has begun, or is complete.
+    Stream(response::Parts, Box<StreamBody>),
+}
+
+impl Call {
+    /// Makes one attempt.
+    pub(crate) async fn attempt(&self, under_way: &mut UnderWay) -> Result<Good, Failure> {
+        let (response, lease) = self.send(under_way).await?;
+        under_way.head(&response);
+        if !response.status().is_success() {
+            return Err(self.refused(under_way.aim, response, lease).await);
+        }
+        let is_coded = response.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        match self.stream_shape() {
+            _ if is_coded => {
+                let (head, body) = response.into_parts();
+                Ok(Good::Open(head, Bytes::new(), body, lease))
+            }
+            Some(shape) if is_event_stream(response.headers()) => {
+                self.begin_stream(under_way, shape, response, lease).await
+            }
+            Some(_) => match self.read_whole(under_way, response, lease).await {
+                // Asked for a stream, it answered something else: good or not, the caller cannot read it as one.
+                Ok(_) => Err(self.malformed(under_way.aim, "it answered a streaming request without a stream")),
+                Err(failure) => Err(failure),
+            },
+            None => self.read_whole(under_way, response, lease).await,
+        }
+    }
+
+    async fn send(&self, under_way: &UnderWay) -> Result<(Response<Incoming>, Lease), Failure> {
+        let aim = under_way.aim;
+        let about = &self.about;
+        let internal = || Failure::own(ErrorClass::Validation, Error::Internal);
+        let provider = about.snapshot.provider(aim.provider).ok_or_else(internal)?;
+        let outgoing = Outgoing {
+            method: Method::POST,
+            to: Destination::Endpoint(about.endpoint, self.head.uri.query()),
+            headers: &self.head.headers,
+            body: self.body_for(aim),
+        };
+        let request = build(provider, &self.identity, outgoing)
+            .map_err(|error| Failure::own(ErrorClass::Validation, error))?;
+        let begin_by = (under_way.started() + aim.timeout).min(self.deadline);
+        let sent = timeout_at(begin_by, provider.origin.send(about.context.worker, request)).await;
+        let name = self.name(aim);
+        match sent {
+            Err(_) if begin_by == self.deadline => Err(self.out_of_time(aim)),
+            Err(_) => {
+                let timeout_ms = aim.timeout.as_millis();
+                Err(Failure::own(ErrorClass::HeadTimeout, Error::HeadTimeout { provider: name, timeout_ms }))
+            }
+            Ok(Err(source)) => {
+                Err(Failure::own(class_of(source.kind), Error::Unreachable { provider: name, source }))
+            }
+            Ok(Ok((response, lease))) => {
+                if response.status().is_success() {
+                    remember_acceptance(&about.context, &self.identity, provider);
+                }
+                Ok((response, lease))
+            }
+        }
+    }
+
+    /// An answer that says no.
+    async fn refused(&self, aim: Aim, response: Response<Incoming>, lease: Lease) -> Failure {
+        let (head, body) = response.into_parts();
+        if head.status.is_redirection() {
+            return self.malformed(aim, "it redirects, and a prompt is never sent on to where a redirect points");
+        }
+        let by = (Instant::now() + REFUSAL_TIME).min(self.deadline);
+        let Ok(Ok(Read::Whole(bytes))) = timeout_at(by, read(body, MOST_OF_A_REFUSAL, |_| {})).await else {
+            return self.malformed(aim, "it refused the request, and its error could not be read to the end");
+        };
+        lease.release();
+        let credential = self.about.snapshot.plan().provider(aim.provider).credential;
+        let mut failure = Failure::refused(head, bytes);
+        if failure.class == ErrorClass::Auth && credential == CredentialKind::Ours {
+            // The caller's own key is in order; what a provider says of ours is the operator's business.
+            failure = Failure::own(ErrorClass::Auth, Error::ProviderAuth { provider: self.name(aim) });
+        }
+        failure
+    }
+
+    /// Reads an answer that is not streamed.
+    async fn read_whole(
+        &self,
+        under_way: &mut UnderWay,
+        response: Response<Incoming>,
+        lease: Lease,
+    ) -> Result<Good, Failure> {
+        let aim = under_way.aim;
+        let (head, body) = response.into_parts();
+        let mut scanner = BodyScanner::new(self.body_shape(), self.required_fields());
+        let most = self.about.context.limits.max_answer;
+        let reading = read(body, most, |bytes| scanner.feed(bytes));
+        let bytes = match timeout_at(self.deadline, reading).await {
+            Err(_) => return Err(self.out_of_time(aim)),
+            Ok(Err(error)) => return Err(self.broken(aim, &error)),
+            Ok(Ok(Read::TooLong(first, rest))) => return Ok(Good::Open(head, first, rest, lease)),
+            Ok(Ok(Read::Whole(bytes))) => bytes,
+        };
+        lease.release();
+        let seen = scanner.finish();
+        if let Some(usage) = seen.usage {
+            under_way.usage(usage, UsageSource::Reported);
+        }
+        if seen.error.is_some() || seen.response_failed {
+            // A failure in the coat of a success: the body says which.
+            return Err(Failure::refused(head, bytes));
+        }
+        if !seen.well_formed || !seen.is_object {
+            return Err(self.malformed(aim, "its answer is not a JSON object"));
+        }
+        if seen.missing_required {
+            return Err(self.malformed(aim, "its answer lacks a field that the alias requires"));
+        }
+        Ok(Good::Whole(head, bytes))
+    }
+
+    /// Reads a stream up to its first content; with whole delivery to its end.
+    async fn begin_stream(
+        &self,
+        under_way: &mut UnderWay,
+        shape: Shape,
+        response: Response<Incoming>,
+        lease: Lease,
+    ) -> Result<Good, Failure> {
+        let aim = under_way.aim;
+        let (head, body) = response.into_parts();
+        let mut stream = StreamBody::new(StreamScanner::new(shape), shape, body, lease);
+        let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
+        let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
+        let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {
+            Err(_) if content_by == self.deadline => return Err(self.out_of_time(aim)),
+            Err(_) => {
+                let timeout_ms = first_token_timeout.as_millis();
+                let error = Error::FirstTokenTimeout { provider: self.name(aim), timeout_ms };
+                return Err(Failure::own(ErrorClass::FirstTokenTimeout, error));
+            }
+            Ok(held) => held,
+        };
+        under_way.first_token();
+        let idle = self.route().map_or(IDLE, |route| route.idle_timeout);
+        let in_all = self.route().map_or(IN_ALL, |route| route.stream_timeout);
+        stream.allow(idle, under_way.started() + in_all);
+        let held = match (held, self.delivery) {
+            (Held::Begun, Delivery::Whole) => stream.hold_to_end(self.about.context.limits.max_answer).await,
+            (held, _) => held,
+        };
+        match held {
+            Held::Begun | Held::Complete => Ok(Good::Stream(head, Box::new(stream))),
+            Held::Failed(class) => {
+                let mut failure = stream.failure(self.name(aim), class, under_way);
+                failure.hint = hint(&head.headers);
+                Err(failure)
+            }
+        }
+    }
+
+    pub(crate) fn name(&self, aim: Aim) -> String {
+        self.about.snapshot.plan().provider(aim.provider).name.clone()
+    }
+
+    fn malformed(&self, aim: Aim, what: &'static str) -> Failure {
+        Failure::own(ErrorClass::Malformed, Error::ProviderMalformed { provider: self.name(aim), what })
+    }
+
+    fn out_of_time(&self, aim: Aim) -> Failure {
+        Failure::own(ErrorClass::TotalTimeout, Error::TotalTimeout { provider: self.name(aim) })
+    }
+
+    fn broken(&self, aim: Aim, error: &hyper::Error) -> Failure {
+        // A length was announced and not kept, or chunks ended without the last one.
+        let class = if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
+        Failure::own(class, Error::Interrupted { provider: self.name(aim), class })
+    }
+}
+
+/// Where no route says.
+const IDLE: Duration = Duration::from_secs(60);
+/// Where no route says.
+const IN_ALL: Duration = Duration::from_secs(3600);
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+enum Read {
+    Whole(Bytes),
+    TooLong(Bytes, Incoming),
+}
+
+/// Reads a body to its end, or until it is longer than the gateway holds.
+async fn read(mut body: Incoming, most: usize, mut look: impl FnMut(&[u8])) -> Result<Read, hyper::Error> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        look(&data);
+        if first.is_empty() && all.is_empty() {
+            // One frame is the usual case: a slice of the read buffer, not copied.
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&data);
+        }
+        if first.len() + all.len() > most {
+            let begun = if all.is_empty() { first } else { all.freeze() };
+            return Ok(Read::TooLong(begun, body));
+        }
+    }
+    Ok(Read::Whole(if all.is_empty() { first } else { all.freeze() }))
+}

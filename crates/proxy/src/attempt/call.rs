@@ -1,0 +1,81 @@
+//! A routed request, ready to be sent to any of its targets.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use decisions::Endpoint;
+use decisions::plan::{Delivery, Route};
+use http::request;
+use tokio::time::Instant;
+use upstream::RequestBody;
+
+use crate::attempt::under_way::{About, Aim};
+use crate::auth::Identity;
+use crate::request::body::Buffered;
+use crate::request::splice::splice;
+use crate::scan::{BodyShape, Shape};
+
+/// All that the attempts of one request need. They only read it, so that two can be under way side by side.
+pub(crate) struct Call {
+    pub(crate) about: Arc<About>,
+    pub(crate) identity: Identity,
+    pub(crate) head: request::Parts,
+    pub(crate) body: Buffered,
+    /// Where the value of `model` stands in the body.
+    pub(crate) model_at: Range<usize>,
+    /// The targets to try, first to last.
+    pub(crate) aims: [Option<Aim>; 2],
+    /// A streamed answer is asked for.
+    pub(crate) stream: bool,
+    pub(crate) delivery: Delivery,
+    /// When the answer must have begun.
+    pub(crate) deadline: Instant,
+}
+
+impl Call {
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.about.endpoint
+    }
+
+    pub(crate) fn route(&self) -> Option<&Route> {
+        self.about.route.map(|id| self.about.snapshot.plan().route(id))
+    }
+
+    pub(crate) fn aim(&self, target: u8) -> Option<Aim> {
+        self.aims.get(usize::from(target)).copied().flatten()
+    }
+
+    pub(crate) fn targets(&self) -> u8 {
+        if self.aims[1].is_some() { 2 } else { 1 }
+    }
+
+    /// The body for one target: only the value of `model` differs.
+    pub(crate) fn body_for(&self, aim: Aim) -> RequestBody {
+        match self.about.model_id(aim.provider) {
+            Some(model_id) => RequestBody::Parts(splice(&self.body.bytes, self.model_at.clone(), model_id)),
+            None => RequestBody::whole(self.body.bytes.clone()),
+        }
+    }
+
+    /// What the events of a streamed answer look like; embeddings have none.
+    pub(crate) fn stream_shape(&self) -> Option<Shape> {
+        match self.about.endpoint {
+            Endpoint::Chat if self.stream => Some(Shape::Chat),
+            Endpoint::Responses if self.stream => Some(Shape::Responses),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn body_shape(&self) -> BodyShape {
+        match self.about.endpoint {
+            Endpoint::Chat => BodyShape::Chat,
+            Endpoint::Responses => BodyShape::Responses,
+            Endpoint::Embeddings => BodyShape::Embeddings,
+        }
+    }
+
+    /// Fields without which an answer that is not streamed is malformed.
+    pub(crate) fn required_fields(&self) -> &[String] {
+        self.about.alias.map_or(&[], |id| &self.about.snapshot.plan().alias(id).required_fields)
+    }
+}

@@ -1,0 +1,402 @@
+//! A streamed answer on its way to the caller, event by event.
+//!
+//! Only whole events are handed on, so that whatever happens the caller has a prefix of one provider's stream and then,
+//! if it is not complete, an error that its client raises. Nothing is copied: events leave as slices of what was read.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use decisions::ErrorClass;
+use decisions::attempts::{RetryHint, Signs, classify};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+use upstream::Lease;
+
+use crate::attempt::failure::{Failure, Shown};
+use crate::attempt::under_way::UnderWay;
+use crate::error::Error;
+use crate::observer::{Outcome, UsageSource};
+use crate::response::error_event;
+use crate::response::ticket::Ticket;
+use crate::scan::{EventKind, Shape, StreamScanner, Usage};
+
+/// The start of an event that is longer than this goes out before its end is there: an image in one event is
+/// megabytes long, and many streams are open at once.
+const MOST_OF_AN_EVENT: usize = 256 << 10;
+
+/// How long a provider may take to end its body after the last event; the connection is worth that much.
+const AFTER_THE_END: Duration = Duration::from_secs(1);
+
+/// What ends a chat stream.
+static DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// A provider's event stream.
+pub(crate) struct StreamBody {
+    shape: Shape,
+    scanner: StreamScanner,
+    source: Option<Source>,
+    /// Whole events that may go out.
+    ready: VecDeque<Bytes>,
+    /// The beginning of an event whose end is not there yet.
+    tail: Vec<Bytes>,
+    tail_length: usize,
+    /// Bytes of the current event are out already.
+    is_mid_event: bool,
+    has_content: bool,
+    /// The last event of the answer was seen.
+    is_complete: bool,
+    failed: Option<ErrorClass>,
+    clock: Clock,
+    caller: Option<Caller>,
+}
+
+/// Where the events come from.
+struct Source {
+    body: Incoming,
+    lease: Lease,
+}
+
+/// Whose answer it is, once it is handed on.
+struct Caller {
+    under_way: UnderWay,
+    ticket: Ticket,
+}
+
+/// The limits of time on a stream: one timer, armed anew only when it fires.
+struct Clock {
+    idle: Duration,
+    last_event: Instant,
+    ends_at: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// How far a stream is held back.
+#[derive(Clone, Copy)]
+pub(crate) enum Held {
+    /// It has content, or is longer than is held.
+    Begun,
+    /// It is complete.
+    Complete,
+    /// It failed; nothing of it was handed on.
+    Failed(ErrorClass),
+}
+
+impl StreamBody {
+    pub(crate) fn new(scanner: StreamScanner, shape: Shape, body: Incoming, lease: Lease) -> StreamBody {
+        let now = Instant::now();
+        let ends_at = now + Duration::from_secs(86_400);
+        StreamBody {
+            shape,
+            scanner,
+            source: Some(Source { body, lease }),
+            ready: VecDeque::new(),
+            tail: Vec::new(),
+            tail_length: 0,
+            is_mid_event: false,
+            has_content: false,
+            is_complete: false,
+            failed: None,
+            clock: Clock { idle: ends_at - now, last_event: now, ends_at, timer: None },
+            caller: None,
+        }
+    }
+
+    /// Sets how long it may be silent, and when it must have ended.
+    pub(crate) fn allow(&mut self, idle: Duration, ends_at: Instant) {
+        self.clock = Clock { idle, last_event: Instant::now(), ends_at, timer: None };
+    }
+
+    /// Reads up to the first content, holding back what comes before.
+    pub(crate) async fn hold_to_content(&mut self, most: usize) -> Held {
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.held() > most)).await
+    }
+
+    /// Reads to the end, holding everything back.
+    pub(crate) async fn hold_to_end(&mut self, most: usize) -> Held {
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.held() > most)).await
+    }
+
+    fn held(&self) -> usize {
+        self.ready.iter().map(Bytes::len).sum::<usize>() + self.tail_length
+    }
+
+    fn poll_hold(&mut self, cx: &mut Context<'_>, is_enough: impl Fn(&StreamBody) -> bool) -> Poll<Held> {
+        loop {
+            if let Some(class) = self.failed {
+                return Poll::Ready(Held::Failed(class));
+            }
+            if self.is_complete {
+                return Poll::Ready(Held::Complete);
+            }
+            if is_enough(self) {
+                return Poll::Ready(Held::Begun);
+            }
+            ready!(self.poll_source(cx));
+        }
+    }
+
+    /// What the failure of a held stream was, in the words of the provider where it gave any.
+    pub(crate) fn failure(&mut self, provider: String, class: ErrorClass, under_way: &mut UnderWay) -> Failure {
+        self.account(under_way);
+        let Some(signs) = self.scanner.progress().error() else {
+            return Failure::own(class, Error::Interrupted { provider, class });
+        };
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (code, kind, message) = (owned(signs.code()), owned(signs.kind()), owned(signs.message()));
+        let error = Error::InStream { provider, class, code, kind, message };
+        Failure { class, hint: RetryHint::default(), shown: Shown::Own(error) }
+    }
+
+    /// From here on it belongs to the caller.
+    pub(crate) fn hand_over(&mut self, under_way: UnderWay, ticket: Ticket) {
+        self.caller = Some(Caller { under_way, ticket });
+        if self.is_complete {
+            self.settle(None);
+        }
+    }
+
+    /// Puts something before the first event.
+    pub(crate) fn prepend(&mut self, bytes: Bytes) {
+        self.ready.push_front(bytes);
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if self.source.is_none() {
+                return Poll::Ready(None);
+            }
+            ready!(self.poll_source(cx));
+            if let (Some(class), Some(_)) = (self.failed, &self.source) {
+                self.break_off(class);
+            }
+        }
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.ready.is_empty() && self.source.is_none()
+    }
+
+    /// Reads one piece of the stream and takes it in.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(source) = &mut self.source else { return Poll::Ready(()) };
+        match Pin::new(&mut source.body).poll_frame(cx) {
+            Poll::Pending => {
+                let failed = ready!(self.clock.poll(cx));
+                if self.is_complete {
+                    // All was said; only the connection is lost.
+                    self.source = None;
+                } else {
+                    self.failed = Some(failed);
+                }
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data()
+                    && !self.is_complete
+                {
+                    self.take(data);
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                if self.is_complete {
+                    self.source = None;
+                } else {
+                    let class =
+                        if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
+                    self.failed = Some(class);
+                }
+            }
+            Poll::Ready(None) => self.end_of_body(),
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes in what was read: whole events may go out, the rest waits for its end.
+    fn take(&mut self, chunk: Bytes) {
+        let mut done = 0;
+        while let Some(event) = self.scanner.next(&chunk, done) {
+            match event.kind {
+                EventKind::Silence => {}
+                EventKind::Lifecycle => self.clock.touch(),
+                EventKind::Content | EventKind::Finish => self.begin(),
+                EventKind::Terminal => self.complete(),
+                EventKind::Done if self.scanner.progress().is_complete() => self.complete(),
+                // Relays end a stream so that was cut on their far side.
+                EventKind::Done => self.failed = Some(ErrorClass::Truncated),
+                EventKind::Malformed if !self.has_content => self.failed = Some(ErrorClass::Malformed),
+                // Later it goes on as it came: what to make of it is for the caller's client to say.
+                EventKind::Malformed => self.clock.touch(),
+                EventKind::Error => self.failed = Some(self.error_class()),
+            }
+            if self.failed.is_some() {
+                self.pass(&chunk, done);
+                self.tail.clear();
+                return;
+            }
+            done = event.end;
+            if self.is_complete {
+                self.pass(&chunk, done);
+                return;
+            }
+        }
+        self.pass(&chunk, done);
+        self.keep(chunk.slice(done..));
+    }
+
+    fn begin(&mut self) {
+        self.clock.touch();
+        if !self.has_content {
+            self.has_content = true;
+        }
+    }
+
+    fn complete(&mut self) {
+        self.has_content = true;
+        self.is_complete = true;
+        self.clock = Clock { idle: AFTER_THE_END, last_event: Instant::now(), ends_at: self.clock.ends_at, timer: None };
+        self.settle(None);
+    }
+
+    /// Lets the events out that end before `end`.
+    fn pass(&mut self, chunk: &Bytes, end: usize) {
+        if end == 0 {
+            return;
+        }
+        self.ready.extend(self.tail.drain(..));
+        self.tail_length = 0;
+        self.is_mid_event = false;
+        self.ready.push_back(if end == chunk.len() { chunk.clone() } else { chunk.slice(..end) });
+    }
+
+    fn keep(&mut self, rest: Bytes) {
+        if rest.is_empty() {
+            return;
+        }
+        self.tail_length += rest.len();
+        self.tail.push(rest);
+        if self.tail_length > MOST_OF_AN_EVENT {
+            self.ready.extend(self.tail.drain(..));
+            self.tail_length = 0;
+            self.is_mid_event = true;
+        }
+    }
+
+    fn end_of_body(&mut self) {
+        if let Some(source) = self.source.take_if(|_| self.is_complete || self.scanner.progress().is_complete()) {
+            source.lease.release();
+            self.tail.clear();
+            if !self.is_complete {
+                // It has finished and forgot to say so.
+                self.is_complete = true;
+                if self.shape == Shape::Chat {
+                    self.ready.push_back(Bytes::from_static(DONE));
+                }
+                self.settle(None);
+            }
+            return;
+        }
+        self.scanner.end();
+        let class = if self.scanner.progress().error().is_some() { self.error_class() } else { ErrorClass::Truncated };
+        self.failed = Some(class);
+    }
+
+    fn error_class(&self) -> ErrorClass {
+        let signs = self.scanner.progress().error();
+        classify(&Signs {
+            status: None,
+            code: signs.and_then(|signs| signs.code()),
+            kind: signs.and_then(|signs| signs.kind()),
+            message: signs.and_then(|signs| signs.message()),
+            is_error_object: true,
+        })
+    }
+
+    /// Ends the caller's stream with an error that its client raises.
+    fn break_off(&mut self, class: ErrorClass) {
+        self.source = None;
+        if self.is_mid_event {
+            self.ready.push_back(Bytes::from_static(b"\n\n"));
+        }
+        let progress = self.scanner.progress();
+        self.ready.push_back(error_event::interrupted(self.shape, class, progress.error(), progress.sequence_number()));
+        self.settle(Some(class));
+    }
+
+    /// Reports how it went, once.
+    fn settle(&mut self, failed: Option<ErrorClass>) {
+        let Some(mut caller) = self.caller.take() else { return };
+        self.account(&mut caller.under_way);
+        match failed {
+            None => {
+                caller.under_way.succeed();
+                caller.ticket.end(Outcome::Complete);
+            }
+            Some(class) => {
+                caller.under_way.fail(class, RetryHint::default(), "committed");
+                caller.ticket.end(Outcome::Cut);
+            }
+        }
+    }
+
+    /// Writes down the tokens as far as they are known.
+    fn account(&self, under_way: &mut UnderWay) {
+        let progress = self.scanner.progress();
+        match (progress.usage(), progress.content_events()) {
+            (Some(usage), _) => under_way.usage(usage, UsageSource::Reported),
+            (None, 0) => {}
+            // Providers send about one token in each event.
+            (None, events) => {
+                let usage = Usage { output: Some(events), ..Usage::default() };
+                under_way.usage(usage, UsageSource::Estimated);
+            }
+        }
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        // The caller has left: what it got so far is on record.
+        if let Some(mut caller) = self.caller.take() {
+            self.account(&mut caller.under_way);
+        }
+    }
+}
+
+impl std::fmt::Debug for StreamBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamBody").field("shape", &self.shape).field("failed", &self.failed).finish_non_exhaustive()
+    }
+}
+
+impl Clock {
+    fn touch(&mut self) {
+        self.last_event = Instant::now();
+    }
+
+    /// Ready when a limit has passed, with which.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ErrorClass> {
+        loop {
+            let due = (self.last_event + self.idle).min(self.ends_at);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            if now >= self.ends_at {
+                return Poll::Ready(ErrorClass::TotalTimeout);
+            }
+            if now >= self.last_event + self.idle {
+                return Poll::Ready(ErrorClass::IdleTimeout);
+            }
+            let due = (self.last_event + self.idle).min(self.ends_at);
+            timer.as_mut().reset(due);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What is remembered of one target of one route: breaker, limit, budgets, how fast its first content usually comes.
+//!
+//! Every decision here is made by `decisions`; this file holds the lock around it. It is taken when an attempt is
+//! admitted and when its outcome is reported, for tens of nanoseconds, and never across an await.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use decisions::attempts::{
+    Breaker, BreakerSettings, Budget, Change, FirstToken, Limiter, Permit, Refused, Sample, Seen,
+};
+use decisions::plan::{Criticality, Plan, Route};
+use decisions::{ProviderId, Role, RouteId};
+use upstream::OriginId;
+
+use crate::snapshot::Provider;
+
+/// What a target's memory belongs to. A reload that changes none of this keeps the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    origin: Option<OriginId>,
+    role: Role,
+    retry_budget: u32,
+    fallback_budget: u32,
+    max_concurrent: Option<u32>,
+}
+
+/// The memory of one target.
+#[derive(Debug)]
+pub(crate) struct TargetState {
+    key: Key,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    breaker: Breaker,
+    limiter: Limiter,
+    retries: Budget,
+    fallbacks: Budget,
+    first_token: FirstToken,
+}
+
+/// Why a target takes no attempt now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TurnedAway {
+    /// Its breaker is open, or it asked for a pause; until this moment.
+    Closed { until: Duration },
+    /// It has as many requests as it takes.
+    Full,
+}
+
+impl TargetState {
+    fn new(key: Key, probe_deadline: Duration) -> TargetState {
+        let settings = match key.role {
+            Role::Canary => BreakerSettings { probe_deadline, ..BreakerSettings::canary() },
+            Role::Primary | Role::Fallback => BreakerSettings { probe_deadline, ..BreakerSettings::primary() },
+        };
+        let memory = Memory {
+            breaker: Breaker::new(settings),
+            limiter: Limiter::new(key.max_concurrent),
+            retries: Budget::new(key.retry_budget),
+            fallbacks: Budget::new(key.fallback_budget),
+            first_token: FirstToken::default(),
+        };
+        TargetState { key, memory: Mutex::new(memory) }
+    }
+
+    /// Asks for an attempt to be let through.
+    pub(crate) fn admit(&self, criticality: Criticality, now: Duration) -> Result<Permit, TurnedAway> {
+        let mut memory = self.lock();
+        if !memory.limiter.admit(criticality, now) {
+            return Err(TurnedAway::Full);
+        }
+        memory.breaker.admit(now).map_err(|Refused { until, .. }| {
+            memory.limiter.release(criticality, Sample::Neutral, now);
+            TurnedAway::Closed { until }
+        })
+    }
+
+    /// Takes one retry of this target from its budget.
+    pub(crate) fn withdraw_retry(&self, now: Duration) -> bool {
+        self.lock().retries.withdraw(now)
+    }
+
+    /// Takes one fallback to this target from its budget.
+    pub(crate) fn withdraw_fallback(&self, now: Duration) -> bool {
+        self.lock().fallbacks.withdraw(now)
+    }
+
+    /// A retry that was withdrawn and not sent.
+    pub(crate) fn give_back_retry(&self) {
+        self.lock().retries.give_back();
+    }
+
+    /// A fallback that succeeded costs nothing: the budget is there to bound those that fail too.
+    pub(crate) fn give_back_fallback(&self) {
+        self.lock().fallbacks.give_back();
+    }
+
+    /// An attempt here succeeded that no caller had sent before.
+    pub(crate) fn deposit_retry(&self) {
+        self.lock().retries.deposit();
+    }
+
+    /// What an attempt has shown of the target. The place that it took is not given back by this.
+    pub(crate) fn report(&self, permit: Permit, seen: Seen, now: Duration) -> Option<Change> {
+        self.lock().breaker.report(permit, seen, now, fastrand::u64(..))
+    }
+
+    /// Gives the place of an attempt back.
+    pub(crate) fn release(&self, criticality: Criticality, sample: Sample, now: Duration) {
+        self.lock().limiter.release(criticality, sample, now);
+    }
+
+    /// Time from sending to the first content of a streamed answer.
+    pub(crate) fn first_token(&self, after: Duration) {
+        self.lock().first_token.record(after);
+    }
+
+    /// Longer than all but a twentieth of the first contents took; `None` before enough were seen.
+    pub(crate) fn slow_first_token(&self) -> Option<Duration> {
+        self.lock().first_token.p95()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        // Nothing between lock and unlock can panic half-way through a change.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The targets of one route, by role.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteTargets {
+    primary: Arc<TargetState>,
+    canary: Option<Arc<TargetState>>,
+    fallback: Option<Arc<TargetState>>,
+}
+
+impl RouteTargets {
+    pub(crate) fn of(&self, role: Role) -> &Arc<TargetState> {
+        let found = match role {
+            Role::Primary => None,
+            Role::Canary => self.canary.as_ref(),
+            Role::Fallback => self.fallback.as_ref(),
+        };
+        found.unwrap_or(&self.primary)
+    }
+
+    /// A request of the route has succeeded: of that, every target's budget for fallbacks gets its share.
+    pub(crate) fn deposit_fallbacks(&self) {
+        if self.canary.is_some() || self.fallback.is_some() {
+            self.each().for_each(|state| state.lock().fallbacks.deposit());
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Arc<TargetState>> {
+        std::iter::once(&self.primary).chain(&self.canary).chain(&self.fallback)
+    }
+}
+
+/// The targets of all routes of a plan.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    by_route: Vec<RouteTargets>,
+    /// Of requests that no route matches.
+    unrouted: RouteTargets,
+}
+
+/// What a target without a route may retry, in parts per million of its successes.
+const UNROUTED_BUDGET: u32 = 100_000;
+
+/// How long a probe may take where no route says.
+const PROBE: Duration = Duration::from_secs(60);
+
+impl Targets {
+    /// Those of a plan; what `earlier` remembers of a route with the same name is kept where the target is the same.
+    pub(crate) fn new(plan: &Plan, providers: &[Provider], earlier: Option<(&Plan, &Targets)>) -> Targets {
+        let known: std::collections::HashMap<&str, &RouteTargets> = earlier
+            .into_iter()
+            .flat_map(|(plan, targets)| plan.routes().map(|(_, route)| route.name.as_str()).zip(&targets.by_route))
+            .collect();
+        let origin = |id: ProviderId| providers.get(id.index()).map(|provider| provider.origin.id());
+        let of = |route: &Route| {
+            let known = known.get(route.name.as_str());
+            let state = |provider: ProviderId, role, begin: Duration| {
+                let key = Key {
+                    origin: origin(provider),
+                    role,
+                    retry_budget: route.retry_budget,
+                    fallback_budget: route.fallback_budget,
+                    max_concurrent: plan.provider(provider).max_concurrent,
+                };
+                let kept = known.and_then(|known| known.each().find(|state| state.key == key));
+                let begin = begin.min(route.first_token_timeout);
+                kept.map_or_else(|| Arc::new(TargetState::new(key, begin)), Arc::clone)
+            };
+            RouteTargets {
+                primary: state(route.primary, Role::Primary, route.primary_timeout),
+                canary: route.canary.as_ref().map(|canary| state(canary.provider, Role::Canary, canary.timeout)),
+                fallback: route.fallback.map(|provider| state(provider, Role::Fallback, route.fallback_timeout)),
+            }
+        };
+        let unrouted = Key {
+            origin: origin(plan.parts().primary_provider),
+            role: Role::Primary,
+            retry_budget: UNROUTED_BUDGET,
+            fallback_budget: 0,
+            max_concurrent: plan.provider(plan.parts().primary_provider).max_concurrent,
+        };
+        let kept = earlier.map(|(_, targets)| &targets.unrouted).filter(|kept| kept.primary.key == unrouted);
+        let unrouted = kept.cloned().unwrap_or_else(|| RouteTargets {
+            primary: Arc::new(TargetState::new(unrouted, PROBE)),
+            canary: None,
+            fallback: None,
+        });
+        Targets { by_route: plan.routes().map(|(_, route)| of(route)).collect(), unrouted }
+    }
+
+    pub(crate) fn of(&self, route: Option<RouteId>) -> &RouteTargets {
+        route.and_then(|id| self.by_route.get(id.index())).unwrap_or(&self.unrouted)
+    }
+}
+
+impl TurnedAway {
+    /// The name used in logs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            TurnedAway::Closed { .. } => "breaker_open",
+            TurnedAway::Full => "full",
+        }
+    }
+}
