@@ -20,6 +20,7 @@ mod models;
 mod observer;
 pub mod request;
 mod response;
+pub mod scan;
 mod snapshot;
 mod worker;
 
