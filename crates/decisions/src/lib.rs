@@ -7,8 +7,9 @@
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
 //! canary), [`order`] (which targets to try), [`mod@decide`] (the three together),
 //! [`mod@explain`] (the same, with the reasons). [`proof`] and [`exposure`] are asked of
-//! a whole map, [`spread`](mod@spread) of a kind of request.
+//! a whole map, [`spread`](mod@spread) of a kind of request. [`attempts`] is asked while a request is under way.
 
+pub mod attempts;
 pub mod bucket;
 pub mod decide;
 pub mod error_class;

@@ -21,6 +21,7 @@ mod models;
 mod observer;
 pub mod request;
 mod response;
+pub mod scan;
 mod snapshot;
 mod target_state;
 mod worker;
