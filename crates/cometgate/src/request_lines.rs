@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use proxy::{Observer, Record};
+use proxy::{AttemptRecord, Observer, Record};
 
 use crate::terminal;
 
@@ -36,6 +36,8 @@ impl RequestLines {
 }
 
 impl Observer for RequestLines {
+    fn attempted(&self, _record: &AttemptRecord<'_>) {}
+
     fn finished(&self, record: &Record<'_>) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         let mut line = line(record);
@@ -53,6 +55,8 @@ impl Observer for RequestLines {
 pub(crate) struct NoLines;
 
 impl Observer for NoLines {
+    fn attempted(&self, _record: &AttemptRecord<'_>) {}
+
     fn finished(&self, _record: &Record<'_>) {}
 }
 

@@ -179,6 +179,7 @@ fn limits(settings: &Settings) -> Limits {
         max_connections: from.max_connections,
         header_timeout: from.header_timeout,
         body_timeout: from.body_timeout,
+        ..Limits::default()
     }
 }
 

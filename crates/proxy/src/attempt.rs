@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 pub(crate) mod call;
 pub(crate) mod caller_hints;
+pub(crate) mod drain;
 pub(crate) mod failure;
 mod ledger;
 pub(crate) mod run;

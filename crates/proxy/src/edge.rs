@@ -16,12 +16,9 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use crate::error::Error;
 use crate::error_response;
-use crate::handler::handle;
+use crate::handler::{REQUEST_ID, handle};
 use crate::response::GatewayBody;
 use crate::worker::Context;
-
-/// The gateway's own id of a request.
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
 /// What OpenAI's clients show as the id of a request: the provider's where it answered, else the gateway's.
 static CLIENTS_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,8 +41,8 @@ pub(crate) fn service(
     });
     let stack = ServiceBuilder::new()
         .map_response(with_request_id)
-        .layer(SetRequestIdLayer::new(REQUEST_ID.clone(), RandomId))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID.clone()))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(CatchPanicLayer::custom(PanicAnswer))
         .service(handler);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use decisions::ErrorClass;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
@@ -26,6 +27,10 @@ struct Face<'a> {
     message: Cow<'a, str>,
     r#type: &'a str,
     param: Option<&'a str>,
+    #[serde(rename = "code")]
+    shown_code: &'a str,
+    /// For the record: always one of ours, whatever a provider has said.
+    #[serde(skip)]
     code: &'static str,
     #[serde(skip)]
     status: StatusCode,
@@ -80,13 +85,31 @@ fn face(error: &Error) -> Face<'_> {
         | Error::RestrictedTenant
         | Error::ProviderNotAllowed
         | Error::RouteDisabled { .. } => route_face(error),
-        Error::Unreachable { .. } | Error::HeadTimeout { .. } | Error::Internal => provider_face(error),
+        Error::Unreachable { .. }
+        | Error::HeadTimeout { .. }
+        | Error::FirstTokenTimeout { .. }
+        | Error::TotalTimeout { .. }
+        | Error::Interrupted { .. }
+        | Error::ProviderMalformed { .. }
+        | Error::ProviderAuth { .. }
+        | Error::InStream { .. }
+        | Error::BreakerOpen { .. }
+        | Error::Full { .. }
+        | Error::Internal => provider_face(error),
     }
 }
 
 fn invalid<'a>(status: StatusCode, code: &'static str, message: impl Into<Cow<'a, str>>) -> Face<'a> {
     let message = message.into();
-    Face { message, r#type: "invalid_request_error", param: None, code, status, should_retry: None }
+    Face {
+        message,
+        r#type: "invalid_request_error",
+        param: None,
+        shown_code: code,
+        code,
+        status,
+        should_retry: None,
+    }
 }
 
 fn path_face(error: &Error) -> Face<'_> {
@@ -270,30 +293,101 @@ fn route_face(error: &Error) -> Face<'_> {
 }
 
 fn provider_face(error: &Error) -> Face<'_> {
-    let failed = |status, code, message: String| Face {
-        message: message.into(),
-        r#type: "server_error",
-        param: None,
-        code,
-        status,
-        should_retry: None,
-    };
+    let (bad, late) = (StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT);
     match error {
-        Error::Unreachable { provider, source } => failed(
-            StatusCode::BAD_GATEWAY,
-            "provider_unreachable",
-            format!("Provider `{provider}` gave no answer: {source}."),
-        ),
+        Error::Unreachable { provider, source } => {
+            failed(bad, "provider_unreachable", format!("Provider `{provider}` gave no answer: {source}."))
+        }
         Error::HeadTimeout { provider, timeout_ms } => failed(
-            StatusCode::GATEWAY_TIMEOUT,
+            late,
             "provider_timeout",
             format!("Provider `{provider}` did not begin to answer within {timeout_ms} ms."),
         ),
+        Error::FirstTokenTimeout { provider, timeout_ms } => failed(
+            late,
+            "provider_timeout",
+            format!("Provider `{provider}` sent no content within {timeout_ms} ms."),
+        ),
+        Error::TotalTimeout { provider } => failed(
+            late,
+            "deadline_exceeded",
+            format!("The time for this request ran out while provider `{provider}` was asked."),
+        ),
+        Error::Interrupted { provider, class } => failed(
+            bad,
+            "provider_interrupted",
+            format!(
+                "Provider `{provider}` broke off its answer ({}); nothing of it was passed on.",
+                class.as_str()
+            ),
+        ),
+        Error::ProviderMalformed { provider, what } => {
+            failed(bad, "provider_malformed", format!("Provider `{provider}` gave no usable answer: {what}."))
+        }
+        Error::ProviderAuth { provider } => Face {
+            should_retry: Some(false),
+            ..failed(
+                bad,
+                "provider_auth",
+                format!(
+                    "Provider `{provider}` refuses the credential of this gateway. Your own key is in order; tell the \
+                     operator."
+                ),
+            )
+        },
+        Error::InStream { class, code, kind, message, .. } => Face {
+            shown_code: code.as_deref().unwrap_or_else(|| class.as_str()),
+            r#type: kind.as_deref().unwrap_or("server_error"),
+            ..failed(
+                status_of(*class),
+                "provider_error",
+                message
+                    .clone()
+                    .unwrap_or_else(|| "The provider reported an error before any content.".to_owned()),
+            )
+        },
+        Error::BreakerOpen { provider } => Face {
+            should_retry: Some(false),
+            ..failed(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "provider_unavailable",
+                format!(
+                    "Provider `{provider}` has failed repeatedly or asked for a pause, and is passed over for a while; \
+                     nothing was sent."
+                ),
+            )
+        },
+        Error::Full { provider } => Face {
+            should_retry: Some(false),
+            ..failed(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "provider_full",
+                format!("Provider `{provider}` has as many requests as it takes; nothing was sent."),
+            )
+        },
         _ => failed(
             StatusCode::INTERNAL_SERVER_ERROR,
             "gateway_error",
             "The gateway failed to handle this request.".to_owned(),
         ),
+    }
+}
+
+fn failed(status: StatusCode, code: &'static str, message: String) -> Face<'static> {
+    let message = message.into();
+    Face { message, r#type: "server_error", param: None, shown_code: code, code, status, should_retry: None }
+}
+
+/// The status that an error within a stream would have had as an answer.
+fn status_of(class: ErrorClass) -> StatusCode {
+    match class {
+        ErrorClass::RateLimit | ErrorClass::Quota => StatusCode::TOO_MANY_REQUESTS,
+        ErrorClass::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorClass::ContextLength | ErrorClass::ContentPolicy | ErrorClass::Validation => {
+            StatusCode::BAD_REQUEST
+        }
+        ErrorClass::NotFound => StatusCode::NOT_FOUND,
+        _ => StatusCode::BAD_GATEWAY,
     }
 }
 

@@ -163,11 +163,8 @@ async fn route(
     let first = chosen.order.first();
     let patience = caller_hints::patience(&head.headers);
     let timeout = route.map_or(first.timeout, |route| route.timeout);
-    let mut aims = targets().map(|target| Aim {
-        provider: target.provider,
-        role: target.role,
-        timeout: target.timeout,
-    });
+    let mut aims =
+        targets().map(|target| Aim { provider: target.provider, role: target.role, timeout: target.timeout });
     Ok(Call {
         aims: [aims.next(), aims.next()],
         about: Arc::new(About {
@@ -183,8 +180,12 @@ async fn route(
             context: Arc::clone(context),
         }),
         deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
-        delivery: caller_hints::delivery(&head.headers, route.map_or_else(Default::default, |route| route.delivery)),
+        delivery: caller_hints::delivery(
+            &head.headers,
+            route.map_or_else(Default::default, |route| route.delivery),
+        ),
         stream: peeked.stream,
+        abandoned: Arc::default(),
         model_at: peeked.model_at.clone(),
         body,
         identity,

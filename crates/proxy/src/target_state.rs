@@ -6,8 +6,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use decisions::attempts::breaker::Change;
 use decisions::attempts::{
-    Breaker, BreakerSettings, Budget, Change, FirstToken, Limiter, Permit, Refused, Sample, Seen,
+    Breaker, BreakerSettings, Budget, FirstToken, Limiter, Permit, Refused, Sample, Seen, Slot,
 };
 use decisions::plan::{Criticality, Plan, Route};
 use decisions::{ProviderId, Role, RouteId};
@@ -41,6 +42,20 @@ struct Memory {
     first_token: FirstToken,
 }
 
+/// What an attempt holds while it is under way: leave from the breaker, and a place under the limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admission {
+    permit: Permit,
+    slot: Slot,
+}
+
+impl Admission {
+    /// The attempt finds out whether the target is well again.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.permit.is_probe()
+    }
+}
+
 /// Why a target takes no attempt now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TurnedAway {
@@ -54,7 +69,9 @@ impl TargetState {
     fn new(key: Key, probe_deadline: Duration) -> TargetState {
         let settings = match key.role {
             Role::Canary => BreakerSettings { probe_deadline, ..BreakerSettings::canary() },
-            Role::Primary | Role::Fallback => BreakerSettings { probe_deadline, ..BreakerSettings::primary() },
+            Role::Primary | Role::Fallback => {
+                BreakerSettings { probe_deadline, ..BreakerSettings::primary() }
+            }
         };
         let memory = Memory {
             breaker: Breaker::new(settings),
@@ -67,15 +84,16 @@ impl TargetState {
     }
 
     /// Asks for an attempt to be let through.
-    pub(crate) fn admit(&self, criticality: Criticality, now: Duration) -> Result<Permit, TurnedAway> {
+    pub(crate) fn admit(&self, criticality: Criticality, now: Duration) -> Result<Admission, TurnedAway> {
         let mut memory = self.lock();
-        if !memory.limiter.admit(criticality, now) {
-            return Err(TurnedAway::Full);
+        let slot = memory.limiter.admit(criticality, now).ok_or(TurnedAway::Full)?;
+        match memory.breaker.admit(now) {
+            Ok(permit) => Ok(Admission { permit, slot }),
+            Err(Refused { until, .. }) => {
+                memory.limiter.release(slot, Sample::Neutral, now);
+                Err(TurnedAway::Closed { until })
+            }
         }
-        memory.breaker.admit(now).map_err(|Refused { until, .. }| {
-            memory.limiter.release(criticality, Sample::Neutral, now);
-            TurnedAway::Closed { until }
-        })
     }
 
     /// Takes one retry of this target from its budget.
@@ -104,13 +122,13 @@ impl TargetState {
     }
 
     /// What an attempt has shown of the target. The place that it took is not given back by this.
-    pub(crate) fn report(&self, permit: Permit, seen: Seen, now: Duration) -> Option<Change> {
-        self.lock().breaker.report(permit, seen, now, fastrand::u64(..))
+    pub(crate) fn report(&self, admission: Admission, seen: Seen, now: Duration) -> Option<Change> {
+        self.lock().breaker.report(admission.permit, seen, now, fastrand::u64(..))
     }
 
     /// Gives the place of an attempt back.
-    pub(crate) fn release(&self, criticality: Criticality, sample: Sample, now: Duration) {
-        self.lock().limiter.release(criticality, sample, now);
+    pub(crate) fn release(&self, admission: Admission, sample: Sample, now: Duration) {
+        self.lock().limiter.release(admission.slot, sample, now);
     }
 
     /// Time from sending to the first content of a streamed answer.
@@ -178,7 +196,9 @@ impl Targets {
     pub(crate) fn new(plan: &Plan, providers: &[Provider], earlier: Option<(&Plan, &Targets)>) -> Targets {
         let known: std::collections::HashMap<&str, &RouteTargets> = earlier
             .into_iter()
-            .flat_map(|(plan, targets)| plan.routes().map(|(_, route)| route.name.as_str()).zip(&targets.by_route))
+            .flat_map(|(plan, targets)| {
+                plan.routes().map(|(_, route)| route.name.as_str()).zip(&targets.by_route)
+            })
             .collect();
         let origin = |id: ProviderId| providers.get(id.index()).map(|provider| provider.origin.id());
         let of = |route: &Route| {
@@ -192,13 +212,19 @@ impl Targets {
                     max_concurrent: plan.provider(provider).max_concurrent,
                 };
                 let kept = known.and_then(|known| known.each().find(|state| state.key == key));
-                let begin = begin.min(route.first_token_timeout);
+                // Somewhat longer than a probe's own limit, so that its silence is counted before the next begins.
+                let begin = begin.min(route.first_token_timeout) + Duration::from_secs(1);
                 kept.map_or_else(|| Arc::new(TargetState::new(key, begin)), Arc::clone)
             };
             RouteTargets {
                 primary: state(route.primary, Role::Primary, route.primary_timeout),
-                canary: route.canary.as_ref().map(|canary| state(canary.provider, Role::Canary, canary.timeout)),
-                fallback: route.fallback.map(|provider| state(provider, Role::Fallback, route.fallback_timeout)),
+                canary: route
+                    .canary
+                    .as_ref()
+                    .map(|canary| state(canary.provider, Role::Canary, canary.timeout)),
+                fallback: route
+                    .fallback
+                    .map(|provider| state(provider, Role::Fallback, route.fallback_timeout)),
             }
         };
         let unrouted = Key {

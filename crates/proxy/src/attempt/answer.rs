@@ -47,7 +47,8 @@ impl Call {
         if !response.status().is_success() {
             return Err(self.refused(under_way.aim, response, lease).await);
         }
-        let is_coded = response.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        let is_coded =
+            response.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
         match self.stream_shape() {
             _ if is_coded => {
                 let (head, body) = response.into_parts();
@@ -58,7 +59,9 @@ impl Call {
             }
             Some(_) => match self.read_whole(under_way, response, lease).await {
                 // Asked for a stream, it answered something else: good or not, the caller cannot read it as one.
-                Ok(_) => Err(self.malformed(under_way.aim, "it answered a streaming request without a stream")),
+                Ok(_) => {
+                    Err(self.malformed(under_way.aim, "it answered a streaming request without a stream"))
+                }
                 Err(failure) => Err(failure),
             },
             None => self.read_whole(under_way, response, lease).await,
@@ -103,7 +106,8 @@ impl Call {
     async fn refused(&self, aim: Aim, response: Response<Incoming>, lease: Lease) -> Failure {
         let (head, body) = response.into_parts();
         if head.status.is_redirection() {
-            return self.malformed(aim, "it redirects, and a prompt is never sent on to where a redirect points");
+            return self
+                .malformed(aim, "it redirects, and a prompt is never sent on to where a redirect points");
         }
         let by = (Instant::now() + REFUSAL_TIME).min(self.deadline);
         let Ok(Ok(Read::Whole(bytes))) = timeout_at(by, read(body, MOST_OF_A_REFUSAL, |_| {})).await else {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use decisions::Endpoint;
 use decisions::plan::{Delivery, Route};
@@ -30,11 +31,13 @@ pub(crate) struct Call {
     pub(crate) delivery: Delivery,
     /// When the answer must have begun.
     pub(crate) deadline: Instant,
+    /// The caller has left, and the attempt under way goes on only for its usage.
+    pub(crate) abandoned: Arc<AtomicBool>,
 }
 
 impl Call {
-    pub(crate) fn endpoint(&self) -> Endpoint {
-        self.about.endpoint
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     pub(crate) fn route(&self) -> Option<&Route> {

@@ -68,7 +68,9 @@ struct ErrorBody {
 
 impl ErrorBody {
     fn read(body: &[u8]) -> ErrorBody {
-        let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return ErrorBody::default() };
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
+            return ErrorBody::default();
+        };
         let error = value.get("error").unwrap_or(&value);
         let text = |name: &str| {
             let field = error.get(name)?;

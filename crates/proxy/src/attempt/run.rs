@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::ErrorClass;
-use decisions::attempts::{Attempts, Failed, Next, Permit, Policy, RetryHint, Stop};
+use decisions::attempts::{Attempts, Failed, Next, Policy, RetryHint, Stop};
 use http::{HeaderName, HeaderValue, Response};
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::observer::{AttemptKind, Outcome};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::{GatewayBody, Relay};
-use crate::target_state::{TargetState, TurnedAway};
+use crate::target_state::{Admission, TargetState, TurnedAway};
 
 /// What OpenAI's clients obey before any rule of their own.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -38,7 +38,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
     // What the first target said last: that is what the caller is told if nothing succeeds.
     let mut told: Option<Shown> = None;
     loop {
-        let (aim, state, permit) = match admit(&call, &mut attempts, &mut kind, &mut because) {
+        let (aim, state, admission) = match admit(&call, &mut attempts, &mut kind, &mut because) {
             Ok(admitted) => admitted,
             Err(turned_away) => return give_up(&call, ticket, told, turned_away),
         };
@@ -46,7 +46,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
         ticket.target = Some((aim.provider, aim.role));
         ticket.attempts = attempts.made();
         let cause = Cause { number: attempts.made(), kind, because };
-        let mut under_way = UnderWay::begin(&call.about, (state, permit), aim, cause);
+        let mut under_way = UnderWay::begin(&call.about, (state, admission), aim, cause);
         let failure = match call.attempt(&mut under_way).await {
             Ok(good) => return hand_on(good, under_way, ticket),
             Err(failure) => failure,
@@ -54,7 +54,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
         let Failure { class, hint, shown } = failure;
         let at = attempts.target();
         let next = decide(&call, &mut attempts, class, hint);
-        under_way.fail(class, hint, next.as_str());
+        under_way.fail(class, hint, name(next));
         drop(under_way);
         if at == 0 || told.is_none() {
             told = Some(shown);
@@ -65,9 +65,34 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
             Next::Fallback => kind = AttemptKind::Fallback,
             Next::Retry { after } => {
                 kind = AttemptKind::Retry;
+                let withdrawn = Withdrawn(&call, aim);
                 tokio::time::sleep(after).await;
+                std::mem::forget(withdrawn);
             }
         }
+        if call.is_abandoned() {
+            // It only lived on for the usage of an answer; there is none to come.
+            return Response::new(GatewayBody::whole(bytes::Bytes::new()));
+        }
+    }
+}
+
+/// A retry that is paid for and waits: if the caller leaves meanwhile, it is not made and costs nothing.
+struct Withdrawn<'c>(&'c Call, Aim);
+
+impl Drop for Withdrawn<'_> {
+    fn drop(&mut self) {
+        let about = &self.0.about;
+        about.snapshot.targets(about.route).of(self.1.role).give_back_retry();
+    }
+}
+
+/// What was decided, as logs call it.
+fn name(next: Next) -> &'static str {
+    match next {
+        Next::Retry { .. } => "retry",
+        Next::Fallback => "fallback",
+        Next::Stop(stop) => stop.as_str(),
     }
 }
 
@@ -85,14 +110,14 @@ fn admit(
     attempts: &mut Attempts,
     kind: &mut AttemptKind,
     because: &mut Option<&'static str>,
-) -> Result<(Aim, Arc<TargetState>, Permit), TurnedAway> {
+) -> Result<(Aim, Arc<TargetState>, Admission), TurnedAway> {
     let about = &call.about;
     let now = about.context.live.now();
     let mut first_refusal = None;
     while let Some(aim) = call.aim(attempts.target()) {
         let state = about.snapshot.targets(about.route).of(aim.role);
         let turned_away = match state.admit(about.criticality, now) {
-            Ok(permit) => return Ok((aim, Arc::clone(state), permit)),
+            Ok(admission) => return Ok((aim, Arc::clone(state), admission)),
             Err(turned_away) => turned_away,
         };
         if *kind == AttemptKind::Retry {
@@ -149,7 +174,12 @@ fn finish(head: &mut http::response::Parts, ticket: &mut Ticket) {
 }
 
 /// No attempt may be made: the caller hears what the first target said, or that none takes a request now.
-fn give_up(call: &Call, ticket: Ticket, told: Option<Shown>, turned_away: TurnedAway) -> Response<GatewayBody> {
+fn give_up(
+    call: &Call,
+    ticket: Ticket,
+    told: Option<Shown>,
+    turned_away: TurnedAway,
+) -> Response<GatewayBody> {
     let after = match turned_away {
         TurnedAway::Closed { until } => until.saturating_sub(call.about.context.live.now()),
         TurnedAway::Full => Duration::from_secs(1),
@@ -165,7 +195,13 @@ fn give_up(call: &Call, ticket: Ticket, told: Option<Shown>, turned_away: Turned
 }
 
 /// No attempt has succeeded.
-fn tell(call: &Call, ticket: Ticket, told: Option<Shown>, hint: RetryHint, stop: Stop) -> Response<GatewayBody> {
+fn tell(
+    call: &Call,
+    ticket: Ticket,
+    told: Option<Shown>,
+    hint: RetryHint,
+    stop: Stop,
+) -> Response<GatewayBody> {
     let shown = told.unwrap_or(Shown::Own(Error::Internal));
     // Whoever tries again what was tried more than once, or what there is no budget for, makes the outage worse.
     let spent = stop == Stop::BudgetSpent;

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decisions::attempts::{Change, Permit, RetryHint, Sample, Seen};
+use decisions::attempts::breaker::Change;
+use decisions::attempts::{RetryHint, Sample, Seen};
 use decisions::decide::Reason;
-use decisions::plan::{CredentialKind, Criticality};
+use decisions::plan::{CredentialKind, Criticality, OnDisconnect};
 use decisions::{AliasId, Endpoint, ErrorClass, ProviderId, Role, RouteId, TenantId};
 use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::scan::Usage;
 use crate::snapshot::Snapshot;
-use crate::target_state::TargetState;
+use crate::target_state::{Admission, TargetState};
 use crate::worker::Context;
 
 /// What all attempts of a request share, for their records.
@@ -51,7 +52,7 @@ impl About {
 pub(crate) struct UnderWay {
     about: Arc<About>,
     state: Arc<TargetState>,
-    permit: Permit,
+    admission: Admission,
     pub(crate) aim: Aim,
     number: u8,
     kind: AttemptKind,
@@ -77,14 +78,14 @@ pub(crate) struct Cause {
 impl UnderWay {
     pub(crate) fn begin(
         about: &Arc<About>,
-        (state, permit): (Arc<TargetState>, Permit),
+        (state, admission): (Arc<TargetState>, Admission),
         aim: Aim,
         cause: Cause,
     ) -> UnderWay {
         UnderWay {
             about: Arc::clone(about),
             state,
-            permit,
+            admission,
             aim,
             number: cause.number,
             kind: cause.kind,
@@ -100,8 +101,10 @@ impl UnderWay {
         }
     }
 
-    pub(crate) fn number(&self) -> u8 {
-        self.number
+    /// Its answer is read to the end, for its usage, also when the caller has left.
+    pub(crate) fn drains(&self) -> bool {
+        let route = self.about.route.map(|id| self.about.snapshot.plan().route(id));
+        route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain)
     }
 
     pub(crate) fn started(&self) -> Instant {
@@ -125,7 +128,7 @@ impl UnderWay {
         let after = self.started.elapsed();
         self.first_token_after = Some(after);
         self.state.first_token(after);
-        if self.permit.is_probe() {
+        if self.admission.is_probe() {
             self.report(Seen::Success);
         }
     }
@@ -169,7 +172,9 @@ impl UnderWay {
         let plan = self.about.snapshot.plan();
         match class {
             // A caller's own key has limits of its own, which are nobody else's.
-            ErrorClass::RateLimit if plan.provider(self.aim.provider).credential == CredentialKind::Client => {
+            ErrorClass::RateLimit
+                if plan.provider(self.aim.provider).credential == CredentialKind::Client =>
+            {
                 (Seen::Neutral, Sample::Neutral)
             }
             ErrorClass::RateLimit => (pushback, Sample::Pushback),
@@ -199,7 +204,7 @@ impl UnderWay {
     }
 
     fn report(&self, seen: Seen) {
-        let change = self.state.report(self.permit, seen, self.about.context.live.now());
+        let change = self.state.report(self.admission, seen, self.about.context.live.now());
         let Some(change) = change else { return };
         let plan = self.about.snapshot.plan();
         let route = self.about.route.map_or("-", |id| plan.route(id).name.as_str());
@@ -208,16 +213,24 @@ impl UnderWay {
             Change::Opened { until } => {
                 let open_for = until.saturating_sub(self.about.context.live.now());
                 let open_for_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(route, provider, role, open_for_ms, "a breaker has opened: the target is passed over");
+                tracing::warn!(
+                    route,
+                    provider,
+                    role,
+                    open_for_ms,
+                    "a breaker has opened: the target is passed over"
+                );
             }
-            Change::Closed => tracing::info!(route, provider, role, "a breaker has closed: the target serves again"),
+            Change::Closed => {
+                tracing::info!(route, provider, role, "a breaker has closed: the target serves again")
+            }
         }
     }
 
     fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
         self.is_over = true;
         let about = &self.about;
-        self.state.release(about.criticality, sample, about.context.live.now());
+        self.state.release(self.admission, sample, about.context.live.now());
         let after_sending = !matches!(
             error_class,
             None | Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectTimeout | ErrorClass::Tls)

@@ -107,7 +107,8 @@ mod tests {
         );
         let responses = interrupted(Shape::Responses, ErrorClass::Reset, None, Some(7));
         let text = std::str::from_utf8(&responses).unwrap();
-        let json: Value = serde_json::from_str(text.lines().nth(1).unwrap().strip_prefix("data: ").unwrap()).unwrap();
+        let json: Value =
+            serde_json::from_str(text.lines().nth(1).unwrap().strip_prefix("data: ").unwrap()).unwrap();
         assert_eq!(text.lines().next(), Some("event: error"));
         assert_eq!((json["type"].as_str(), json["sequence_number"].as_u64()), (Some("error"), Some(8)));
         assert_eq!(json["error"]["code"], INTERRUPTED);

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use decisions::ErrorClass;
 use decisions::attempts::{RetryHint, Signs, classify};
 use http_body::{Body, Frame};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use upstream::Lease;
@@ -112,7 +113,8 @@ impl StreamBody {
 
     /// Reads up to the first content, holding back what comes before.
     pub(crate) async fn hold_to_content(&mut self, most: usize) -> Held {
-        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.held() > most)).await
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.held() > most))
+            .await
     }
 
     /// Reads to the end, holding everything back.
@@ -140,7 +142,12 @@ impl StreamBody {
     }
 
     /// What the failure of a held stream was, in the words of the provider where it gave any.
-    pub(crate) fn failure(&mut self, provider: String, class: ErrorClass, under_way: &mut UnderWay) -> Failure {
+    pub(crate) fn failure(
+        &mut self,
+        provider: String,
+        class: ErrorClass,
+        under_way: &mut UnderWay,
+    ) -> Failure {
         self.account(under_way);
         let Some(signs) = self.scanner.progress().error() else {
             return Failure::own(class, Error::Interrupted { provider, class });
@@ -262,7 +269,12 @@ impl StreamBody {
     fn complete(&mut self) {
         self.has_content = true;
         self.is_complete = true;
-        self.clock = Clock { idle: AFTER_THE_END, last_event: Instant::now(), ends_at: self.clock.ends_at, timer: None };
+        self.clock = Clock {
+            idle: AFTER_THE_END,
+            last_event: Instant::now(),
+            ends_at: self.clock.ends_at,
+            timer: None,
+        };
         self.settle(None);
     }
 
@@ -291,7 +303,9 @@ impl StreamBody {
     }
 
     fn end_of_body(&mut self) {
-        if let Some(source) = self.source.take_if(|_| self.is_complete || self.scanner.progress().is_complete()) {
+        if let Some(source) =
+            self.source.take_if(|_| self.is_complete || self.scanner.progress().is_complete())
+        {
             source.lease.release();
             self.tail.clear();
             if !self.is_complete {
@@ -305,7 +319,11 @@ impl StreamBody {
             return;
         }
         self.scanner.end();
-        let class = if self.scanner.progress().error().is_some() { self.error_class() } else { ErrorClass::Truncated };
+        let class = if self.scanner.progress().error().is_some() {
+            self.error_class()
+        } else {
+            ErrorClass::Truncated
+        };
         self.failed = Some(class);
     }
 
@@ -327,7 +345,12 @@ impl StreamBody {
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
         let progress = self.scanner.progress();
-        self.ready.push_back(error_event::interrupted(self.shape, class, progress.error(), progress.sequence_number()));
+        self.ready.push_back(error_event::interrupted(
+            self.shape,
+            class,
+            progress.error(),
+            progress.sequence_number(),
+        ));
         self.settle(Some(class));
     }
 
@@ -364,16 +387,63 @@ impl StreamBody {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        // The caller has left: what it got so far is on record.
-        if let Some(mut caller) = self.caller.take() {
-            self.account(&mut caller.under_way);
+        // Only a caller that has left leaves one here.
+        let Some(mut caller) = self.caller.take() else { return };
+        self.account(&mut caller.under_way);
+        if !caller.under_way.drains() {
+            return;
+        }
+        drop(caller.ticket);
+        let rest = Draining {
+            source: self.source.take(),
+            scanner: std::mem::replace(&mut self.scanner, StreamScanner::new(self.shape)),
+        };
+        tokio::spawn(rest.run(caller.under_way));
+    }
+}
+
+/// The rest of a stream that nobody reads any more, for its usage.
+struct Draining {
+    source: Option<Source>,
+    scanner: StreamScanner,
+}
+
+/// How much longer a stream is read for its usage alone.
+const DRAIN_TIME: Duration = Duration::from_secs(300);
+
+impl Draining {
+    async fn run(mut self, mut under_way: UnderWay) {
+        let read = tokio::time::timeout(DRAIN_TIME, self.read()).await;
+        let progress = self.scanner.progress();
+        if let Some(usage) = progress.usage() {
+            under_way.usage(usage, UsageSource::Reported);
+        }
+        if read.is_ok() && progress.is_complete() {
+            under_way.succeed();
+            if let Some(source) = self.source {
+                source.lease.release();
+            }
+        }
+    }
+
+    async fn read(&mut self) {
+        let Some(source) = &mut self.source else { return };
+        while let Some(Ok(frame)) = source.body.frame().await {
+            let Ok(data) = frame.into_data() else { continue };
+            let mut from = 0;
+            while let Some(event) = self.scanner.next(&data, from) {
+                from = event.end;
+            }
         }
     }
 }
 
 impl std::fmt::Debug for StreamBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamBody").field("shape", &self.shape).field("failed", &self.failed).finish_non_exhaustive()
+        f.debug_struct("StreamBody")
+            .field("shape", &self.shape)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }
 

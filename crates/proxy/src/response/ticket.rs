@@ -51,6 +51,11 @@ impl Ticket {
         }
     }
 
+    /// When the request's head was there.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// What is asked is known.
     pub(crate) fn asked(&mut self, asked: Asked<'_>) {
         self.is_routed = matches!(asked, Asked::Routed(_));

@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http_body::Frame;
 use tokio::time::Sleep;
 
-use crate::response::error_event;
 use crate::response::GatewayBody;
+use crate::response::error_event;
 use crate::scan::Shape;
 
 /// One line and no blank one: after an `id:`, OpenAI's Python client takes a comment with a blank line for an empty
@@ -57,7 +57,8 @@ impl Waiting {
         let (head, body) = response.into_parts();
         match body {
             GatewayBody::Stream(mut stream) => {
-                let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-");
+                let header =
+                    |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-");
                 let served = format!(
                     ": served by {} as {}, attempts {}\n",
                     header("x-cometgate-provider"),
