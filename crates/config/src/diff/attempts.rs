@@ -1,8 +1,8 @@
 //! What a route says about its attempts, as named fields.
 
+use decisions::ErrorClass;
 use decisions::bucket::Share;
-use decisions::plan::{Delivery, OnDisconnect, Route};
-use decisions::{ClassSet, ErrorClass};
+use decisions::plan::{Delivery, OnDisconnect, RetryPolicy, Route};
 
 use crate::attempts_entry::{DELIVERIES, ON_DISCONNECT};
 use crate::diff::entries::{Fields, millis};
@@ -20,24 +20,21 @@ pub(super) fn describe(route: &Route, fields: &mut Fields) {
     }
     fields.one("idle_timeout_ms", millis(route.idle_timeout));
     fields.one("stream_timeout_ms", millis(route.stream_timeout));
-    fields.one("retry_policy.retries", route.retry_policy.retries.to_string());
-    if route.retry_policy.retries > 0 {
-        // Some failures are retried whether or not they are named.
-        let is_retried = |class: &ErrorClass| {
-            ErrorClass::BEFORE_SENDING.contains(*class) || route.retry_policy.on.contains(*class)
-        };
-        fields.many("retry_policy.on", names(ErrorClass::ALL.into_iter().filter(is_retried)));
-    }
+    fields.one_of("retry_policy", retry_policy(&route.retry_policy));
     fields.one("retry_budget", percentage(route.retry_budget));
-    fields.many("fallback_on", of_set(route.fallback_on));
+    fields.many("fallback_on", names(route.fallback_on.iter()));
     fields.one("fallback_budget", percentage(route.fallback_budget));
     fields.one("delivery", delivery(route.delivery));
     fields.one("on_disconnect", on_disconnect(route.on_disconnect));
     fields.one("hedge", route.hedge.to_string());
 }
 
-fn of_set(set: ClassSet) -> Vec<String> {
-    names(set.iter())
+/// What is tried again, named or not: what failed before it was sent always is.
+fn retry_policy(policy: &RetryPolicy) -> Option<String> {
+    let is_retried =
+        |class: &ErrorClass| ErrorClass::BEFORE_SENDING.contains(*class) || policy.on.contains(*class);
+    let on = names(ErrorClass::ALL.into_iter().filter(is_retried));
+    (policy.retries > 0).then(|| format!("{} after {}", policy.retries, on.join(", ")))
 }
 
 fn names(classes: impl Iterator<Item = ErrorClass>) -> Vec<String> {
