@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::program::output;
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Gate, Provider, Reply, Step};
@@ -250,6 +250,79 @@ async fn explain_names_what_is_missing_and_shows_the_arithmetic() {
     let (code, _, said) = routes(&files, &ask("acme", &["--endpoint", "chats"])).await;
     assert!(code == 2 && said.contains("chat, responses, embeddings"), "{said}");
 }
+
+#[tokio::test]
+async fn explain_tells_what_follows_a_failed_attempt() {
+    let ask = async |route: &'static str, more: &[&str]| {
+        let base = Map::new("http://127.0.0.1:8/v1", "http://127.0.0.1:9/v1", "0%");
+        let files = Files::new("", &Map { environment: "development", route, ..base }.text(), &tenants());
+        let mut all = vec!["explain", "MAP", "--tenant", "acme", "--model", "summary", "--key", "alice"];
+        all.extend(more);
+        let (code, said, errors) = routes(&files, &all).await;
+        assert_eq!(code, 0, "{errors}");
+        said
+    };
+    let tells = |said: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in\n{said}");
+        }
+    };
+    let usual = [
+        "/chat/completions, after a failure of the one before\n",
+        "time: 600000 ms for all attempts together; a stream may be silent for 60000 ms and take 3600000 ms\n",
+        "retries: 1 at the same target, after dns, connect, tls; at most 10% of successes\n",
+        "next target: after any failure but auth, context_length, content_policy, validation; failed ones at most 10% of \
+         successes",
+    ];
+    let said = ask("fallback_provider = \"cometapi\"", &[]).await;
+    tells(&said, &usual);
+    assert!(!said.contains("answer: "), "{said}");
+
+    let said = ask(WRITTEN_OUT, &[]).await;
+    let written_out = [
+        "20000 ms to begin the answer, http://127.0.0.1:8/v1",
+        "time: 60000 ms for all attempts together, 25000 ms for one to its first content; a stream",
+        "retries: 2 at the same target, after dns, connect, tls, reset; at most 20% of successes\n",
+        "next target: after head_timeout, server; failed ones at most 0.5% of successes\n",
+        "answer: delivered when it is whole; read to its end when its caller has left; hedged",
+    ];
+    tells(&said, &written_out);
+    let said = ask(WRITTEN_OUT, &["--endpoint", "embeddings"]).await;
+    assert!(said.contains("time: 60000 ms for all attempts together\n"), "{said}");
+    let said: Value = serde_json::from_str(&ask(WRITTEN_OUT, &["--format", "json"]).await).unwrap();
+    assert_eq!(said["retry_policy"], json!({"retries": 2, "on": ["dns", "connect", "tls", "reset"]}));
+    let attempts = json!({
+        "timeout_ms": 60000, "first_token_timeout_ms": 25000, "idle_timeout_ms": 60000,
+        "stream_timeout_ms": 3_600_000, "retry_budget_ppm": 200_000,
+        "fallback_on": ["head_timeout", "server"], "fallback_budget_ppm": 5000,
+        "delivery": "whole", "on_disconnect": "drain", "hedge": true,
+    });
+    assert_eq!(said["attempts"], attempts);
+
+    let never = "fallback_provider = \"cometapi\"\nretry_policy = { retries = 0 }\nfallback_on = []";
+    let said = ask(never, &[]).await;
+    tells(&said, &[", never tried\n", "retries: none\n", "next target: never, since `fallback_on` is empty"]);
+    let never = "fallback_provider = \"cometapi\"\nretry_budget = \"0%\"\nfallback_budget = \"0%\"";
+    let said = ask(never, &[]).await;
+    tells(
+        &said,
+        &[", never tried\n", "retries: none\n", "next target: never, since `fallback_budget` is 0%"],
+    );
+}
+
+const WRITTEN_OUT: &str = r#"
+fallback_provider = "cometapi"
+timeout_ms = 60000
+primary_timeout_ms = 20000
+first_token_timeout_ms = 25000
+retry_policy = { retries = 2, on = ["reset"] }
+retry_budget = "20%"
+fallback_on = ["head_timeout", "server"]
+fallback_budget = "0.5%"
+delivery = "whole"
+on_disconnect = "drain"
+hedge = true
+"#;
 
 #[tokio::test]
 async fn the_schemas_are_those_in_the_repository() {

@@ -135,8 +135,10 @@ codes! {
     UnreachableRoute = "W0401", "No request reaches a route.";
     CorrelatedSalt = "W0402", "Two shares have one salt, so that they have the same members.";
     TenantRefused = "W0403", "A tenant is refused everything that a route is for.";
-    NotActedOn = "W0404", "A value is understood and changes nothing.";
     WouldBeHeld = "W0405", "A change would be held back.";
+    NoSecondTarget = "W0406", "A field is about a next target, and the route has none.";
+    TimeoutNeverCounts = "W0407", "A timeout never counts, since another one ends the same wait before it.";
+    NoTimeToFallBack = "W0408", "A route falls back after a silence that leaves no time for it.";
 }
 
 impl Code {
@@ -171,6 +173,12 @@ mod tests {
             assert!(digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit()), "{code}");
             assert!(code.title().ends_with('.'), "{code}");
         }
+    }
+
+    /// W0404 said that retries were not made yet.
+    #[test]
+    fn an_id_that_was_given_up_is_never_given_again() {
+        assert!(Code::ALL.iter().all(|code| code.as_str() != "W0404"));
     }
 
     /// Runbooks hold on to these.

@@ -32,6 +32,9 @@ pub(crate) struct BucketingEntry {
     pub(crate) salt: Option<Named>,
 }
 
+/// How a share is written.
+pub(crate) const SHARE_HELP: &str = "in quotes and with a percent sign, as in \"5%\"";
+
 pub(crate) fn read_cohort(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>) -> CohortEntry {
     check_name(document, "cohort", &name);
     let names_tenants = fields.value("tenants").is_some();
@@ -56,13 +59,9 @@ pub(crate) fn read_cohort(document: &Document<'_>, name: Named, mut fields: Fiel
 }
 
 pub(crate) fn read_bucketing(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> BucketingEntry {
-    let written = fields.required_text_as("share", "in quotes and with a percent sign, as in \"5%\"");
+    let written = fields.required_text_as("share", SHARE_HELP);
     let share_at = written.as_ref().map_or(fields.at(), |text| text.at);
-    let share = written.and_then(|text| {
-        let parsed = parse_share(&text.text);
-        let message = |error| format!("{} cannot be a share: {error}", quote(&text.text));
-        parsed.map_err(|error| document.problem(Code::BadShare, text.at, message(error))).ok()
-    });
+    let share = written.and_then(|text| read_share(document, &text));
     let list_at = fields.value("sticky_by").map_or(fields.at(), |value| value.span().start);
     let sticky_by = match fields.texts("sticky_by") {
         Some(words) => read_sticky_by(document, list_at, &words),
@@ -70,6 +69,13 @@ pub(crate) fn read_bucketing(document: &Document<'_>, fields: &mut Fields<'_, '_
     };
     let salt = fields.checked_text("salt", is_exact_text, (Code::NotExactText, EXACT_RULE));
     BucketingEntry { share, share_at, sticky_by, salt }
+}
+
+/// A share, unless the text is none.
+pub(crate) fn read_share(document: &Document<'_>, text: &Named) -> Option<Share> {
+    let message = |error| format!("{} cannot be a share: {error}", quote(&text.text));
+    let parsed = parse_share(&text.text);
+    parsed.map_err(|error| document.problem(Code::BadShare, text.at, message(error))).ok()
 }
 
 fn read_sticky_by(document: &Document<'_>, at: usize, words: &[Named]) -> Vec<StickyBy> {

@@ -7,6 +7,7 @@
 //! compare, and those fields are left out that have to differ.
 
 mod affected;
+mod attempts;
 mod entries;
 mod exact;
 mod fields;

@@ -78,7 +78,13 @@ impl<'d, 't> Fields<'d, 't> {
 
     /// A string that must be there and that is easily taken for something else; `help` says how it is written.
     pub(crate) fn required_text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
-        let value = self.required(name)?;
+        self.required(name)?;
+        self.text_as(name, help)
+    }
+
+    /// The same, where it may be missing.
+    pub(crate) fn text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
+        let value = self.value(name)?;
         if let DeValue::String(_) = value.get_ref() {
             return self.as_text(name, value);
         }
@@ -121,6 +127,21 @@ impl<'d, 't> Fields<'d, 't> {
             );
         }
         found
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Option<bool> {
+        let value = self.value(name)?;
+        if let DeValue::Boolean(flag) = value.get_ref() {
+            return Some(*flag);
+        }
+        self.wrong_type(name, value, "true or false");
+        None
+    }
+
+    /// Where a field's value stands, if it is there.
+    pub(crate) fn position(&mut self, name: &'static str) -> Option<usize> {
+        self.value(name).map(|value| value.span().start)
     }
 
     /// An integer within a range.

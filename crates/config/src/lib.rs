@@ -12,9 +12,11 @@
 //! of [`mod@diff`] (what changes between two) and `who` (who is in a canary).
 
 mod alias_entry;
+mod attempts_entry;
 mod base_url;
 mod check;
 mod check_models;
+mod class_list;
 mod code;
 mod cohort_entry;
 mod diagnostic_json;

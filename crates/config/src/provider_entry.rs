@@ -17,6 +17,8 @@ use crate::provider_request::{read_headers, read_paths};
 
 pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
 pub(crate) const CONNECT_MS: u64 = 5_000;
+/// More than one process of the gateway can have under way at one provider.
+pub(crate) const MOST_CONCURRENT: u64 = 100_000;
 /// Bytes in the longest name of an environment variable.
 pub(crate) const VARIABLE_BYTES: usize = 256;
 
@@ -30,6 +32,8 @@ pub(crate) struct ProviderEntry {
     pub(crate) takes_client_key: bool,
     pub(crate) approved_models: Option<Vec<Named>>,
     pub(crate) blocked_models: Vec<Named>,
+    /// Requests at one time.
+    pub(crate) max_concurrent: Option<u32>,
 }
 
 pub(crate) fn read_provider(
@@ -54,6 +58,9 @@ pub(crate) fn read_provider(
     let credential_at = value.map_or(name.at, |value| value.span().start);
     let credential = value.and_then(|value| read_credential(document, value));
     let connect_timeout = fields.millis("connect_timeout_ms", 1..=LONGEST_CONNECT_MS, CONNECT_MS);
+    let max_concurrent = fields.position("max_concurrent_requests").and_then(|_| {
+        u32::try_from(fields.integer("max_concurrent_requests", 1..=MOST_CONCURRENT, MOST_CONCURRENT)).ok()
+    });
     let approved_models = read_models(document, &mut fields, "approved_models");
     let blocked_models = read_models(document, &mut fields, "blocked_models").unwrap_or_default();
     let paths = read_paths(document, &mut fields);
@@ -69,7 +76,15 @@ pub(crate) fn read_provider(
         headers,
         place: document.place(credential_at),
     });
-    ProviderEntry { name, settings, credential_at, takes_client_key, approved_models, blocked_models }
+    ProviderEntry {
+        name,
+        settings,
+        credential_at,
+        takes_client_key,
+        approved_models,
+        blocked_models,
+        max_concurrent,
+    }
 }
 
 fn read_models(

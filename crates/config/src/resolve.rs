@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use decisions::plan::{
     Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, ModelMatch, ModelRules,
-    PlanParts, Provider, RetryPolicy, Route, Scope, Tenant,
+    PlanParts, Provider, Route, Scope, Tenant,
 };
 use decisions::{AliasId, CohortId, FamilyId, ProviderId, ProviderSet, TenantId};
 
@@ -118,7 +118,7 @@ pub(crate) fn resolve(
         .collect();
     let tenants = tenants_file.map_or(&[][..], |file| &file.tenants).iter().map(|entry| Tenant {
         name: entry.name.text.clone(),
-        criticality: decisions::plan::Criticality::default(),
+        criticality: entry.criticality,
         allowed_aliases: match &entry.allowed_aliases {
             None => AllowedAliases::All,
             Some(names) => {
@@ -250,7 +250,7 @@ impl Resolved {
                 approved: entry.approved_models.as_ref().map(|list| sorted(list)),
                 blocked: sorted(&entry.blocked_models),
             },
-            max_concurrent: None,
+            max_concurrent: entry.max_concurrent,
         };
         let routes: Option<Vec<Route>> =
             map.routes.iter().zip(&self.routes).map(|(entry, refs)| make_route(entry, refs)).collect();
@@ -284,9 +284,10 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
             provider: refs.canary?,
             bucketing: make_bucketing(&canary.bucketing, &name),
             generation: canary.generation,
-            timeout: canary.timeout,
+            timeout: canary.timeout.value,
         }),
     };
+    let attempts = &entry.attempts;
     Some(Route {
         scope: refs.scope?,
         models: refs.models?,
@@ -296,19 +297,19 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         fallback: refs.fallback,
         canary,
         stateful_canary: entry.stateful_canary,
-        timeout: entry.timeout,
-        primary_timeout: entry.timeout,
-        fallback_timeout: entry.fallback_timeout,
-        first_token_timeout: entry.timeout,
-        idle_timeout: std::time::Duration::from_secs(60),
-        stream_timeout: std::time::Duration::from_secs(3600),
-        retry_policy: entry.retry_policy.as_ref().map_or_else(RetryPolicy::default, |entry| entry.policy),
-        retry_budget: 100_000,
-        fallback_on: decisions::ErrorClass::FALLS_BACK,
-        fallback_budget: 100_000,
-        delivery: decisions::plan::Delivery::default(),
-        on_disconnect: decisions::plan::OnDisconnect::default(),
-        hedge: false,
+        timeout: attempts.timeout,
+        primary_timeout: attempts.primary_timeout.value,
+        fallback_timeout: attempts.fallback_timeout.value,
+        first_token_timeout: attempts.first_token_timeout.value,
+        idle_timeout: attempts.idle_timeout.value,
+        stream_timeout: attempts.stream_timeout.value,
+        retry_policy: attempts.retry_policy,
+        retry_budget: attempts.retry_budget,
+        fallback_on: attempts.falls_back_on(),
+        fallback_budget: attempts.fallback_budget.value,
+        delivery: attempts.delivery,
+        on_disconnect: attempts.on_disconnect,
+        hedge: attempts.hedge.value,
         held: false,
         name,
     })

@@ -2,24 +2,15 @@
 
 use std::time::Duration;
 
-use decisions::plan::{Mode, RetryPolicy};
-use decisions::{ClassSet, Endpoint, ErrorClass};
+use decisions::Endpoint;
+use decisions::plan::Mode;
 
+use crate::attempts_entry::{AttemptsEntry, LONGEST_TIMEOUT_MS, Setting, read_attempts, read_timeout};
 use crate::code::Code;
 use crate::cohort_entry::{BucketingEntry, read_bucketing};
 use crate::document::{Document, Named};
 use crate::fields::Fields;
 use crate::names::{NAME_RULE, is_name, quote};
-
-/// An hour: longer than any model thinks.
-pub(crate) const LONGEST_TIMEOUT_MS: u64 = 3_600_000;
-/// What OpenAI's clients wait: an answer that is not streamed begins only when the model is done.
-pub(crate) const TIMEOUT_MS: u64 = 600_000;
-/// With the first attempt and one at another target that makes three, and more never helped anyone.
-pub(crate) const MOST_RETRIES: u64 = 2;
-
-/// When a policy does not say.
-pub(crate) const RETRIES: u64 = 1;
 
 /// One `[[routes]]`.
 #[derive(Debug)]
@@ -32,9 +23,7 @@ pub(crate) struct RouteEntry {
     pub(crate) mode: Option<Mode>,
     pub(crate) primary: Option<Named>,
     pub(crate) fallback: Option<Named>,
-    pub(crate) timeout: Duration,
-    pub(crate) fallback_timeout: Duration,
-    pub(crate) retry_policy: Option<RetryPolicyEntry>,
+    pub(crate) attempts: AttemptsEntry,
     pub(crate) stateful_canary: bool,
     pub(crate) canary: Option<CanaryEntry>,
 }
@@ -48,20 +37,13 @@ pub(crate) enum ModelsEntry {
     Family(Named),
 }
 
-/// `retry_policy` with its place.
-#[derive(Debug)]
-pub(crate) struct RetryPolicyEntry {
-    pub(crate) at: usize,
-    pub(crate) policy: RetryPolicy,
-}
-
 /// One `[routes.canary]`.
 #[derive(Debug)]
 pub(crate) struct CanaryEntry {
     pub(crate) provider: Option<Named>,
     pub(crate) bucketing: BucketingEntry,
     pub(crate) generation: u32,
-    pub(crate) timeout: Duration,
+    pub(crate) timeout: Setting<Duration>,
 }
 
 pub(crate) fn read_route(document: &Document<'_>, mut fields: Fields<'_, '_>) -> RouteEntry {
@@ -72,7 +54,8 @@ pub(crate) fn read_route(document: &Document<'_>, mut fields: Fields<'_, '_>) ->
     }
     let modes = Mode::ALL.map(|mode| (mode.as_str(), mode));
     fields.required("mode");
-    let timeout = fields.millis("timeout_ms", 1..=LONGEST_TIMEOUT_MS, TIMEOUT_MS);
+    let attempts = read_attempts(document, &mut fields);
+    let timeout = attempts.timeout;
     let route = RouteEntry {
         at: fields.at(),
         name,
@@ -82,9 +65,7 @@ pub(crate) fn read_route(document: &Document<'_>, mut fields: Fields<'_, '_>) ->
         mode: fields.choice("mode", &modes),
         primary: fields.required_text("primary_provider"),
         fallback: fields.text("fallback_provider"),
-        timeout,
-        fallback_timeout: or_else(&mut fields, "fallback_timeout_ms", timeout),
-        retry_policy: read_retry_policy(document, &mut fields),
+        attempts,
         stateful_canary: fields.choice("stateful", &[("primary", false), ("canary", true)]).unwrap_or(false),
         canary: fields.table("canary").map(|fields| read_canary(document, fields, timeout)),
     };
@@ -119,36 +100,8 @@ fn read_canary(document: &Document<'_>, mut fields: Fields<'_, '_>, of_route: Du
         provider: fields.required_text("provider"),
         bucketing: read_bucketing(document, &mut fields),
         generation: u32::try_from(fields.integer("generation", 1..=u64::from(u32::MAX), 1)).unwrap_or(1),
-        timeout: or_else(&mut fields, "timeout_ms", of_route),
+        timeout: read_timeout(&mut fields, "timeout_ms", LONGEST_TIMEOUT_MS, of_route),
     };
     fields.finish();
     canary
-}
-
-fn read_retry_policy(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option<RetryPolicyEntry> {
-    let mut fields = fields.table("retry_policy")?;
-    let at = fields.at();
-    let retries = u8::try_from(fields.integer("retries", 0..=MOST_RETRIES, RETRIES)).unwrap_or(1);
-    let mut on = ClassSet::EMPTY;
-    for word in fields.texts("on").unwrap_or_default() {
-        let Some(class) = ErrorClass::RETRYABLE.iter().find(|class| class.as_str() == word.text) else {
-            let message = format!("nothing is retried on {}", quote(&word.text));
-            let known = ErrorClass::RETRYABLE.iter().map(ErrorClass::as_str);
-            document.unknown(Code::NotAChoice, word.at, message, &word.text, known);
-            continue;
-        };
-        if on.contains(class) {
-            document.problem(Code::ListedTwice, word.at, format!("{} is listed twice", quote(&word.text)));
-        } else {
-            on = on.with(class);
-        }
-    }
-    fields.finish();
-    Some(RetryPolicyEntry { at, policy: RetryPolicy { retries, on } })
-}
-
-/// A limit of its own for one target, or the route's.
-fn or_else(fields: &mut Fields<'_, '_>, name: &'static str, of_route: Duration) -> Duration {
-    let default = u64::try_from(of_route.as_millis()).unwrap_or(LONGEST_TIMEOUT_MS);
-    fields.millis(name, 1..=LONGEST_TIMEOUT_MS, default)
 }

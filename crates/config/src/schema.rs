@@ -3,6 +3,7 @@
 //! They are made from the very constants that the loader uses and are kept in `config/`; tests hold both to
 //! each other. A schema knows one file and no names: what spans entries or files is the loader's to say.
 
+mod attempts;
 mod map;
 mod route;
 mod settings;

@@ -21,6 +21,13 @@ pub(crate) const TENANTS: &str = "tenants.toml";
 pub(crate) const STATE_DIR: &str = "state";
 pub(crate) const WATCH: [(&str, Watch); 2] = [("events", Watch::Events), ("poll", Watch::Poll)];
 
+/// A caller that reads at all reads within this; the lower end keeps a slow link from counting as a stall.
+pub(crate) const WRITE_STALL_MS: RangeInclusive<u64> = 100..=LONGEST_MS;
+/// One answer: an embeddings call of the largest batch is far below the upper end.
+pub(crate) const ANSWER_BYTES: RangeInclusive<u64> = 1024..=1024 * MIB;
+/// Five minutes at the most: what stands between a caller and its gateway gives up on silence sooner.
+pub(crate) const HEARTBEAT_MS: RangeInclusive<u64> = 100..=300_000;
+
 const MIB: u64 = 1024 * 1024;
 
 /// An hour; a longer wait is a mistake in the unit.
@@ -71,6 +78,12 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long requests may take to finish once the process was told to stop.
     pub drain_timeout: Duration,
+    /// How long a caller may leave an answer unread.
+    pub write_stall_timeout: Duration,
+    /// Bytes of one answer that are held so that a failure in its middle can still be mended at another target.
+    pub max_answer: u64,
+    /// How long a caller that streams waits for the head of its answer and for comments in it, where no content comes.
+    pub heartbeat: Duration,
 }
 
 /// Loads the settings. Every field has a default.
@@ -140,9 +153,12 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
     let mut limits = Limits::default();
     let Some(mut fields) = table else { return limits };
     let at = fields.at();
-    let millis = |fields: &mut Fields<'_, '_>, name: &'static str, value: &mut Duration| {
+    let millis_of = |fields: &mut Fields<'_, '_>, name: &'static str, range, value: &mut Duration| {
         let default = u64::try_from(value.as_millis()).unwrap_or(LONGEST_MS);
-        *value = fields.millis(name, 1..=LONGEST_MS, default);
+        *value = fields.millis(name, range, default);
+    };
+    let millis = |fields: &mut Fields<'_, '_>, name: &'static str, value: &mut Duration| {
+        millis_of(fields, name, 1..=LONGEST_MS, value);
     };
     limits.max_body_bytes = fields.integer("max_body_bytes", BYTES, limits.max_body_bytes);
     limits.max_buffered_bytes = fields.integer("max_buffered_bytes", BYTES, limits.max_buffered_bytes);
@@ -151,6 +167,9 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
     millis(&mut fields, "header_timeout_ms", &mut limits.header_timeout);
     millis(&mut fields, "body_timeout_ms", &mut limits.body_timeout);
     millis(&mut fields, "drain_timeout_ms", &mut limits.drain_timeout);
+    millis_of(&mut fields, "write_stall_timeout_ms", WRITE_STALL_MS, &mut limits.write_stall_timeout);
+    limits.max_answer = fields.integer("max_answer_bytes", ANSWER_BYTES, limits.max_answer);
+    millis_of(&mut fields, "heartbeat_ms", HEARTBEAT_MS, &mut limits.heartbeat);
     fields.finish();
     if limits.max_buffered_bytes < limits.max_body_bytes {
         let message = "`max_buffered_bytes` is less than `max_body_bytes`: the largest body would never fit";
@@ -168,6 +187,9 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(60),
+            write_stall_timeout: Duration::from_secs(30),
+            max_answer: MIB,
+            heartbeat: Duration::from_secs(10),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use decisions::plan::Criticality;
+
 use crate::code::Code;
 use crate::document::{Document, Named};
 use crate::fields::Fields;
@@ -24,6 +26,7 @@ pub(crate) struct TenantEntry {
     pub(crate) keys: Vec<KeyHash>,
     pub(crate) allowed_aliases: Option<Vec<Named>>,
     pub(crate) allowed_providers: Option<Vec<Named>>,
+    pub(crate) criticality: Criticality,
 }
 
 /// One hash of a key.
@@ -90,8 +93,10 @@ fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>)
     let keys = hashes.iter().filter_map(|hash| read_hash(document, hash)).collect();
     let allowed_aliases = fields.texts("allowed_aliases");
     let allowed_providers = fields.texts("allowed_providers");
+    let priorities = Criticality::ALL.map(|priority| (priority.as_str(), priority));
+    let criticality = fields.choice("priority", &priorities).unwrap_or_default();
     fields.finish();
-    TenantEntry { name, keys, allowed_aliases, allowed_providers }
+    TenantEntry { name, keys, allowed_aliases, allowed_providers, criticality }
 }
 
 fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {

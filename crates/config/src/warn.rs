@@ -5,6 +5,7 @@
 //! certainty would take long to come by, a [`Budget`] ends the search and nothing is said. No clock is read
 //! here: what depends on the time is kept as [`Dated`] and told by `Loaded::warnings_at`.
 
+mod attempts;
 mod dates;
 mod matching;
 mod names;
@@ -44,7 +45,7 @@ impl<'w> Whole<'w> {
 /// Reports what is suspect to the documents; what is only so at some time is returned.
 pub(crate) fn warn(whole: &Whole<'_>) -> Vec<Dated> {
     about_the_map(whole);
-    about_retries(whole);
+    attempts::warn(whole);
     unused::warn(whole);
     names::warn(whole);
     shares::warn(whole);
@@ -100,16 +101,5 @@ fn about_the_map(whole: &Whole<'_>) {
     if map.expires_at.is_none() {
         let help = "add expires_at, as in 2026-12-31T00:00:00Z: the day by which somebody looks at it again";
         whole.document.warn(Code::NoExpiry, at, "the map does not say how long it is meant to last", help);
-    }
-}
-
-fn about_retries(whole: &Whole<'_>) {
-    for retry_policy in whole.map.routes.iter().filter_map(|entry| entry.retry_policy.as_ref()) {
-        if retry_policy.policy.retries > 0 {
-            let message = "`retry_policy` is understood and checked, but this version of the gateway makes \
-                           no retries yet";
-            let help = "retries = 0 says what happens now";
-            whole.document.warn(Code::NotActedOn, retry_policy.at, message, help);
-        }
     }
 }

@@ -102,7 +102,7 @@ fn the_shipped_map_says_what_it_seems_to_say() {
     assert_eq!(alias.required_fields, ["choices", "usage.total_tokens"]);
     assert!(parts.providers[1].models.approved.is_some());
     let route = &parts.routes[0];
-    assert_eq!((route.retry_policy.retries, route.retry_policy.on.len()), (0, 2));
+    assert_eq!((route.retry_policy.retries, route.retry_policy.on.iter().count()), (0, 2));
     assert_eq!((route.name.as_str(), route.mode), ("acme-summaries", Mode::Canary));
     assert_eq!(route.scope, Scope::Tenant(loaded.plan.tenant_named("acme").unwrap()));
     let canary = route.canary.as_ref().unwrap();

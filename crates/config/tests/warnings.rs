@@ -128,16 +128,66 @@ fn cohorts_and_providers_are_for_something() {
     assert_eq!(told(&load(&named, &without_b, ACME)), []);
 }
 
+const FALLBACK: &str = "fallback_provider = \"b\"\n";
+
 #[test]
-fn retries_are_not_made_yet() {
-    let message =
-        "`retry_policy` is understood and checked, but this version of the gateway makes no retries yet";
-    check(
-        &route("r", "acme", "m", "retry_policy = { on = [\"connect\"] }\n"),
-        ACME,
-        &[(Code::NotActedOn, message)],
-    );
-    check(&route("r", "acme", "m", "retry_policy = { retries = 0 }\n"), ACME, &[]);
+fn what_is_said_about_a_second_target_needs_one() {
+    let told = |field: &str| format!("`{field}` changes nothing: route `r` has one target");
+    let fields = [
+        ("fallback_on", "fallback_on = [\"server\"]\n"),
+        ("fallback_budget", "fallback_budget = \"5%\"\n"),
+        ("hedge", "hedge = true\n"),
+    ];
+    for (field, line) in fields {
+        check(&route("r", "acme", "m", line), ACME, &[(Code::NoSecondTarget, &told(field))]);
+        check(&route("r", "acme", "m", &format!("{FALLBACK}{line}")), ACME, &[]);
+        let kept = format!("{line}[routes.canary]\nprovider = \"b\"\nshare = \"5%\"\n");
+        check(&route("r", "acme", "m", &kept), ACME, &[]);
+    }
+    for nothing in ["fallback_on = []\n", "fallback_budget = \"0%\"\n", "hedge = false\n"] {
+        check(&route("r", "acme", "m", nothing), ACME, &[]);
+    }
+}
+
+#[test]
+fn a_timeout_beyond_the_route_s_never_counts() {
+    for field in ["primary_timeout_ms", "fallback_timeout_ms", "first_token_timeout_ms"] {
+        let message = format!("this `{field}` never counts: all attempts together have 1000 ms");
+        let with = |value: u32| format!("{FALLBACK}timeout_ms = 1000\n{field} = {value}\n");
+        check(&route("r", "acme", "m", &with(1001)), ACME, &[(Code::TimeoutNeverCounts, &message)]);
+        check(&route("r", "acme", "m", &with(1000)), ACME, &[]);
+    }
+    let of_canary = "this `timeout_ms` never counts: all attempts together have 600000 ms";
+    let split = "share = \"5%\"\ntimeout_ms = 600001";
+    check(&canary("r", "acme", "m", split), ACME, &[(Code::TimeoutNeverCounts, of_canary)]);
+    let silent = "this `idle_timeout_ms` never counts: the whole answer has 500 ms";
+    let idle = "idle_timeout_ms = 501\nstream_timeout_ms = 500\n";
+    check(&route("r", "acme", "m", idle), ACME, &[(Code::TimeoutNeverCounts, silent)]);
+    check(&route("r", "acme", "m", "stream_timeout_ms = 500\n"), ACME, &[]);
+}
+
+#[test]
+fn a_fallback_after_silence_that_was_asked_for_needs_time() {
+    let with = |class: &str, more: &str| {
+        route("r", "acme", "m", &format!("{FALLBACK}fallback_on = [\"{class}\"]\n{more}"))
+    };
+    let cases = [
+        ("head_timeout", "primary_timeout_ms", 600_000),
+        ("first_token_timeout", "first_token_timeout_ms", 600_000),
+        ("idle_timeout", "idle_timeout_ms", 60_000),
+    ];
+    for (class, field, least) in cases {
+        let message = format!(
+            "`{class}` leaves no time for another target: one attempt may wait for all of the {least} ms that \
+             the route has"
+        );
+        let timeout = format!("timeout_ms = {least}\n");
+        check(&with(class, &timeout), ACME, &[(Code::NoTimeToFallBack, &message)]);
+        check(&with(class, &format!("{timeout}{field} = 1000\n")), ACME, &[]);
+    }
+    check(&with("server", ""), ACME, &[]);
+    // The default names them, too; nobody asked.
+    check(&route("r", "acme", "m", FALLBACK), ACME, &[]);
 }
 
 const SHADOWED: &str = "no request reaches route `r`: more specific routes take all that it is for";

@@ -5,6 +5,7 @@ mod confirm;
 mod diff;
 mod edit;
 mod explain;
+mod explain_attempts;
 mod explain_text;
 mod given;
 mod history;

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use decisions::plan::{
-    Alias, AllowedAliases, Canary, Cohort, CohortMembers, ModelMatch, Plan, Provider, RetryPolicy, Route,
-    Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Canary, Cohort, CohortMembers, ModelMatch, Plan, Provider, Route, Scope, StickyBy,
+    Tenant, UnlistedModels,
 };
 use decisions::{ProviderId, ProviderSet, TenantId};
 use serde_json::{Value as Json, json};
 
 use crate::diff::Diff;
+use crate::diff::attempts;
 use crate::diff::words::shown;
 use crate::load::{CredentialSource, Loaded, ProviderSettings};
 use crate::share::format_share;
@@ -72,20 +73,20 @@ pub(super) fn entries(loaded: &Loaded, kind: Diff) -> Vec<Entry> {
 }
 
 /// Gathers an entry's fields.
-struct Fields(Vec<(String, Value)>);
+pub(super) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
-    fn one(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(super) fn one(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.push((name.into(), Value::One(value.into())));
     }
 
-    fn one_of(&mut self, name: &str, value: Option<impl Into<String>>) {
+    pub(super) fn one_of(&mut self, name: &str, value: Option<impl Into<String>>) {
         if let Some(value) = value {
             self.one(name, value);
         }
     }
 
-    fn many(&mut self, name: &str, mut list: Vec<String>) {
+    pub(super) fn many(&mut self, name: &str, mut list: Vec<String>) {
         list.sort_unstable();
         self.0.push((name.to_owned(), Value::Many(list)));
     }
@@ -141,6 +142,8 @@ impl Describe<'_> {
                 fields.one("base_url", settings.base_url.to_string());
                 fields.one("credential", credential(&settings.credential));
                 fields.one("connect_timeout_ms", millis(settings.connect_timeout));
+                fields
+                    .one_of("max_concurrent_requests", provider.max_concurrent.map(|most| most.to_string()));
                 for (name, value) in &settings.headers {
                     fields.one(format!("headers.{name}"), value.as_str());
                 }
@@ -213,6 +216,7 @@ impl Describe<'_> {
         }
         let keys = self.loaded.keys.partition_point(|key| key.tenant <= id)
             - self.loaded.keys.partition_point(|key| key.tenant < id);
+        fields.one("priority", tenant.criticality.as_str());
         fields.one("keys", keys.to_string());
         fields.of("tenant", &tenant.name)
     }
@@ -225,11 +229,7 @@ impl Describe<'_> {
             fields.one("primary_provider", self.provider_name(route.primary));
         }
         fields.one_of("fallback_provider", route.fallback.map(|id| self.provider_name(id)));
-        fields.one("timeout_ms", millis(route.timeout));
-        if route.fallback.is_some() && route.fallback_timeout != route.timeout {
-            fields.one("fallback_timeout_ms", millis(route.fallback_timeout));
-        }
-        fields.one_of("retry_policy", retry_policy(&route.retry_policy));
+        attempts::describe(route, &mut fields);
         fields.one("stateful", if route.stateful_canary { "canary" } else { "primary" });
         if let Some(canary) = &route.canary {
             self.canary(route, canary, &mut fields);
@@ -274,7 +274,7 @@ impl Describe<'_> {
     }
 }
 
-fn millis(time: Duration) -> String {
+pub(super) fn millis(time: Duration) -> String {
     time.as_millis().to_string()
 }
 
@@ -289,13 +289,4 @@ fn credential(source: &CredentialSource) -> String {
         CredentialSource::Env(name) => format!("env {name}"),
         CredentialSource::File(path) => format!("file {}", path.display()),
     }
-}
-
-fn retry_policy(policy: &RetryPolicy) -> Option<String> {
-    if policy.retries == 0 || policy.on.is_empty() {
-        return None;
-    }
-    let mut on: Vec<&str> = policy.on.iter().map(|on| on.as_str()).collect();
-    on.sort_unstable();
-    Some(format!("{} on {}", policy.retries, on.join(", ")))
 }

@@ -186,7 +186,10 @@ fn names_text(names: &[String]) -> String {
 /// What it means that a field is left open.
 fn open(field: &str) -> &'static str {
     match field {
-        "fallback_timeout_ms" | "canary.timeout_ms" => "the route's own",
+        "primary_timeout_ms" | "fallback_timeout_ms" | "first_token_timeout_ms" | "canary.timeout_ms" => {
+            "the route's own"
+        }
+        "max_concurrent_requests" => "no limit",
         "approved_models" | "allowed_aliases" | "allowed_providers" => "all",
         "paths.chat" | "paths.responses" | "paths.embeddings" => "OpenAI's",
         "enabled_features" => "not said",

@@ -12,7 +12,7 @@ use super::values::{
 };
 use crate::check::PROVIDERS;
 use crate::names::ID_BYTES;
-use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, VARIABLE_BYTES};
+use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
 
 pub(super) fn map() -> Value {
@@ -72,6 +72,8 @@ fn provider() -> Value {
         "What stands before /chat/completions, as in https://api.openai.com/v1; without user or query.";
     let model = exact("A model ID of the provider.");
     let connect = "How long a connection may take to be made, TLS included; in milliseconds.";
+    let concurrent =
+        "The most requests at one time to one target here; without this field what the provider bears.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
         "A provider.",
@@ -79,6 +81,7 @@ fn provider() -> Value {
             ("base_url", Required, text(base_url, "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\s]+(/[^?#\\s]*)?$")),
             ("credential", Required, credential()),
             ("connect_timeout_ms", Optional, integer(connect, &(1..=LONGEST_CONNECT_MS), Some(CONNECT_MS))),
+            ("max_concurrent_requests", Optional, integer(concurrent, &(1..=MOST_CONCURRENT), None)),
             ("approved_models", Optional, list(approved, &model)),
             ("blocked_models", Optional, list("Models that are never sent here.", &model)),
             ("paths", Optional, paths()),

@@ -1,52 +1,44 @@
 //! `[[routes]]` of `routes.toml` as a schema.
 
 use decisions::Endpoint;
-use decisions::ErrorClass;
 use decisions::plan::{Mode, StickyBy};
 use serde_json::{Value, json};
 
+use super::attempts::attempts;
 use super::values::{
     Presence::{Optional, Required},
     choice, exact, integer, name, set, share, table, text, with,
 };
+use crate::attempts_entry::LONGEST_TIMEOUT_MS;
 use crate::cohort_entry::STICKY_BY;
 use crate::names::NAME_BYTES;
-use crate::route_entry::{LONGEST_TIMEOUT_MS, MOST_RETRIES, RETRIES, TIMEOUT_MS};
 
 pub(super) fn route() -> Value {
     let tenant_or_cohort = "Whose requests: a tenant, a cohort, or * for everyone.";
     let everyone = format!("^(\\*|[A-Za-z0-9][A-Za-z0-9._-]{{0,{}}})$", NAME_BYTES - 1);
-    let timeout = "How long the answer may take to begin; in milliseconds.";
-    let fallback_timeout =
-        "How long the fallback's answer may take to begin; without this field as timeout_ms.";
     let mode = "primary: all to the primary. canary: a share to the canary. fallback: all to the fallback. \
                 disabled: nothing is served.";
     let stateful = "Where requests go that store something at the provider: to the primary always, or to the \
                     canary as any other.";
     let endpoint = "For this endpoint only; without this field for all of them.";
-    let millis = |description, default| integer(description, &(1..=LONGEST_TIMEOUT_MS), default);
-    let route = table(
-        "A route.",
-        vec![
-            ("name", Required, name("Its name in answers and logs, and the salt of its canary.")),
-            ("tenant_or_cohort", Required, text(tenant_or_cohort, &everyone)),
-            ("model_alias", Optional, exact("Which alias, or * for every alias.")),
-            ("model_family", Optional, name("Every alias of this family; in place of model_alias.")),
-            ("endpoint", Optional, choice(endpoint, Endpoint::ALL.map(Endpoint::as_str))),
-            ("mode", Required, choice(mode, Mode::ALL.map(Mode::as_str))),
-            ("primary_provider", Required, name("Its home.")),
-            ("fallback_provider", Optional, name("Where all goes in mode fallback; not the primary.")),
-            ("timeout_ms", Optional, millis(timeout, Some(TIMEOUT_MS))),
-            ("fallback_timeout_ms", Optional, millis(fallback_timeout, None)),
-            ("retry_policy", Optional, retry_policy()),
-            (
-                "stateful",
-                Optional,
-                with(choice(stateful, ["primary", "canary"]), "default", json!("primary")),
-            ),
-            ("canary", Optional, canary()),
-        ],
-    );
+    let mut fields = vec![
+        ("name", Required, name("Its name in answers and logs, and the salt of its canary.")),
+        ("tenant_or_cohort", Required, text(tenant_or_cohort, &everyone)),
+        ("model_alias", Optional, exact("Which alias, or * for every alias.")),
+        ("model_family", Optional, name("Every alias of this family; in place of model_alias.")),
+        ("endpoint", Optional, choice(endpoint, Endpoint::ALL.map(Endpoint::as_str))),
+        ("mode", Required, choice(mode, Mode::ALL.map(Mode::as_str))),
+        ("primary_provider", Required, name("Its home.")),
+        (
+            "fallback_provider",
+            Optional,
+            name("What the primary fails at goes here, and in mode fallback all of it; not the primary."),
+        ),
+        ("stateful", Optional, with(choice(stateful, ["primary", "canary"]), "default", json!("primary"))),
+        ("canary", Optional, canary()),
+    ];
+    fields.extend(attempts());
+    let route = table("A route.", fields);
     let one = json!([{ "required": ["model_alias"] }, { "required": ["model_family"] }]);
     let needs = |mode: Mode, field: &str| {
         json!({
@@ -76,7 +68,8 @@ pub(super) fn sticky_by(default: Option<&[StickyBy]>) -> Value {
 fn canary() -> Value {
     let share_text = "How much goes to the canary: 0% to 100%, up to four decimals. This line shifts it.";
     let generation = "Raise it to say: this is a new try.";
-    let timeout = "How long the canary's answer may take to begin; without this field as the route's.";
+    let timeout =
+        "How long one attempt at the canary may take to begin its answer; without this field as the route's.";
     table(
         "The provider to try, and how much it gets.",
         vec![
@@ -86,17 +79,6 @@ fn canary() -> Value {
             ("salt", Optional, exact("Shuffles who is in; without this field the route's name.")),
             ("generation", Optional, integer(generation, &(1..=u64::from(u32::MAX)), Some(1))),
             ("timeout_ms", Optional, integer(timeout, &(1..=LONGEST_TIMEOUT_MS), None)),
-        ],
-    )
-}
-
-fn retry_policy() -> Value {
-    let on = choice("A kind of failure.", ErrorClass::RETRYABLE.iter().map(ErrorClass::as_str));
-    table(
-        "What is tried again at the same provider, and how often.",
-        vec![
-            ("retries", Optional, integer("Attempts after the first.", &(0..=MOST_RETRIES), Some(RETRIES))),
-            ("on", Optional, with(set("After which failures.", &on), "default", json!([]))),
         ],
     )
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::values::{Presence::Optional, choice, integer, name, table, text, with};
 use crate::settings::{
-    BYTES, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, ROUTES, STATE_DIR, TENANTS, WATCH,
+    ANSWER_BYTES, BYTES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, ROUTES,
+    STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
 };
 
 pub(super) fn settings() -> Value {
@@ -52,14 +53,23 @@ fn limits() -> Value {
         header_timeout,
         body_timeout,
         drain_timeout,
+        write_stall_timeout,
+        max_answer,
+        heartbeat: heartbeat_default,
     } = Limits::default();
     let bytes = |description, default| integer(description, &BYTES, Some(default));
-    let millis = |description, default: Duration| {
-        integer(description, &(1..=LONGEST_MS), u64::try_from(default.as_millis()).ok())
+    let millis_of = |description, range: &_, default: Duration| {
+        integer(description, range, u64::try_from(default.as_millis()).ok())
     };
+    let millis = |description, default| millis_of(description, &(1..=LONGEST_MS), default);
     let connections = "Connections of applications at one time; more wait.";
     let header = "How long a request's head may take, and how long a connection may idle; in milliseconds.";
     let drain = "How long requests may take to finish once the process was told to stop; in milliseconds.";
+    let stall = "How long a caller may leave an answer unread; in milliseconds.";
+    let answer = "Bytes of one answer that are held so that another target can still be tried: answers that are not \
+                  streamed, and those of a route with delivery = \"whole\".";
+    let heartbeat = "How long a caller that streams waits for headers, and for comments where no content comes; in \
+                     milliseconds.";
     let buffered = "Bytes of all request bodies that are held at one time; max_body_bytes at least.";
     let max_connections = integer(connections, &(1..=MOST_CONNECTIONS), u64::try_from(max_connections).ok());
     table(
@@ -75,6 +85,9 @@ fn limits() -> Value {
                 millis("How long a request's body may take; in milliseconds.", body_timeout),
             ),
             ("drain_timeout_ms", Optional, millis(drain, drain_timeout)),
+            ("write_stall_timeout_ms", Optional, millis_of(stall, &WRITE_STALL_MS, write_stall_timeout)),
+            ("max_answer_bytes", Optional, integer(answer, &ANSWER_BYTES, Some(max_answer))),
+            ("heartbeat_ms", Optional, millis_of(heartbeat, &HEARTBEAT_MS, heartbeat_default)),
         ],
     )
 }

@@ -1,10 +1,11 @@
 //! `tenants.toml` as a schema.
 
-use serde_json::Value;
+use decisions::plan::Criticality;
+use serde_json::{Value, json};
 
 use super::values::{
     Presence::{Optional, Required},
-    entries, exact, list, name, name_pattern, set, table, text, version,
+    choice, entries, exact, list, name, name_pattern, set, table, text, version, with,
 };
 
 pub(super) fn tenants() -> Value {
@@ -27,12 +28,17 @@ fn tenant() -> Value {
         "SHA-256 of each key of the tenant; `cometgate tenants add NAME` writes it. Two let it change keys.";
     let aliases = "The only aliases that the tenant may use; without this field all of them.";
     let providers = "The only providers that may get the tenant's requests; without this field all of them.";
+    let priority = "How the tenant's requests fare when a target is full: sheddable is turned away first, \
+                    critical_plus last.";
+    let priority = choice(priority, Criticality::ALL.map(Criticality::as_str));
+    let priority = with(priority, "default", json!(Criticality::default().as_str()));
     table(
         "A tenant.",
         vec![
             ("key_sha256", Required, set(keys, &hash)),
             ("allowed_aliases", Optional, list(aliases, &exact("An alias of the route map."))),
             ("allowed_providers", Optional, list(providers, &name("A provider of the route map."))),
+            ("priority", Optional, priority),
         ],
     )
 }

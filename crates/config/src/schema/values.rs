@@ -88,6 +88,10 @@ pub(super) fn integer(description: &str, range: &RangeInclusive<u64>, default: O
     }
 }
 
+pub(super) fn flag(description: &str, default: bool) -> Value {
+    json!({ "type": "boolean", "description": description, "default": default })
+}
+
 pub(super) fn list(description: &str, item: &Value) -> Value {
     json!({ "type": "array", "description": description, "items": item })
 }

@@ -8,6 +8,8 @@ use decisions::plan::{ModelMatch, Route, Scope, StickyBy};
 use decisions::{Decision, Facts, Refusal, RouteId, Target};
 use serde_json::{Value, json};
 
+use crate::commands::routes::explain_attempts;
+
 /// What was asked.
 pub(super) struct Question<'q> {
     pub(super) loaded: &'q Loaded,
@@ -58,11 +60,19 @@ pub(super) fn to_text(question: &Question<'_>, explanation: &Explanation<'_>) ->
 fn decision_text(text: &mut String, question: &Question<'_>, title: &str, decision: &Decision<'_>) {
     line(text, format_args!("\n{title}: {}", result(question, decision)));
     let Decision::Send(chosen) = decision else { return };
+    let route = chosen.route.map(|id| question.loaded.plan.route(id));
+    let when = |at| match at {
+        1 => "",
+        _ if route.is_some_and(explain_attempts::falls_back) => ", after a failure of the one before",
+        _ => ", never tried",
+    };
     for (at, target) in (1..).zip(chosen.order.iter()) {
-        line(text, format_args!("  {at}. {}", target_text(question, &target, at > 1)));
+        line(text, format_args!("  {at}. {}{}", target_text(question, &target), when(at)));
     }
-    if let Some(id) = chosen.route {
-        line(text, format_args!("  {}", retries(question.loaded.plan.route(id))));
+    let Some(route) = route else { return };
+    let has_next = chosen.order.iter().count() > 1;
+    for attempts in explain_attempts::lines(route, question.facts.endpoint, has_next) {
+        line(text, format_args!("  {attempts}"));
     }
 }
 
@@ -218,7 +228,7 @@ fn refusal_text(question: &Question<'_>, refusal: Refusal) -> String {
     }
 }
 
-fn target_text(question: &Question<'_>, target: &Target<'_>, is_later: bool) -> String {
+fn target_text(question: &Question<'_>, target: &Target<'_>) -> String {
     let name = &question.loaded.plan.provider(target.provider).name;
     let model = target.model_id.map_or_else(|| "the model as it was sent".to_owned(), |id| format!("{id:?}"));
     let path = question
@@ -226,22 +236,12 @@ fn target_text(question: &Question<'_>, target: &Target<'_>, is_later: bool) -> 
         .providers
         .get(target.provider.index())
         .map(|settings| format!("{}{}", settings.base_url, settings.path_of(question.facts.endpoint)));
-    // An attempt after a failure is the next release's.
-    let when = if is_later { ", after a failure of the one before (not made yet)" } else { "" };
     format!(
-        "{} {name}: {model}, {} ms to begin the answer, {}{when}",
+        "{} {name}: {model}, {} ms to begin the answer, {}",
         target.role.as_str(),
         target.timeout.as_millis(),
         path.unwrap_or_default()
     )
-}
-
-fn retries(route: &Route) -> String {
-    if route.retry_policy.retries == 0 || route.retry_policy.on.is_empty() {
-        return "no retries".to_owned();
-    }
-    let on: Vec<&str> = route.retry_policy.on.iter().map(|on| on.as_str()).collect();
-    format!("retries: {} on {} (not made yet)", route.retry_policy.retries, on.join(", "))
 }
 
 fn route_name<'q>(question: &'q Question<'_>, id: RouteId) -> &'q str {
@@ -292,10 +292,8 @@ pub(super) fn to_json(question: &Question<'_>, explanation: &Explanation<'_>) ->
         "canary": split,
         "route": route.map(|id| route_name(question, id)),
         "results": results,
-        "retry_policy": route.map(|id| {
-            let policy = &plan.route(id).retry_policy;
-            json!({"retries": policy.retries, "on": policy.on.iter().map(|on| on.as_str()).collect::<Vec<_>>()})
-        }),
+        "retry_policy": route.map(|id| explain_attempts::retry_policy_json(plan.route(id))),
+        "attempts": route.map(|id| explain_attempts::to_json(plan.route(id))),
     })
 }
 
