@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::request_lines::LineFormat;
+
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -98,9 +100,10 @@ pub(crate) struct Init {
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
-    /// Print one line for each request: route, target, status, latency.
-    #[arg(long)]
-    pub(crate) log_requests: bool,
+    /// Print a line for each request (route, target, status, latency), or with `=json` an object for each attempt.
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "text")]
+    pub(crate) log_requests: Option<LineFormat>,
 }
 
 /// Gateway keys and who holds them.

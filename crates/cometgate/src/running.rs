@@ -179,7 +179,9 @@ fn limits(settings: &Settings) -> Limits {
         max_connections: from.max_connections,
         header_timeout: from.header_timeout,
         body_timeout: from.body_timeout,
-        ..Limits::default()
+        write_stall_timeout: from.write_stall_timeout,
+        max_answer: bytes(from.max_answer),
+        heartbeat: from.heartbeat,
     }
 }
 

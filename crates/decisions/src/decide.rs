@@ -59,6 +59,25 @@ pub enum Reason {
     Held,
 }
 
+impl Reason {
+    /// The name used in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Unlisted => "unlisted",
+            Reason::NoRoute => "no_route",
+            Reason::Mode => "mode",
+            Reason::InShare(_) => "in_share",
+            Reason::OutsideShare(_) => "outside_share",
+            Reason::NoKey => "no_key",
+            Reason::Stateful => "stateful",
+            Reason::Unproven => "unproven",
+            Reason::NotAllowed => "not_allowed",
+            Reason::Held => "held",
+        }
+    }
+}
+
 /// Why the gateway answers by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

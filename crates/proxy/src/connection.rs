@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::edge;
 use crate::worker::Context;
+use crate::write_stall::WriteStall;
 
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -76,7 +77,7 @@ async fn serve_http1(
         .max_buf_size(READ_BUFFER)
         // A caller that closes its side has left, also while a provider still thinks.
         .half_close(false);
-    until_drained(builder.serve_connection(TokioIo::new(stream), edge::service(context)), drain).await
+    until_drained(builder.serve_connection(io(stream, &context), edge::service(context)), drain).await
 }
 
 async fn serve_http2(
@@ -93,7 +94,11 @@ async fn serve_http2(
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
-    until_drained(builder.serve_connection(TokioIo::new(stream), edge::service(context)), drain).await
+    until_drained(builder.serve_connection(io(stream, &context), edge::service(context)), drain).await
+}
+
+fn io(stream: TcpStream, context: &Context) -> TokioIo<WriteStall<TcpStream>> {
+    TokioIo::new(WriteStall::new(stream, context.limits.write_stall_timeout))
 }
 
 /// Serves until the connection ends by itself, or is told to end after what is under way.

@@ -25,6 +25,7 @@ pub mod scan;
 mod snapshot;
 mod target_state;
 mod worker;
+mod write_stall;
 
 pub use auth::{KEY_PREFIX, KeyRing};
 pub use error::Error;

@@ -13,7 +13,7 @@ use crate::commands::demo_files::{CHAT_ALIAS, DemoFiles};
 use crate::commands::serve::read_settings;
 use crate::exit::Failure;
 use crate::gateway_key::GatewayKey;
-use crate::request_lines::RequestLines;
+use crate::request_lines::{LineFormat, RequestLines};
 use crate::running::{Running, block_on};
 use crate::{files, terminal};
 
@@ -48,7 +48,7 @@ async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
 
     let settings_path = directory.join("cometgate.toml");
     let settings = read_settings(&settings_path)?;
-    let lines = RequestLines::start().map_err(Failure::internal)?;
+    let lines = RequestLines::start(LineFormat::Text).map_err(Failure::internal)?;
     let running = Running::start(&settings, &settings_path, listener, Arc::new(lines))?;
     explain(&running.address().to_string(), key.text(), &directory.join("routes.toml"), &options.share);
     running.until_told().await

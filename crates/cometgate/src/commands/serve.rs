@@ -17,10 +17,9 @@ use crate::{files, terminal};
 pub(crate) fn run(options: &Serve) -> Result<(), Failure> {
     terminal::start_logging();
     let settings = read_settings(&options.config.path)?;
-    let observer: Arc<dyn Observer> = if options.log_requests {
-        Arc::new(RequestLines::start().map_err(Failure::internal)?)
-    } else {
-        Arc::new(NoLines)
+    let observer: Arc<dyn Observer> = match options.log_requests {
+        Some(format) => Arc::new(RequestLines::start(format).map_err(Failure::internal)?),
+        None => Arc::new(NoLines),
     };
     block_on(async {
         let listener = TcpListener::bind(settings.listen)

@@ -199,12 +199,7 @@ impl StreamBody {
         match Pin::new(&mut source.body).poll_frame(cx) {
             Poll::Pending => {
                 let failed = ready!(self.clock.poll(cx));
-                if self.is_complete {
-                    // All was said; only the connection is lost.
-                    self.source = None;
-                } else {
-                    self.failed = Some(failed);
-                }
+                self.stop(failed);
             }
             Poll::Ready(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data()
@@ -214,13 +209,9 @@ impl StreamBody {
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                if self.is_complete {
-                    self.source = None;
-                } else {
-                    let class =
-                        if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
-                    self.failed = Some(class);
-                }
+                let class =
+                    if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
+                self.stop(class);
             }
             Poll::Ready(None) => self.end_of_body(),
         }
@@ -261,9 +252,7 @@ impl StreamBody {
 
     fn begin(&mut self) {
         self.clock.touch();
-        if !self.has_content {
-            self.has_content = true;
-        }
+        self.has_content = true;
     }
 
     fn complete(&mut self) {
@@ -302,29 +291,42 @@ impl StreamBody {
         }
     }
 
+    /// Nothing more is to come, and the connection is of no more use.
+    fn stop(&mut self, class: ErrorClass) {
+        if self.is_complete || self.scanner.progress().is_complete() {
+            // All was said; only the connection is lost.
+            self.source = None;
+            self.mend();
+        } else {
+            self.failed = Some(class);
+        }
+    }
+
+    /// The body has ended in good form.
     fn end_of_body(&mut self) {
-        if let Some(source) =
-            self.source.take_if(|_| self.is_complete || self.scanner.progress().is_complete())
-        {
-            source.lease.release();
-            self.tail.clear();
-            if !self.is_complete {
-                // It has finished and forgot to say so.
-                self.is_complete = true;
-                if self.shape == Shape::Chat {
-                    self.ready.push_back(Bytes::from_static(DONE));
-                }
-                self.settle(None);
+        if self.is_complete || self.scanner.progress().is_complete() {
+            if let Some(source) = self.source.take() {
+                source.lease.release();
             }
+            self.mend();
             return;
         }
         self.scanner.end();
-        let class = if self.scanner.progress().error().is_some() {
-            self.error_class()
-        } else {
-            ErrorClass::Truncated
-        };
-        self.failed = Some(class);
+        let has_error = self.scanner.progress().error().is_some();
+        self.failed = Some(if has_error { self.error_class() } else { ErrorClass::Truncated });
+    }
+
+    /// An answer that has finished and forgot to say so gets its end.
+    fn mend(&mut self) {
+        self.tail.clear();
+        self.tail_length = 0;
+        if self.is_complete {
+            return;
+        }
+        self.complete();
+        if self.shape == Shape::Chat {
+            self.ready.push_back(Bytes::from_static(DONE));
+        }
     }
 
     fn error_class(&self) -> ErrorClass {
