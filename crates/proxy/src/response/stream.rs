@@ -48,6 +48,8 @@ pub(crate) struct StreamBody {
     /// Bytes of the current event are out already.
     is_mid_event: bool,
     has_content: bool,
+    /// Nothing of it is handed on before its end.
+    is_held_whole: bool,
     /// The last event of the answer was seen.
     is_complete: bool,
     failed: Option<ErrorClass>,
@@ -99,6 +101,7 @@ impl StreamBody {
             tail_length: 0,
             is_mid_event: false,
             has_content: false,
+            is_held_whole: false,
             is_complete: false,
             failed: None,
             clock: Clock { idle: ends_at - now, last_event: now, ends_at, timer: None },
@@ -119,6 +122,7 @@ impl StreamBody {
 
     /// Reads to the end, holding everything back.
     pub(crate) async fn hold_to_end(&mut self, most: usize) -> Held {
+        self.is_held_whole = true;
         std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.held() > most)).await
     }
 
@@ -161,6 +165,7 @@ impl StreamBody {
     /// From here on it belongs to the caller.
     pub(crate) fn hand_over(&mut self, under_way: UnderWay, ticket: Ticket) {
         self.caller = Some(Caller { under_way, ticket });
+        self.is_held_whole = false;
         if self.is_complete {
             self.settle(None);
         }
@@ -230,7 +235,9 @@ impl StreamBody {
                 EventKind::Done if self.scanner.progress().is_complete() => self.complete(),
                 // Relays end a stream so that was cut on their far side.
                 EventKind::Done => self.failed = Some(ErrorClass::Truncated),
-                EventKind::Malformed if !self.has_content => self.failed = Some(ErrorClass::Malformed),
+                EventKind::Malformed if !self.has_content || self.is_held_whole => {
+                    self.failed = Some(ErrorClass::Malformed);
+                }
                 // Later it goes on as it came: what to make of it is for the caller's client to say.
                 EventKind::Malformed => self.clock.touch(),
                 EventKind::Error => self.failed = Some(self.error_class()),
