@@ -32,6 +32,19 @@ async fn routes(files: &Files, arguments: &[&str]) -> (i32, String, String) {
     output(&all).await
 }
 
+/// Starts a gateway and waits until it has written down what it has put in force: it serves before that.
+async fn serve_and_keep(files: &Files) -> Program {
+    let program = Program::serve(files).await;
+    let history = files.path().join("state/history.jsonl");
+    let is_kept = async {
+        while !fs::read_to_string(&history).is_ok_and(|text| text.ends_with('\n')) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_kept).await.unwrap();
+    program
+}
+
 fn on_disk(files: &Files) -> String {
     fs::read_to_string(files.path().join("routes.toml")).unwrap()
 }
@@ -116,7 +129,7 @@ async fn a_shift_shows_what_changes_and_writes_three_lines_only_when_told() {
 #[tokio::test]
 async fn in_production_a_raise_is_not_written_before_somebody_vouches_for_the_way_back() {
     let files = Files::new("", &map("2026-01-01.1", "5%", "production", ""), &tenants());
-    let mut program = Program::serve(&files).await;
+    let mut program = serve_and_keep(&files).await;
     let before = on_disk(&files);
     let raise = ["shift", "the-canary", "20%", "--yes", "--config", "SETTINGS"];
     let (code, _, said) = routes(&files, &raise).await;
@@ -202,7 +215,7 @@ async fn a_rollback_is_live_within_a_second_and_what_is_under_way_ends_on_its_ve
 async fn beside_a_broken_map_a_rollback_puts_back_what_was_in_force() {
     let files = Files::new("", &map("good", "0%", "development", ""), &tenants());
     let good = on_disk(&files);
-    let mut program = Program::serve(&files).await;
+    let mut program = serve_and_keep(&files).await;
     files.write("routes.toml", "oops");
     program.logged("a change was refused").await;
     let (code, _, said) = routes(&files, &["rollback", "--yes", "--config", "SETTINGS"]).await;

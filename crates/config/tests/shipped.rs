@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use config::{CredentialSource, Source, load_map, load_settings};
-use decisions::plan::{CohortMembers, Mode, Scope};
+use decisions::ErrorClass;
+use decisions::plan::{CohortMembers, Criticality, Mode, Scope};
 
 fn shipped(name: &str) -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name);
@@ -85,8 +86,8 @@ fn the_shipped_map_says_what_it_seems_to_say() {
     )
     .unwrap();
     let parts = loaded.plan.parts();
-    assert_eq!(parts.route_version, "2026-11-21.2");
-    assert_eq!(loaded.tenants_version, "2026-11-21.1");
+    assert_eq!(parts.route_version, "2026-11-21.3");
+    assert_eq!(loaded.tenants_version, "2026-11-21.2");
     assert_eq!(loaded.environment.as_deref(), Some("production"));
     // The file's order, not the alphabet's.
     let names: Vec<_> = loaded.providers.iter().map(|provider| provider.name.as_str()).collect();
@@ -102,7 +103,10 @@ fn the_shipped_map_says_what_it_seems_to_say() {
     assert_eq!(alias.required_fields, ["choices", "usage.total_tokens"]);
     assert!(parts.providers[1].models.approved.is_some());
     let route = &parts.routes[0];
-    assert_eq!((route.retry_policy.retries, route.retry_policy.on.iter().count()), (0, 2));
+    assert_eq!((route.retry_policy.retries, route.retry_policy.on.iter().count()), (1, 2));
+    assert!(route.primary_timeout < route.timeout && route.first_token_timeout < route.timeout);
+    assert!(route.fallback_on.contains(ErrorClass::HeadTimeout), "and there is time for it");
+    assert_eq!(parts.tenants[1].criticality, Criticality::SheddablePlus);
     assert_eq!((route.name.as_str(), route.mode), ("acme-summaries", Mode::Canary));
     assert_eq!(route.scope, Scope::Tenant(loaded.plan.tenant_named("acme").unwrap()));
     let canary = route.canary.as_ref().unwrap();

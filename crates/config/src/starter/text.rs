@@ -137,14 +137,20 @@ primary_provider = \"{primary}\"
         let field = format!("fallback_provider = \"{canary}\"");
         push(
             text,
-            format_args!("{}\n", with_comment(&field, "with mode = \"fallback\" all of it goes there")),
+            format_args!(
+                "{}\n",
+                with_comment(
+                    &field,
+                    "what the primary fails at goes there; with mode = \"fallback\" all of it"
+                )
+            ),
         );
     }
     let share = format!("share = {}", string(&format_share(checked.share)));
     push(
         text,
         format_args!(
-            "timeout_ms = 600000                     # for the answer to begin; one that is not streamed begins when it is complete
+            "timeout_ms = 600000                     # all attempts together: until a streamed answer begins or another is whole
 
 [routes.canary]
 provider = \"{canary}\"
