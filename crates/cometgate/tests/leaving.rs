@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::client::request;
-use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants, FIRST, LAST};
 use testkit::{Gate, Provider, Reply, Step};
 use tokio::time::Instant;
 
@@ -31,12 +31,12 @@ async fn open(program: &Program) -> (Client, Incoming) {
     let mut client = Client::connect(program.address).await;
     let answer = client.start(request(Method::POST, "/v1/chat/completions", ACME, STREAM)).await.unwrap();
     let mut stream = answer.into_body();
-    assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), "data: 1\n\n");
+    assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), FIRST);
     (client, stream)
 }
 
 fn gated(gate: &Gate) -> Reply {
-    Reply::sse(vec![Step::chunk("data: 1\n\n"), Step::Wait(gate.clone()), Step::chunk("data: 2\n\n")])
+    Reply::sse(vec![Step::chunk(FIRST), Step::Wait(gate.clone()), Step::chunk(LAST)])
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn sigterm_lets_200_streams_finish_and_ends_within_a_second_of_the_last() 
     }
     gate.open();
     for (client, stream) in streams {
-        assert_eq!(stream.collect().await.unwrap().to_bytes(), "data: 2\n\n");
+        assert_eq!(stream.collect().await.unwrap().to_bytes(), LAST);
         drop(client);
     }
     let last = Instant::now();
@@ -94,10 +94,10 @@ async fn a_second_signal_ends_at_once() {
 async fn a_caller_that_leaves_cancels_its_upstream_within_100_ms_in_every_phase() {
     let gate = Gate::new();
     let before_head = Reply::hang_before_head();
-    let after_head = Reply::sse(vec![Step::chunk("data: 1\n\n"), Step::Wait(gate.clone())]);
+    let after_head = Reply::sse(vec![Step::chunk(FIRST), Step::Wait(gate.clone())]);
     // More than any buffer on the way holds: the provider is stopped by a caller that does not read.
     let stalled = Reply::sse(
-        std::iter::once(Step::chunk("data: 1\n\n"))
+        std::iter::once(Step::chunk(FIRST))
             .chain((0..256).map(|_| Step::chunk(vec![b'x'; 1 << 16])))
             .collect(),
     );
@@ -149,7 +149,7 @@ async fn a_stream_of_http2_that_is_reset_cancels_its_upstream_and_leaves_its_nei
             .unwrap();
         async move {
             let mut body = sender.send_request(sent).await.unwrap().into_body();
-            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "data: 1\n\n");
+            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), FIRST);
             body
         }
     };
@@ -162,5 +162,5 @@ async fn a_stream_of_http2_that_is_reset_cancels_its_upstream_and_leaves_its_nei
         assert!(left.elapsed() < Duration::from_millis(100), "noticed after {:?}", left.elapsed());
     }
     gate.open();
-    assert_eq!(neighbour.collect().await.unwrap().to_bytes(), "data: 2\n\n");
+    assert_eq!(neighbour.collect().await.unwrap().to_bytes(), LAST);
 }

@@ -10,7 +10,7 @@ use hyper::http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use support::client::request;
-use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants, tenants_with};
+use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants, tenants_with, FIRST, LAST};
 use testkit::{Gate, Provider, Reply, Step};
 
 const BODY: &str = " {\"messages\":[{\"role\":\"user\",\"content\":\"h\\u00e9\"}],\n\t\"model\" : \"summary\" ,\"x\":1e400,\"n\":1.0}";
@@ -99,7 +99,7 @@ async fn each_provider_sees_its_own_credential_and_none_of_the_callers() {
 async fn the_first_chunk_arrives_before_the_provider_has_sent_the_second() {
     let world = world("0%").await;
     let gate = Gate::new();
-    let steps = vec![Step::chunk("data: 1\n\n"), Step::Wait(gate.clone()), Step::chunk("data: 2\n\n")];
+    let steps = vec![Step::chunk(FIRST), Step::Wait(gate.clone()), Step::chunk(LAST)];
     world.primary.on("POST", "/v1/chat/completions", Reply::sse(steps));
     let mut client = Client::connect(world.program.address).await;
     let body = r#"{"model":"summary","stream":true}"#;
@@ -107,9 +107,9 @@ async fn the_first_chunk_arrives_before_the_provider_has_sent_the_second() {
     assert_eq!(answer.headers()["content-type"], "text/event-stream; charset=utf-8");
     let mut stream = answer.into_body();
     let first = stream.frame().await.unwrap().unwrap().into_data().unwrap();
-    assert_eq!(first, "data: 1\n\n");
+    assert_eq!(first, FIRST);
     gate.open();
-    assert_eq!(stream.collect().await.unwrap().to_bytes(), "data: 2\n\n");
+    assert_eq!(stream.collect().await.unwrap().to_bytes(), LAST);
 }
 
 #[tokio::test]
@@ -263,12 +263,15 @@ async fn a_connection_is_used_again_and_a_stale_one_costs_the_caller_nothing() {
 #[tokio::test]
 async fn a_cut_answer_is_cut_for_the_caller_too() {
     let world = world("0%").await;
-    let cut = vec![Step::chunk("data: 1\n\n"), Step::Abort];
+    let cut = vec![Step::chunk(FIRST), Step::Abort];
     world.primary.on("POST", "/v1/chat/completions", Reply::sse(cut));
     let mut client = Client::connect(world.program.address).await;
     let body = r#"{"model":"summary","stream":true}"#;
     let answer = client.start(request(Method::POST, "/v1/chat/completions", ACME, body)).await.unwrap();
-    assert!(answer.into_body().collect().await.is_err(), "a cut stream must not look complete");
+    let whole = answer.into_body().collect().await.unwrap().to_bytes();
+    let text = std::str::from_utf8(&whole).unwrap();
+    assert!(text.starts_with(FIRST) && text.contains("upstream_stream_interrupted"), "{text}");
+    assert!(!text.contains("[DONE]"), "a cut stream must not look complete");
     // The next caller's answer does not come from the broken connection.
     world.primary.on("POST", "/v1/chat/completions", Reply::json(200, &json!({"ok": true})));
     let mut client = Client::connect(world.program.address).await;

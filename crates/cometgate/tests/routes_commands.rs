@@ -160,9 +160,9 @@ async fn in_production_a_raise_is_not_written_before_somebody_vouches_for_the_wa
 async fn a_rollback_is_live_within_a_second_and_what_is_under_way_ends_on_its_version() {
     let gate = Gate::new();
     let slow = Reply::sse(vec![
-        Step::chunk("data: {\"choices\":[]}\n\n"),
+        Step::chunk(support::FIRST),
         Step::Wait(gate.clone()),
-        Step::chunk("data: [DONE]\n\n"),
+        Step::chunk(support::LAST),
     ]);
     let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
     let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;

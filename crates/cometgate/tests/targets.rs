@@ -46,7 +46,7 @@ async fn a_canary_has_a_time_limit_of_its_own() {
     let urls = (primary.base_url(), canary.base_url());
     let map = Map {
         sticky_by: "timeout_ms = 100",
-        route: "timeout_ms = 3600000",
+        route: "timeout_ms = 3600000\nfallback_on = []",
         ..Map::new(&urls.0, &urls.1, "100%")
     };
     let files = Files::new("", &map.text(), &tenants());

@@ -24,6 +24,12 @@ pub(crate) const PRIMARY_KEY: &str = "sk-primary-marker";
 /// What the gateway shows the canary.
 pub(crate) const CANARY_KEY: &str = "sk-canary-marker";
 
+/// A first event of a chat stream with content, so that it goes to the caller at once.
+pub(crate) const FIRST: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"1\"}}]}\n\n";
+/// A last one.
+pub(crate) const LAST: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
 /// Long counts run where this is set, a tenth of them otherwise.
 pub(crate) fn scaled(full: usize) -> usize {
     if std::env::var_os("COMETGATE_FULL").is_some() { full } else { full / 10 }
