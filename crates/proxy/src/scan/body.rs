@@ -35,7 +35,7 @@ pub struct Whole {
     pub response_failed: bool,
 }
 
-/// Reads one body. A kilobyte of state, whatever its size.
+/// Reads one body. About a kilobyte of state, whatever its size.
 #[derive(Debug)]
 pub struct BodyScanner<'a> {
     shape: BodyShape,

@@ -45,7 +45,7 @@ pub enum EventKind {
     Malformed,
 }
 
-/// Reads one event stream. A kilobyte of state, whatever the stream does.
+/// Reads one event stream. About a kilobyte of state, whatever the stream does.
 #[derive(Debug)]
 pub struct StreamScanner {
     shape: Shape,
