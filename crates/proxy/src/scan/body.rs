@@ -1,6 +1,11 @@
 //! Reads a whole JSON answer in pieces as they come: whether it is one, and what it says of usage and failure.
 
+use crate::scan::answer::{Answer, Place};
+use crate::scan::json::{Document, Json, Value};
 use crate::scan::{ErrorSigns, Usage};
+
+/// So many required fields can be told apart; the width of `Fields::found`.
+const MOST_REQUIRED: usize = 64;
 
 /// Whose answer this is.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -20,7 +25,7 @@ pub struct Whole {
     pub well_formed: bool,
     /// And that value is an object.
     pub is_object: bool,
-    /// A field that was asked for is not there.
+    /// A top-level field that was asked for is not there; null is there.
     pub missing_required: bool,
     /// The top-level `usage`.
     pub usage: Option<Usage>,
@@ -30,35 +35,95 @@ pub struct Whole {
     pub response_failed: bool,
 }
 
-/// Reads one body. A few hundred bytes, whatever its size.
+/// Reads one body. About a kilobyte of state, whatever its size.
 #[derive(Debug)]
 pub struct BodyScanner<'a> {
     shape: BodyShape,
-    required: &'a [String],
+    json: Json<Place>,
+    fields: Fields<'a>,
 }
 
 impl<'a> BodyScanner<'a> {
-    /// For a body of this shape that must have these top-level fields; only the first 64 are looked for.
+    /// For a body of this shape that must have these top-level fields. Only the first 64 are looked for, and no name
+    /// over 512 bytes is found.
     #[must_use]
     pub fn new(shape: BodyShape, required: &'a [String]) -> BodyScanner<'a> {
-        BodyScanner { shape, required }
+        let required = required.get(..MOST_REQUIRED).unwrap_or(required);
+        BodyScanner {
+            shape,
+            json: Json::new::<Fields<'_>>(),
+            fields: Fields { answer: Answer::default(), required, found: 0 },
+        }
     }
 
     /// The next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let _ = (self.shape, self.required, bytes);
+        self.json.feed(bytes, &mut self.fields);
     }
 
-    /// The body ended.
+    /// The body ended. Of a body that is not well-formed the rest is what was read up to there.
     #[must_use]
-    pub fn finish(self) -> Whole {
+    pub fn finish(mut self) -> Whole {
+        let well_formed = self.json.finish(&mut self.fields);
+        let missing_required = self.fields.is_missing_any();
+        let answer = self.fields.answer;
         Whole {
-            well_formed: true,
-            is_object: true,
-            missing_required: false,
-            usage: None,
-            error: None,
-            response_failed: false,
+            well_formed,
+            is_object: answer.facts.is_object,
+            missing_required,
+            usage: answer.facts.usage.if_any(),
+            error: answer.facts.error.then(|| *answer.signs.unwrap_or_default()),
+            response_failed: self.shape == BodyShape::Responses && answer.facts.failed,
         }
     }
 }
+
+/// The few top-level fields of a body that are read. Where the content stands, nothing is.
+#[derive(Debug)]
+struct Fields<'a> {
+    answer: Answer,
+    required: &'a [String],
+    /// A bit for each required field.
+    found: u64,
+}
+
+impl Fields<'_> {
+    fn is_missing_any(&self) -> bool {
+        self.found.count_ones() as usize != self.required.len()
+    }
+}
+
+impl Document for Fields<'_> {
+    type Place = Place;
+    const NOWHERE: Place = Place::Nowhere;
+    const ROOT: Place = Place::Root;
+
+    fn member(&mut self, object: Place, key: &[u8]) -> Place {
+        let place = self.answer.member(object, key);
+        if object != Place::Root {
+            return place;
+        }
+        for (bit, name) in self.required.iter().enumerate() {
+            self.found |= u64::from(name.as_bytes() == key) << bit;
+        }
+        match place {
+            Place::Usage | Place::Error | Place::Status => place,
+            _ => Place::Nowhere,
+        }
+    }
+
+    fn element(array: Place) -> Place {
+        Answer::element(array)
+    }
+
+    fn keep(place: Place) -> usize {
+        Answer::keep(place)
+    }
+
+    fn value(&mut self, place: Place, value: Value<'_>) {
+        self.answer.value(place, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,8 @@ pub struct Progress {
     pub(super) content_events: u64,
     pub(super) usage: Option<Usage>,
     pub(super) sequence_number: Option<u64>,
-    pub(super) failed: bool,
-    /// Meaningful once `failed`; before that, scratch space of the event being read.
-    pub(super) signs: ErrorSigns,
+    /// Boxed, because most streams have none.
+    pub(super) error: Option<Box<ErrorSigns>>,
 }
 
 impl Progress {
@@ -51,7 +50,7 @@ impl Progress {
     /// The first error that came.
     #[must_use]
     pub fn error(&self) -> Option<&ErrorSigns> {
-        self.failed.then_some(&self.signs)
+        self.error.as_deref()
     }
 }
 

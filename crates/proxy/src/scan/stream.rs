@@ -1,6 +1,9 @@
 //! Reads an event stream as it passes: where each event ends and what it means for the answer.
 
 use crate::scan::Progress;
+use crate::scan::answer::{Answer, EventType, Facts, Place};
+use crate::scan::json::Json;
+use crate::scan::sse::{Frames, Part, Piece};
 
 /// Whose events these are.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -42,31 +45,100 @@ pub enum EventKind {
     Malformed,
 }
 
-/// Reads one event stream. A few hundred bytes, whatever the stream does.
+/// Reads one event stream. About a kilobyte of state, whatever the stream does.
 #[derive(Debug)]
 pub struct StreamScanner {
     shape: Shape,
+    frames: Frames,
+    json: Json<Place>,
+    answer: Answer,
+    event: EventSoFar,
     progress: Progress,
+}
+
+/// What is known of the event being read, apart from what its data says.
+#[derive(Debug, Default)]
+struct EventSoFar {
+    reading: Reading,
+    /// The data has at least one byte.
+    has_data: bool,
+    /// Some data was not one JSON value.
+    malformed: bool,
+    /// A bare JSON object had an error in it.
+    bare_error: bool,
+    /// There was an error before the bare object that is being read.
+    earlier_error: bool,
+    marker: Marker,
+    name: Name,
+}
+
+impl EventSoFar {
+    /// Leaves what `reading` does not point to as it is: this is done for every event.
+    fn restart(&mut self) {
+        self.reading = Reading::Nothing;
+        self.has_data = false;
+        self.malformed = false;
+        self.bare_error = false;
+        self.marker = Marker::default();
+        self.name.len = 0;
+    }
+}
+
+/// What the JSON reader is reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    Nothing,
+    Data,
+    /// A line that is no field but begins with a brace, which some relays write into the stream when they fail. Such
+    /// an object may go on over several lines, up to a field or a blank line.
+    Bare,
+    /// A line that is neither.
+    Stray,
 }
 
 impl StreamScanner {
     /// For a stream of this shape, from its first byte.
     #[must_use]
     pub fn new(shape: Shape) -> StreamScanner {
-        StreamScanner { shape, progress: Progress::default() }
+        StreamScanner {
+            shape,
+            frames: Frames::new(),
+            json: Json::new::<Answer>(),
+            answer: Answer::default(),
+            event: EventSoFar::default(),
+            progress: Progress::default(),
+        }
     }
 
     /// The next event that ends in `bytes` from `from` on. `None` when no event ends in the rest, which has then been
     /// taken into account: the next call is for the bytes that follow.
+    ///
+    /// Every blank line ends an event, so that each byte belongs to one. If `bytes` ends between the `\r` and the `\n`
+    /// of a blank line, the `\n` belongs to the next event.
     pub fn next(&mut self, bytes: &[u8], from: usize) -> Option<Event> {
-        let _ = (self.shape, bytes, from);
-        None
+        let mut at = from;
+        loop {
+            match self.frames.next(bytes, &mut at)? {
+                Piece::Data(part) => self.data(&part),
+                Piece::Name(part) => self.event.name.take(&part),
+                Piece::Stray(part) => self.stray(&part),
+                Piece::End => return Some(Event { end: at, kind: self.close() }),
+            }
+        }
     }
 
-    /// The stream ended. True if it left an event without its blank line, which no client will see; an error in it
-    /// still counts.
+    /// The stream ended. True if it left an event without its blank line, which no client will see; only an error in
+    /// it still counts. Comments are no event.
     pub fn end(&mut self) -> bool {
-        false
+        let partial = self.frames.is_in_event();
+        self.settle();
+        if self.kind() == EventKind::Error {
+            self.note(EventKind::Error);
+        }
+        self.restart();
+        self.frames = Frames::new();
+        partial
     }
 
     /// What the finished events add up to.
@@ -74,4 +146,190 @@ impl StreamScanner {
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
+
+    #[inline]
+    fn data(&mut self, part: &Part<'_>) {
+        if self.event.reading != Reading::Data {
+            self.settle();
+            self.event.reading = Reading::Data;
+        } else if part.first {
+            self.event.marker.read(b"\n");
+            self.json.feed(b"\n", &mut self.answer);
+        }
+        self.event.has_data |= !part.text.is_empty();
+        self.event.marker.read(part.text);
+        self.json.feed(part.text, &mut self.answer);
+    }
+
+    fn stray(&mut self, part: &Part<'_>) {
+        let goes_on = self.event.reading == Reading::Bare && self.json.is_open();
+        if part.first && !goes_on {
+            self.settle();
+            if part.text.first() != Some(&b'{') {
+                self.event.reading = Reading::Stray;
+                return;
+            }
+            self.event.reading = Reading::Bare;
+            self.answer.error_only = true;
+            self.event.earlier_error = std::mem::take(&mut self.answer.facts.error);
+        }
+        if self.event.reading == Reading::Bare {
+            self.json.feed(part.text, &mut self.answer);
+        }
+    }
+
+    /// The JSON that was being read is over.
+    fn settle(&mut self) {
+        let whole = self.json.finish(&mut self.answer);
+        self.json.restart::<Answer>();
+        match self.event.reading {
+            Reading::Data => self.event.malformed |= !whole,
+            Reading::Bare => {
+                self.event.bare_error |= self.answer.facts.error;
+                self.answer.facts.error = self.event.earlier_error;
+                self.answer.error_only = false;
+            }
+            Reading::Nothing | Reading::Stray => {}
+        }
+        self.event.reading = Reading::Nothing;
+    }
+
+    /// The blank line has come.
+    fn close(&mut self) -> EventKind {
+        self.settle();
+        let kind = self.kind();
+        self.note(kind);
+        self.restart();
+        kind
+    }
+
+    fn kind(&self) -> EventKind {
+        let event = &self.event;
+        let facts = &self.answer.facts;
+        if event.bare_error || event.name.says() == EventType::Error {
+            return EventKind::Error;
+        }
+        if event.marker.is_read() {
+            return EventKind::Done;
+        }
+        if !event.has_data {
+            return EventKind::Silence;
+        }
+        if event.malformed {
+            return EventKind::Malformed;
+        }
+        if facts.error || facts.event_type == EventType::Error {
+            return EventKind::Error;
+        }
+        match self.shape {
+            Shape::Chat if facts.content => EventKind::Content,
+            Shape::Chat if facts.choices.any_finished() => EventKind::Finish,
+            Shape::Chat => EventKind::Lifecycle,
+            Shape::Responses => {
+                let by_name = facts.event_type == EventType::Absent;
+                match if by_name { event.name.says() } else { facts.event_type } {
+                    EventType::Content => EventKind::Content,
+                    EventType::Terminal => EventKind::Terminal,
+                    EventType::Absent | EventType::Error | EventType::Other => EventKind::Lifecycle,
+                }
+            }
+        }
+    }
+
+    /// Adds the event to the progress.
+    fn note(&mut self, kind: EventKind) {
+        let facts = &self.answer.facts;
+        let progress = &mut self.progress;
+        match kind {
+            EventKind::Silence | EventKind::Malformed => return,
+            EventKind::Content => progress.content_events += 1,
+            EventKind::Done => progress.done = true,
+            EventKind::Terminal => progress.terminal = true,
+            EventKind::Error if progress.error.is_none() => {
+                progress.error = Some(self.answer.signs.take().unwrap_or_default());
+            }
+            EventKind::Error | EventKind::Finish | EventKind::Lifecycle => {}
+        }
+        match self.shape {
+            Shape::Chat => progress.choices.add(facts.choices),
+            Shape::Responses => {
+                progress.sequence_number = facts.sequence_number.or(progress.sequence_number);
+            }
+        }
+        progress.usage = facts.usage.if_any().or(progress.usage);
+    }
+
+    /// Ready for the next event.
+    fn restart(&mut self) {
+        self.event.restart();
+        self.answer.facts = Facts::default();
+        if let Some(signs) = &mut self.answer.signs {
+            signs.clear();
+        }
+    }
 }
+
+/// How much of `[DONE]` has been read. Clients stop at any data that begins like this.
+#[derive(Debug, Default)]
+struct Marker {
+    read: usize,
+    missed: bool,
+}
+
+impl Marker {
+    const TEXT: &[u8] = b"[DONE]";
+
+    #[inline]
+    fn read(&mut self, text: &[u8]) {
+        if self.missed {
+            return;
+        }
+        for byte in text {
+            match Marker::TEXT.get(self.read) {
+                None => return,
+                Some(next) if next == byte => self.read += 1,
+                Some(_) => {
+                    self.missed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        self.read == Marker::TEXT.len()
+    }
+}
+
+/// The value of the last `event` line; one that is longer is not known anyway.
+#[derive(Debug)]
+struct Name {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Name {
+    fn take(&mut self, part: &Part<'_>) {
+        if part.first {
+            self.len = 0;
+        }
+        let end = self.len.saturating_add(part.text.len());
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(part.text);
+        }
+        self.len = end;
+    }
+
+    fn says(&self) -> EventType {
+        self.bytes.get(..self.len).map_or(EventType::Other, EventType::of)
+    }
+}
+
+impl Default for Name {
+    fn default() -> Name {
+        Name { bytes: [0; 64], len: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests;
