@@ -97,7 +97,14 @@ async fn a_provider_that_cannot_be_reached_or_is_silent_is_named_in_the_error() 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}/v1");
     let silent_url = silent.base_url();
-    let map = |share| Map { route: "fallback_on = []", sticky_by: "timeout_ms = 100", ..Map::new(&closed, &silent_url, share) }.text();
+    let map = |share| {
+        Map {
+            route: "fallback_on = []",
+            sticky_by: "timeout_ms = 100",
+            ..Map::new(&closed, &silent_url, share)
+        }
+        .text()
+    };
     for (share, status, code, words) in [
         ("0%", 502, "provider_unreachable", "Provider `openai`"),
         ("100%", 504, "provider_timeout", "within 100 ms"),

@@ -157,7 +157,7 @@ async fn a_providers_broken_answer_is_an_error_or_a_cut_and_never_the_next_calle
         assert!(next.text().ends_with("{\"next\":1}"), "after {name}: {}", next.text());
     }
     // Trailers and what only one connection is about stay behind.
-    provider.answers(format!("{head}transfer-encoding: chunked\r\nconnection: x-own\r\nx-own: 1\r\nx-cometgate-provider: liar\r\n\r\n9\r\n{\"hi\": 1}\r\n0\r\nauthorization: leak\r\n\r\n"));
+    provider.answers(format!("{head}transfer-encoding: chunked\r\nconnection: x-own\r\nx-own: 1\r\nx-cometgate-provider: liar\r\n\r\n9\r\n{{\"hi\": 1}}\r\n0\r\nauthorization: leak\r\n\r\n"));
     let heard = exchange(program.address, raw("POST", PATH, &length(BODY), BODY).as_bytes()).await.text();
     assert!(heard.contains("x-cometgate-provider: openai") && heard.contains("hi"), "{heard}");
     assert!(!heard.contains("leak") && !heard.contains("x-own") && !heard.contains("liar"), "{heard}");

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::client::request;
-use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants, FIRST, LAST};
+use support::{ACME, Client, FIRST, Files, LAST, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Gate, Provider, Reply, Step};
 use tokio::time::Instant;
 

@@ -10,7 +10,9 @@ use hyper::http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use support::client::request;
-use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants, tenants_with, FIRST, LAST};
+use support::{
+    ACME, CANARY_KEY, Client, FIRST, Files, GLOBEX, LAST, Map, PRIMARY_KEY, Program, tenants, tenants_with,
+};
 use testkit::{Gate, Provider, Reply, Step};
 
 const BODY: &str = " {\"messages\":[{\"role\":\"user\",\"content\":\"h\\u00e9\"}],\n\t\"model\" : \"summary\" ,\"x\":1e400,\"n\":1.0}";

@@ -159,11 +159,8 @@ async fn in_production_a_raise_is_not_written_before_somebody_vouches_for_the_wa
 #[tokio::test]
 async fn a_rollback_is_live_within_a_second_and_what_is_under_way_ends_on_its_version() {
     let gate = Gate::new();
-    let slow = Reply::sse(vec![
-        Step::chunk(support::FIRST),
-        Step::Wait(gate.clone()),
-        Step::chunk(support::LAST),
-    ]);
+    let slow =
+        Reply::sse(vec![Step::chunk(support::FIRST), Step::Wait(gate.clone()), Step::chunk(support::LAST)]);
     let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
     let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
     canary.once("POST", "/v1/chat/completions", slow);

@@ -54,7 +54,9 @@ impl EventType {
             b"" => EventType::Absent,
             b"error" | b"response.failed" => EventType::Error,
             b"response.completed" | b"response.incomplete" => EventType::Terminal,
-            _ if name.ends_with(b".delta") || name.ends_with(b".done") => EventType::Content,
+            _ if [&b".delta"[..], b".done", b".partial_image"].iter().any(|end| name.ends_with(end)) => {
+                EventType::Content
+            }
             _ => EventType::Other,
         }
     }
@@ -83,6 +85,7 @@ pub(super) enum Place {
     Type,
     SequenceNumber,
     Status,
+    Object,
     /// A response object inside an event.
     Response,
     /// Its `error`: null in most events, so its presence alone says nothing.
@@ -117,6 +120,7 @@ impl Document for Answer {
                 b"usage" => Place::Usage,
                 b"error" => Place::Error,
                 b"status" => Place::Status,
+                b"object" => Place::Object,
                 // An error event of the Responses API is flat.
                 b"code" => Place::ErrorCode,
                 b"message" => Place::ErrorMessage,
@@ -128,11 +132,8 @@ impl Document for Answer {
                 b"finish_reason" => Place::FinishReason,
                 _ => Place::Nowhere,
             },
-            Place::Delta => match key {
-                b"content" | b"refusal" | b"reasoning" | b"reasoning_content" | b"tool_calls"
-                | b"function_call" | b"audio" => Place::Content,
-                _ => Place::Nowhere,
-            },
+            // Providers have names of their own for content; what is unknown must not be held back as if it were none.
+            Place::Delta if key != b"role" => Place::Content,
             Place::Content => Place::ContentPart,
             Place::Response => match key {
                 b"usage" => Place::Usage,
@@ -174,7 +175,7 @@ impl Document for Answer {
         match place {
             // Whether there is anything.
             Place::Content | Place::FinishReason => 1,
-            Place::Status => 16,
+            Place::Status | Place::Object => 16,
             Place::Type | Place::ErrorCode | Place::ErrorKind => 64,
             // An error may be a text of its own.
             Place::Error | Place::ErrorMessage => 512,
@@ -197,6 +198,8 @@ impl Document for Answer {
             (Place::FinishReason, Value::Text(text)) => facts.finished = !text.is_empty(),
             (Place::FinishReason, Value::Bool | Value::Number(_)) => facts.finished = true,
             (Place::Type, Value::Text(name)) => facts.event_type = EventType::of(name),
+            // vLLM's errors are flat.
+            (Place::Object, Value::Text(b"error")) => facts.error = true,
             (Place::SequenceNumber, Value::Number(number)) => facts.sequence_number = count(number),
             (Place::Status, Value::Text(status)) => facts.failed = status == b"failed",
             (Place::Usage, Value::Object) => facts.usage = Usage::default(),

@@ -27,7 +27,7 @@ fn a_delta_has_content_when_any_of_its_content_fields_is_not_empty() {
         (r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#, true),
         (r#"{"function_call":{"arguments":""}}"#, true),
         (r#"{"audio":{"data":"AA"}}"#, true),
-        (r#"{"metadata":{"content":"not here"}}"#, false),
+        (r#"{"content":"","thinking":"a name not known here"}"#, true),
     ] {
         assert_eq!(
             read(&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)).facts.content,
