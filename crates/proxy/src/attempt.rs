@@ -8,6 +8,7 @@ pub(crate) mod call;
 pub(crate) mod caller_hints;
 pub(crate) mod drain;
 pub(crate) mod failure;
+pub(crate) mod hedge;
 mod ledger;
 pub(crate) mod run;
 pub(crate) mod under_way;

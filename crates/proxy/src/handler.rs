@@ -176,6 +176,7 @@ async fn route(
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
             callers_retries: caller_hints::retries(&head.headers),
+            is_impatient: patience.is_some_and(|patience| patience < timeout),
             snapshot: Arc::clone(&snapshot),
             context: Arc::clone(context),
         }),

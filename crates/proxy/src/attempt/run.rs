@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decisions::ErrorClass;
-use decisions::attempts::{Attempts, Failed, Next, Policy, RetryHint, Stop};
+use decisions::attempts::{Attempts, Failed, Ledger as _, Next, Policy, RetryHint, Stop};
+use decisions::{ErrorClass, ProviderId, Role};
 use http::{HeaderName, HeaderValue, Response};
 use tokio::time::Instant;
 
 use crate::attempt::answer::Good;
 use crate::attempt::call::Call;
 use crate::attempt::failure::{Failure, Shown};
+use crate::attempt::hedge::Raced;
 use crate::attempt::ledger::Budgets;
 use crate::attempt::under_way::{Aim, Cause, UnderWay};
 use crate::error::Error;
@@ -33,38 +34,45 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Makes the attempts of a request and answers it.
 pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody> {
     let mut attempts = Attempts::new(Policy::of(call.route()), call.targets(), call.about.callers_retries);
-    let mut kind = AttemptKind::First;
-    let mut because = None;
+    let mut step = Step { kind: AttemptKind::First, because: None, is_charged: false };
     // What the first target said last: that is what the caller is told if nothing succeeds.
-    let mut told: Option<Shown> = None;
+    let mut told: Option<Told> = None;
     loop {
-        let (aim, state, admission) = match admit(&call, &mut attempts, &mut kind, &mut because) {
+        let (aim, state, admission) = match admit(&call, &mut attempts, &mut step) {
             Ok(admitted) => admitted,
             Err(turned_away) => return give_up(&call, ticket, told, turned_away),
         };
         attempts.begin();
         ticket.target = Some((aim.provider, aim.role));
         ticket.attempts = attempts.made();
-        let cause = Cause { number: attempts.made(), kind, because };
-        let mut under_way = UnderWay::begin(&call.about, (state, admission), aim, cause);
-        let failure = match call.attempt(&mut under_way).await {
-            Ok(good) => return hand_on(good, under_way, ticket),
-            Err(failure) => failure,
+        let Step { kind, because, is_charged } = step;
+        let cause = Cause { number: attempts.made(), kind, because, is_charged };
+        let under_way = UnderWay::begin(&call.about, (state, admission), aim, cause);
+        let (failure, mut under_way, was_hedged) = match make(&call, under_way, &mut attempts).await {
+            Raced::Good(good, under_way) => {
+                ticket.attempts = attempts.made();
+                return hand_on(good, under_way, ticket);
+            }
+            Raced::Failed(failure, under_way, was_hedged) => (failure, under_way, was_hedged),
         };
         let Failure { class, hint, shown } = failure;
         let at = attempts.target();
-        let next = decide(&call, &mut attempts, class, hint);
+        let next = if was_hedged {
+            Next::Stop(Stop::LimitReached)
+        } else {
+            decide(&call, &mut attempts, class, hint)
+        };
         under_way.fail(class, hint, name(next));
         drop(under_way);
         if at == 0 || told.is_none() {
-            told = Some(shown);
+            told = Some(Told { shown, target: (aim.provider, aim.role) });
         }
-        because = Some(class.as_str());
+        let because = Some(class.as_str());
         match next {
             Next::Stop(stop) => return tell(&call, ticket, told, hint, stop),
-            Next::Fallback => kind = AttemptKind::Fallback,
+            Next::Fallback => step = Step { kind: AttemptKind::Fallback, because, is_charged: true },
             Next::Retry { after } => {
-                kind = AttemptKind::Retry;
+                step = Step { kind: AttemptKind::Retry, because, is_charged: true };
                 let withdrawn = Withdrawn(&call, aim);
                 tokio::time::sleep(after).await;
                 std::mem::forget(withdrawn);
@@ -74,6 +82,31 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
             // It only lived on for the usage of an answer; there is none to come.
             return Response::new(GatewayBody::whole(bytes::Bytes::new()));
         }
+    }
+}
+
+/// What the next attempt is.
+#[derive(Clone, Copy)]
+struct Step {
+    kind: AttemptKind,
+    because: Option<&'static str>,
+    /// A budget has paid for it.
+    is_charged: bool,
+}
+
+/// What the caller is told if nothing succeeds, and of which target that is.
+struct Told {
+    shown: Shown,
+    target: (ProviderId, Role),
+}
+
+async fn make(call: &Call, mut under_way: UnderWay, attempts: &mut Attempts) -> Raced {
+    if let Some(after) = call.hedge_after(attempts) {
+        return Box::pin(call.race(under_way, after, attempts)).await;
+    }
+    match call.attempt(&mut under_way).await {
+        Ok(good) => Raced::Good(good, under_way),
+        Err(failure) => Raced::Failed(failure, under_way, false),
     }
 }
 
@@ -108,8 +141,7 @@ fn decide(call: &Call, attempts: &mut Attempts, class: ErrorClass, hint: RetryHi
 fn admit(
     call: &Call,
     attempts: &mut Attempts,
-    kind: &mut AttemptKind,
-    because: &mut Option<&'static str>,
+    step: &mut Step,
 ) -> Result<(Aim, Arc<TargetState>, Admission), TurnedAway> {
     let about = &call.about;
     let now = about.context.live.now();
@@ -120,25 +152,24 @@ fn admit(
             Ok(admission) => return Ok((aim, Arc::clone(state), admission)),
             Err(turned_away) => turned_away,
         };
-        if *kind == AttemptKind::Retry {
-            state.give_back_retry();
+        match step.kind {
+            AttemptKind::Retry if step.is_charged => state.give_back_retry(),
+            AttemptKind::Fallback if step.is_charged => state.give_back_fallback(),
+            _ => {}
         }
         first_refusal.get_or_insert(turned_away);
-        let may_pass = match turned_away {
-            TurnedAway::Closed { .. } => true,
-            TurnedAway::Full => may_overflow(call, attempts.target() + 1, now),
-        };
-        if !may_pass || !attempts.pass_over() {
+        let is_full = matches!(turned_away, TurnedAway::Full);
+        if is_full && !may_overflow(call, attempts.target() + 1, now) || !attempts.pass_over() {
             break;
         }
-        *because = Some(turned_away.as_str());
-        *kind = AttemptKind::Fallback;
+        let because = Some(turned_away.as_str());
+        *step = Step { kind: AttemptKind::Fallback, because, is_charged: is_full };
     }
     Err(first_refusal.unwrap_or(TurnedAway::Full))
 }
 
+/// Whether a request may go to the next target because this one is full; if so, that is paid for.
 fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
-    use decisions::attempts::Ledger as _;
     let named = Policy::of(call.route()).fallback_on.contains(ErrorClass::Overloaded);
     named && Budgets { call, now }.withdraw_fallback(target)
 }
@@ -177,38 +208,40 @@ fn finish(head: &mut http::response::Parts, ticket: &mut Ticket) {
 fn give_up(
     call: &Call,
     ticket: Ticket,
-    told: Option<Shown>,
+    told: Option<Told>,
     turned_away: TurnedAway,
 ) -> Response<GatewayBody> {
     let after = match turned_away {
         TurnedAway::Closed { until } => until.saturating_sub(call.about.context.live.now()),
         TurnedAway::Full => Duration::from_secs(1),
     };
-    let shown = told.unwrap_or_else(|| {
-        let provider = call.aim(0).map_or_else(String::new, |aim| call.name(aim));
-        Shown::Own(match turned_away {
+    let told = told.or_else(|| {
+        let aim = call.aim(0)?;
+        let provider = call.name(aim);
+        let shown = Shown::Own(match turned_away {
             TurnedAway::Closed { .. } => Error::BreakerOpen { provider },
             TurnedAway::Full => Error::Full { provider },
-        })
+        });
+        Some(Told { shown, target: (aim.provider, aim.role) })
     });
-    respond(ticket, shown, Advice { should_retry: Some(false), after: Some(after) })
+    respond(ticket, told, Advice { should_retry: Some(false), after: Some(after) })
 }
 
 /// No attempt has succeeded.
 fn tell(
     call: &Call,
     ticket: Ticket,
-    told: Option<Shown>,
+    told: Option<Told>,
     hint: RetryHint,
     stop: Stop,
 ) -> Response<GatewayBody> {
-    let shown = told.unwrap_or(Shown::Own(Error::Internal));
     // Whoever tries again what was tried more than once, or what there is no budget for, makes the outage worse.
     let spent = stop == Stop::BudgetSpent;
     let tried_often = ticket.attempts > 1 || stop == Stop::LimitReached && call.about.callers_retries > 0;
     let after = hint.after.or(spent.then_some(RETRY_AFTER));
-    let should_retry = if spent || tried_often { Some(false) } else { hint.should_retry };
-    respond(ticket, shown, Advice { should_retry, after })
+    let is_long = after.is_some_and(|after| after > LONGEST_RETRY_AFTER);
+    let should_retry = if spent || tried_often || is_long { Some(false) } else { hint.should_retry };
+    respond(ticket, told, Advice { should_retry, after })
 }
 
 /// What the caller's own retries should do.
@@ -217,7 +250,14 @@ struct Advice {
     after: Option<Duration>,
 }
 
-fn respond(mut ticket: Ticket, shown: Shown, advice: Advice) -> Response<GatewayBody> {
+fn respond(mut ticket: Ticket, told: Option<Told>, advice: Advice) -> Response<GatewayBody> {
+    let shown = match told {
+        Some(told) => {
+            ticket.target = Some(told.target);
+            told.shown
+        }
+        None => Shown::Own(Error::Internal),
+    };
     let (mut head, body) = match shown {
         Shown::Provider(mut head, bytes) => {
             clean(&mut head.headers, ticket.is_routed);

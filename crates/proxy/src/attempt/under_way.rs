@@ -30,6 +30,8 @@ pub(crate) struct About {
     pub(crate) alias: Option<AliasId>,
     pub(crate) reason: Reason,
     pub(crate) callers_retries: u32,
+    /// The caller waits for less than the route allows.
+    pub(crate) is_impatient: bool,
 }
 
 /// Where an attempt goes.
@@ -57,6 +59,7 @@ pub(crate) struct UnderWay {
     number: u8,
     kind: AttemptKind,
     because: Option<&'static str>,
+    is_charged: bool,
     started: Instant,
     status: Option<StatusCode>,
     provider_request_id: Option<HeaderValue>,
@@ -73,6 +76,8 @@ pub(crate) struct Cause {
     pub(crate) number: u8,
     pub(crate) kind: AttemptKind,
     pub(crate) because: Option<&'static str>,
+    /// It was taken from a budget.
+    pub(crate) is_charged: bool,
 }
 
 impl UnderWay {
@@ -90,6 +95,7 @@ impl UnderWay {
             number: cause.number,
             kind: cause.kind,
             because: cause.because,
+            is_charged: cause.is_charged,
             started: Instant::now(),
             status: None,
             provider_request_id: None,
@@ -149,7 +155,7 @@ impl UnderWay {
             self.state.deposit_retry();
             targets.deposit_fallbacks();
         }
-        if self.kind == AttemptKind::Fallback {
+        if self.kind == AttemptKind::Fallback && self.is_charged {
             self.state.give_back_fallback();
         }
         self.end(None, Sample::Ok, "done");
@@ -165,6 +171,12 @@ impl UnderWay {
         self.end(Some(class), sample, decision);
     }
 
+    /// Another that ran beside it has won.
+    pub(crate) fn lose(&mut self) {
+        self.report(Seen::Neutral);
+        self.end(None, Sample::Neutral, "hedge_lost");
+    }
+
     /// What a failure says of the target: its own fault, a wish for a pause, or nothing.
     fn weigh(&self, class: ErrorClass, hint: RetryHint) -> (Seen, Sample) {
         let now = self.about.context.live.now();
@@ -177,6 +189,8 @@ impl UnderWay {
             {
                 (Seen::Neutral, Sample::Neutral)
             }
+            // Too slow for this caller is not too slow.
+            ErrorClass::TotalTimeout if self.about.is_impatient => (Seen::Neutral, Sample::Neutral),
             ErrorClass::RateLimit => (pushback, Sample::Pushback),
             ErrorClass::Overloaded if hint.after.is_some() => (pushback, Sample::Pushback),
             ErrorClass::Overloaded => (Seen::Failure, Sample::Pushback),
