@@ -12,7 +12,6 @@ pub mod backoff;
 pub mod breaker;
 pub mod budget;
 pub mod classify;
-mod demand;
 pub mod first_token;
 mod http_date;
 pub mod limiter;

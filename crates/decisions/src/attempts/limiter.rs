@@ -6,33 +6,16 @@
 //! ten seconds. A minute without pushback and without anybody kept out ends it.
 //!
 //! There is no queue: who is refused learns it at once. What a higher class of requests needs is kept free for it, as
-//! much as its [`Demand`] of late asks for; nothing is kept for a class that nobody uses.
+//! much as its demand of late asks for; nothing is kept for a class that nobody uses.
+
+mod demand;
+mod learnt;
 
 use std::time::Duration;
 
-use crate::attempts::demand::Demand;
+use crate::attempts::limiter::demand::Demand;
+use crate::attempts::limiter::learnt::Learnt;
 use crate::plan::Criticality;
-
-/// The unit of the limit: it moves by parts of a place.
-const PLACE: u64 = 1_000_000;
-
-/// A limit learnt from pushback never goes below four places: with fewer, one long stream would keep out everyone,
-/// and nothing could be kept for a higher class. A target that takes less costs at most so many refused attempts.
-const FLOOR: u64 = 4 * PLACE;
-
-/// Pushback again within this time means that the last decrease was too small.
-const AGAIN: Duration = Duration::from_secs(5);
-
-/// What is left of the limit after a pushback, and after another one soon, in percent.
-const GENTLE: u64 = 97;
-const FIRM: u64 = 90;
-
-/// After so long without pushback and without anybody kept out, there is no limit.
-const FORGOTTEN: Duration = Duration::from_secs(60);
-
-/// Growth in parts per million of the limit and second: on the way back from a fall; and at the most, at other times.
-const CATCH_UP: u64 = 250_000;
-const FASTEST: u64 = 70_000;
 
 /// How an admitted attempt ended, as far as the target's capacity is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,25 +51,6 @@ pub struct Limiter {
     classes: [Demand; 4],
 }
 
-/// A limit in millionths of a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Learnt {
-    limit: u64,
-    /// What the last pushback left possible: one place less than was too much, or the limit if it came again soon.
-    tolerated: u64,
-    /// Where the last decrease left it.
-    fallen_to: u64,
-    /// Where it was before it fell, without end if there was none; the pushbacks of one fall come soon one after the
-    /// other and without growth between.
-    before: u64,
-    lowered: Duration,
-    /// When it was last looked at for growth, and whether it has kept somebody out since.
-    grown: Duration,
-    keeps_out: bool,
-    /// When it was last lowered or kept somebody out.
-    busy: Duration,
-}
-
 impl Limiter {
     /// One that never lets more than `most` in at once, and as many as come if that is `None`, until the target pushes
     /// back.
@@ -98,7 +62,7 @@ impl Limiter {
     /// Takes a place, if there is one for this class. Whoever gets it gives it back, at the end of the body.
     #[must_use]
     pub fn admit(&mut self, criticality: Criticality, now: Duration) -> Option<Slot> {
-        self.forget_if_idle(now);
+        self.learnt = self.learnt.filter(|learnt| !learnt.is_forgotten(now));
         let has_place = self.has_place(criticality);
         let class = self.class_mut(criticality);
         if has_place {
@@ -119,8 +83,11 @@ impl Limiter {
         let in_flight = self.in_flight();
         self.class_mut(slot.criticality).leave(now);
         match sample {
-            Sample::Pushback if slot.epoch == self.epoch => self.lower(u64::from(slot.among) * PLACE, now),
-            Sample::Ok => self.raise(u64::from(in_flight) * PLACE, now),
+            Sample::Pushback if slot.epoch == self.epoch => {
+                self.learnt = Some(Learnt::lower(self.learnt, slot.among, now));
+                self.epoch += 1;
+            }
+            Sample::Ok => self.raise(in_flight, now),
             Sample::Pushback | Sample::Neutral => {}
         }
     }
@@ -134,20 +101,18 @@ impl Limiter {
     /// How many may hold a place at once; `None` while nothing limits them.
     #[must_use]
     pub fn limit(&self) -> Option<u32> {
-        self.limited_to(self.learnt.map(|learnt| learnt.limit))
+        self.places(false)
     }
 
     /// A decrease is at the expense of the lowest class that is there: those above it may still use what was not too
     /// much.
     fn limit_of(&self, criticality: Criticality) -> Option<u32> {
         let mut lower = self.classes.iter().zip(Criticality::ALL).filter(|(_, class)| *class < criticality);
-        let spares_others = lower.any(|(demand, _)| demand.in_flight() > 0);
-        let places = |learnt: Learnt| learnt.limit.max(if spares_others { learnt.tolerated } else { 0 });
-        self.limited_to(self.learnt.map(places))
+        self.places(lower.any(|(demand, _)| demand.in_flight() > 0))
     }
 
-    fn limited_to(&self, learnt: Option<u64>) -> Option<u32> {
-        let learnt = learnt.map(|places| u32::try_from(places / PLACE).unwrap_or(u32::MAX));
+    fn places(&self, at_a_lower_classs_expense: bool) -> Option<u32> {
+        let learnt = self.learnt.map(|learnt| learnt.places(at_a_lower_classs_expense));
         match (learnt, self.most) {
             (Some(learnt), Some(most)) => Some(learnt.min(most)),
             (learnt, most) => learnt.or(most),
@@ -163,48 +128,11 @@ impl Limiter {
         free > kept
     }
 
-    /// `among` places were one too many.
-    fn lower(&mut self, among: u64, now: Duration) {
-        let was = self.learnt.map_or(among, |learnt| learnt.limit.max(learnt.tolerated));
-        let is_again = self.learnt.is_some_and(|learnt| now.saturating_sub(learnt.lowered) < AGAIN);
-        let share = if is_again { FIRM } else { GENTLE };
-        // However high the limit stood, so many were too much; but one pushback at a quiet time is no proof of that.
-        let too_much = among.clamp(was / 2, was);
-        let limit = (too_much / 100 * share).min(too_much.saturating_sub(PLACE)).max(FLOOR);
-        let before = match self.learnt {
-            Some(learnt) if is_again && learnt.limit < learnt.fallen_to + PLACE => learnt.before,
-            Some(_) => was,
-            None => u64::MAX,
-        };
-        let tolerated = if is_again { limit } else { too_much.saturating_sub(PLACE) };
-        self.learnt = Some(Learnt {
-            limit,
-            fallen_to: limit,
-            tolerated,
-            before,
-            lowered: now,
-            grown: now,
-            keeps_out: false,
-            busy: now,
-        });
-        self.epoch += 1;
-    }
-
-    fn raise(&mut self, in_flight: u64, now: Duration) {
+    fn raise(&mut self, in_flight: u32, now: Duration) {
         let Some(learnt) = &mut self.learnt else { return };
-        if in_flight.saturating_add(PLACE) > learnt.limit {
-            learnt.keep_out(now);
-        }
-        learnt.grow(now);
-        let has_met_ceiling = self.most.is_some_and(|most| learnt.limit >= u64::from(most) * PLACE);
+        learnt.raise(in_flight, now);
+        let has_met_ceiling = self.most.is_some_and(|most| learnt.places(false) >= most);
         if has_met_ceiling {
-            self.learnt = None;
-        }
-    }
-
-    fn forget_if_idle(&mut self, now: Duration) {
-        let is_idle = self.learnt.is_some_and(|learnt| now.saturating_sub(learnt.busy) >= FORGOTTEN);
-        if is_idle {
             self.learnt = None;
         }
     }
@@ -217,34 +145,6 @@ impl Limiter {
             Criticality::Critical => critical,
             Criticality::CriticalPlus => critical_plus,
         }
-    }
-}
-
-impl Learnt {
-    fn keep_out(&mut self, now: Duration) {
-        self.keeps_out = true;
-        self.busy = self.busy.max(now);
-    }
-
-    /// Grows by what the time since the last look is worth, if the limit kept somebody out in it; by one place at the
-    /// most, since one answer shows no more.
-    fn grow(&mut self, now: Duration) {
-        let passed = now.saturating_sub(self.grown);
-        self.grown = self.grown.max(now);
-        if !std::mem::take(&mut self.keeps_out) {
-            return;
-        }
-        let quiet = now.saturating_sub(self.lowered).as_secs();
-        let rate = if self.limit < self.before / 5 * 4 {
-            CATCH_UP
-        } else {
-            // 4 % in the first 30 s, a third in one minute, tenfold in two.
-            quiet.saturating_mul(quiet).saturating_mul(4).min(FASTEST)
-        };
-        let microseconds = u64::try_from(passed.as_micros()).unwrap_or(u64::MAX);
-        let growth = u128::from(self.limit) * u128::from(rate) * u128::from(microseconds) / 1_000_000_000_000;
-        let growth = u64::try_from(growth).unwrap_or(u64::MAX);
-        self.limit = self.limit.saturating_add(growth.min(PLACE));
     }
 }
 
