@@ -1,8 +1,8 @@
 //! What pushback teaches of how much a target takes, and how the lesson fades.
 //!
 //! A single pushback lowers the limit gently, since it came right where the limit is; one soon after the other lower
-//! it firmly. Growth is by the clock, not by the number of answers, so that a target with short answers is not pushed
-//! to its limit all the time: next to nothing near the place of the last pushback, then ever faster. After a fall,
+//! it firmly. Growth is by the clock and not by the number of answers, so that a target with short answers is not
+//! pushed to its limit all the time: next to nothing near the place of the last pushback, then ever faster. After a fall,
 //! when a target took nothing for a while, it is fast at once.
 
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub(super) struct Learnt {
     /// other and without growth between.
     before: u64,
     lowered: Duration,
+    /// How many attempts were answered since.
+    answered: u64,
     /// When it was last looked at for growth, and whether it has kept somebody out since.
     grown: Duration,
     keeps_out: bool,
@@ -64,8 +66,17 @@ impl Learnt {
             (Some(_), None) => was,
             (Some(_), Some(falling)) => falling.before,
         };
-        let fallen_to = limit;
-        Learnt { limit, tolerated, fallen_to, before, lowered: now, grown: now, keeps_out: false, busy: now }
+        Learnt {
+            limit,
+            tolerated,
+            fallen_to: limit,
+            before,
+            lowered: now,
+            answered: 0,
+            grown: now,
+            keeps_out: false,
+            busy: now,
+        }
     }
 
     /// How many may hold a place; more for those that a lower class makes room for.
@@ -91,6 +102,7 @@ impl Learnt {
         if u64::from(in_flight).saturating_add(1).saturating_mul(PLACE) > self.limit {
             self.keep_out(now);
         }
+        self.answered = self.answered.saturating_add(1);
         let passed = now.saturating_sub(self.grown);
         self.grown = self.grown.max(now);
         if !std::mem::take(&mut self.keeps_out) {
@@ -108,8 +120,10 @@ impl Learnt {
         if self.limit < self.before / 5 * 4 {
             return CATCH_UP;
         }
-        // 4 % in the first 30 s, a third in one minute, tenfold in two.
-        let quiet = now.saturating_sub(self.lowered).as_secs();
+        // 4 % in the first 30 s, a third in one minute, tenfold in two. Slower where one place gives fewer than one
+        // answer in 2 s: with long answers it takes long until those above the limit are gone.
+        let answers_for_each = self.answered.saturating_mul(2 * PLACE) / self.limit.max(PLACE);
+        let quiet = now.saturating_sub(self.lowered).as_secs().min(answers_for_each);
         quiet.saturating_mul(quiet).saturating_mul(4).min(FASTEST)
     }
 }
