@@ -278,3 +278,6 @@ fn no_choice(failed: &Failed) -> Option<Stop> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
