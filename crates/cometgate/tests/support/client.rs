@@ -35,6 +35,10 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    pub(crate) fn error_message(&self) -> String {
+        self.json()["error"]["message"].as_str().unwrap().to_owned()
+    }
+
     /// `error.code` and `error.message`.
     pub(crate) fn error(&self) -> (String, String) {
         let error = &self.json()["error"];

@@ -1,5 +1,5 @@
 //! What whole-program tests share: the real binary with a configuration of the test's, and a plain HTTP client.
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
 pub(crate) mod client;

@@ -17,6 +17,7 @@ use crate::attempt::under_way::{Aim, UnderWay};
 use crate::dispatch::{Destination, Outgoing, build, remember_acceptance};
 use crate::error::Error;
 use crate::observer::UsageSource;
+use crate::request::body::Room;
 use crate::response::stream::{Held, StreamBody};
 use crate::scan::{BodyScanner, Shape, StreamScanner};
 
@@ -110,7 +111,9 @@ impl Call {
                 .malformed(aim, "it redirects, and a prompt is never sent on to where a redirect points");
         }
         let by = (Instant::now() + REFUSAL_TIME).min(self.deadline);
-        let Ok(Ok(Read::Whole(bytes))) = timeout_at(by, read(body, MOST_OF_A_REFUSAL, |_| {})).await else {
+        let Ok(Ok(Read::Whole(bytes))) =
+            timeout_at(by, read(body, |length| length <= MOST_OF_A_REFUSAL, |_| {})).await
+        else {
             return self.malformed(aim, "it refused the request, and its error could not be read to the end");
         };
         lease.release();
@@ -133,8 +136,10 @@ impl Call {
         let aim = under_way.aim;
         let (head, body) = response.into_parts();
         let mut scanner = BodyScanner::new(self.body_shape(), self.required_fields());
+        let mut room = Room::new(&self.about.context.limits, &self.about.context.live);
         let most = self.about.context.limits.max_answer;
-        let reading = read(body, most, |bytes| scanner.feed(bytes));
+        let has_room = |length| length <= most && room.grow_to(length).is_ok();
+        let reading = read(body, has_room, |bytes| scanner.feed(bytes));
         let bytes = match timeout_at(self.deadline, reading).await {
             Err(_) => return Err(self.out_of_time(aim)),
             Ok(Err(error)) => return Err(self.broken(aim, &error)),
@@ -186,7 +191,11 @@ impl Call {
         let in_all = self.route().map_or(IN_ALL, |route| route.stream_timeout);
         stream.allow(idle, under_way.started() + in_all);
         let held = match (held, self.delivery) {
-            (Held::Begun, Delivery::Whole) => stream.hold_to_end(self.about.context.limits.max_answer).await,
+            (Held::Begun, Delivery::Whole) => {
+                let mut room = Room::new(&self.about.context.limits, &self.about.context.live);
+                let most = self.about.context.limits.max_answer;
+                stream.hold_to_end(|length| length <= most && room.grow_to(length).is_ok()).await
+            }
             (held, _) => held,
         };
         match held {
@@ -234,8 +243,12 @@ enum Read {
     TooLong(Bytes, Incoming),
 }
 
-/// Reads a body to its end, or until it is longer than the gateway holds.
-async fn read(mut body: Incoming, most: usize, mut look: impl FnMut(&[u8])) -> Result<Read, hyper::Error> {
+/// Reads a body to its end, or until there is no room to hold it.
+async fn read(
+    mut body: Incoming,
+    mut has_room: impl FnMut(usize) -> bool,
+    mut look: impl FnMut(&[u8]),
+) -> Result<Read, hyper::Error> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -250,7 +263,7 @@ async fn read(mut body: Incoming, most: usize, mut look: impl FnMut(&[u8])) -> R
             }
             all.extend_from_slice(&data);
         }
-        if first.len() + all.len() > most {
+        if !has_room(first.len() + all.len()) {
             let begun = if all.is_empty() { first } else { all.freeze() };
             return Ok(Read::TooLong(begun, body));
         }

@@ -50,6 +50,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
         let under_way = UnderWay::begin(&call.about, (state, admission), aim, cause);
         let (failure, mut under_way, was_hedged) = match make(&call, under_way, &mut attempts).await {
             Raced::Good(good, under_way) => {
+                ticket.target = Some((under_way.aim.provider, under_way.aim.role));
                 ticket.attempts = attempts.made();
                 return hand_on(good, under_way, ticket);
             }

@@ -20,16 +20,20 @@ pub(crate) struct Buffered {
     _room: Room,
 }
 
-/// Reserved room.
+/// Reserved room among what the gateway holds for all requests; given back when it is dropped.
 #[derive(Debug)]
-struct Room {
+pub(crate) struct Room {
     live: Arc<Live>,
     bytes: usize,
     most: usize,
 }
 
 impl Room {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn new(limits: &Limits, live: &Arc<Live>) -> Room {
+        Room { live: Arc::clone(live), bytes: 0, most: limits.max_buffered }
+    }
+
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 && !self.live.reserve(more, self.most) {
             return Err(Error::NoRoom);
@@ -50,7 +54,7 @@ pub(crate) async fn read<B>(body: B, limits: &Limits, live: &Arc<Live>) -> Resul
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let room = Room { live: Arc::clone(live), bytes: 0, most: limits.max_buffered };
+    let room = Room::new(limits, live);
     let mut reading = pin!(collect(body, limits.max_body, room));
     // Most bodies arrive with their head: only one that does not costs a timer.
     let at_once = std::future::poll_fn(|cx| match reading.as_mut().poll(cx) {

@@ -48,6 +48,8 @@ pub(crate) struct StreamBody {
     /// Bytes of the current event are out already.
     is_mid_event: bool,
     has_content: bool,
+    /// Bytes read of it so far while it was held back.
+    held: usize,
     /// Nothing of it is handed on before its end.
     is_held_whole: bool,
     /// The last event of the answer was seen.
@@ -101,6 +103,7 @@ impl StreamBody {
             tail_length: 0,
             is_mid_event: false,
             has_content: false,
+            held: 0,
             is_held_whole: false,
             is_complete: false,
             failed: None,
@@ -116,21 +119,20 @@ impl StreamBody {
 
     /// Reads up to the first content, holding back what comes before.
     pub(crate) async fn hold_to_content(&mut self, most: usize) -> Held {
-        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.held() > most))
-            .await
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.held > most)).await
     }
 
-    /// Reads to the end, holding everything back.
-    pub(crate) async fn hold_to_end(&mut self, most: usize) -> Held {
+    /// Reads to the end, holding everything back for which there is room.
+    pub(crate) async fn hold_to_end(&mut self, mut has_room: impl FnMut(usize) -> bool) -> Held {
         self.is_held_whole = true;
-        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.held() > most)).await
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| !has_room(stream.held))).await
     }
 
-    fn held(&self) -> usize {
-        self.ready.iter().map(Bytes::len).sum::<usize>() + self.tail_length
-    }
-
-    fn poll_hold(&mut self, cx: &mut Context<'_>, is_enough: impl Fn(&StreamBody) -> bool) -> Poll<Held> {
+    fn poll_hold(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut is_enough: impl FnMut(&StreamBody) -> bool,
+    ) -> Poll<Held> {
         loop {
             if let Some(class) = self.failed {
                 return Poll::Ready(Held::Failed(class));
@@ -225,6 +227,7 @@ impl StreamBody {
 
     /// Takes in what was read: whole events may go out, the rest waits for its end.
     fn take(&mut self, chunk: Bytes) {
+        self.held = self.held.saturating_add(chunk.len());
         let mut done = 0;
         while let Some(event) = self.scanner.next(&chunk, done) {
             match event.kind {
