@@ -34,6 +34,12 @@ use draining::Draining;
 /// megabytes long, and many streams are open at once.
 const MOST_OF_AN_EVENT: usize = 256 << 10;
 
+/// The start of an event that is longer than this is a sign of life.
+const LONG_EVENT: usize = 4 << 10;
+
+/// An event that comes in more pieces is put together, so that a byte at a time costs no more than its bytes.
+const MOST_PIECES: usize = 64;
+
 /// How long a provider may take to end its body after the last event; the connection is worth that much.
 const AFTER_THE_END: Duration = Duration::from_secs(1);
 
@@ -284,6 +290,14 @@ impl StreamBody {
         }
         self.tail_length += rest.len();
         self.tail.push(rest);
+        if self.tail_length > LONG_EVENT {
+            // On its way, if slowly; no comment is this long.
+            self.clock.touch();
+        }
+        if self.tail.len() > MOST_PIECES {
+            let whole = Bytes::from(self.tail.concat());
+            self.tail = vec![whole];
+        }
         if self.tail_length > MOST_OF_AN_EVENT {
             self.ready.extend(self.tail.drain(..));
             self.tail_length = 0;
