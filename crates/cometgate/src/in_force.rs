@@ -222,6 +222,7 @@ impl Means {
             tenants_version: loaded.tenants_version.clone(),
             tenants: Digest::of(&standing.texts.tenants),
             held: standing.held.clone(),
+            and_more: 0,
         };
         let mut notes = standing.notes;
         let dated = loaded.warnings_at(record.at);

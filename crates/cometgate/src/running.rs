@@ -159,6 +159,13 @@ fn open_state(path: &Path) -> Option<StateDir> {
                 path.display()
             );
         }
+        if state.is_last_unknown() {
+            tracing::error!(
+                "{} does not say what was last in force, so routes that send away are held until their way back is \
+                 proven\n  help: `cometgate routes vouch`, or put `history.jsonl` back from a backup and start again",
+                path.display()
+            );
+        }
     };
     StateDir::open(path)
         .inspect(tell_skipped)

@@ -72,6 +72,18 @@ impl StateDir {
         self.history().last()
     }
 
+    /// Whether nobody can tell what went live last: its record is damaged, or names not all that was held, or the
+    /// records are gone and only texts are left.
+    ///
+    /// Then [`StateDir::last`] is something that was live once, and nothing to judge a raise against.
+    pub(crate) fn is_last_unknown(&self) -> bool {
+        let is_partial = match self.last() {
+            Some(record) => record.all_held().is_none(),
+            None => !self.routes.is_empty(),
+        };
+        is_partial || self.history.is_end_damaged()
+    }
+
     /// Lines of the history that are no record, or of a kind that this version does not know.
     pub(crate) fn skipped_lines(&self) -> usize {
         self.history.skipped()

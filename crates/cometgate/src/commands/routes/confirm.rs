@@ -51,6 +51,9 @@ fn write(path: &Path, before: &Texts, routes: &str) -> Result<(), Failure> {
 
 /// What changes for whom against what is in force, and which lines.
 fn show(given: &Given, standing: &Standing, routes: &str) {
+    if given.is_unknown() {
+        terminal::say("  the state directory cannot say what is in force; compared with the file as it is:");
+    }
     match given.in_force() {
         Some(before) => {
             let changes = diff(&before, &standing.loaded, Diff::Change).lines();

@@ -97,6 +97,7 @@ impl Given {
     pub(super) fn judge_texts(&self, texts: Texts) -> Result<Standing, Refused> {
         let plan = self.last_plan();
         let before = match (self.last(), &plan) {
+            _ if self.is_unknown() => Before::Unknown,
             (None, _) => Before::Nothing,
             (Some(record), _) if record.routes == Digest::of(&texts.routes) => Before::Same(&record.held),
             (Some(_), Some(plan)) => Before::Other(plan),
@@ -105,7 +106,12 @@ impl Given {
         self.judge().judge(texts, Why::Reload, before)
     }
 
-    /// What was last in force.
+    /// Whether the state directory cannot say what is in force, though something may be.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.state.as_ref().is_some_and(StateDir::is_last_unknown)
+    }
+
+    /// What was last in force, as far as is known.
     pub(super) fn last(&self) -> Option<&Accepted> {
         self.state.as_ref().and_then(StateDir::last)
     }
@@ -113,13 +119,18 @@ impl Given {
     /// The last version that was live and sent whatever it says.
     pub(super) fn last_unheld(&self) -> Option<String> {
         let history = self.state.as_ref()?.history();
-        history.iter().rev().find(|record| record.held.is_empty()).map(|record| record.route_version.clone())
+        history
+            .iter()
+            .rev()
+            .find(|record| record.all_held().is_some_and(<[String]>::is_empty))
+            .map(|record| record.route_version.clone())
     }
 
     /// What is in force, as far as the state directory knows, with what is held; else what the files say.
     pub(super) fn in_force(&self) -> Option<Loaded> {
-        let held = self.last().map_or(&[][..], |record| &record.held);
-        let texts = self.last_texts().unwrap_or_else(|| self.texts.clone());
+        let last = self.last().filter(|_| !self.is_unknown());
+        let held = last.map_or(&[][..], |record| &record.held);
+        let texts = last.and_then(|_| self.last_texts()).unwrap_or_else(|| self.texts.clone());
         self.judge().load_held(&texts, held)
     }
 
