@@ -4,6 +4,8 @@
 //! disk that is slow or full keeps nothing from going live, the way back least of all.
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proxy::{Snapshot, SnapshotHandle};
@@ -23,6 +25,9 @@ const MOST_CHANGES: usize = 20;
 
 /// Warnings of one map that are logged; `routes check` lists them all.
 const MOST_WARNINGS: usize = 20;
+
+/// How long a start waits for its record to be on disk.
+const LONGEST_FIRST_WRITE: Duration = Duration::from_secs(2);
 
 /// How often a map with held routes is judged again, in seconds: what it lacks may have been supplied.
 const JUDGE_HELD_EVERY: i64 = 5;
@@ -53,7 +58,13 @@ impl InForce {
     /// Puts files in force when the process starts.
     pub(crate) fn begin(mut means: Means, ready: Ready) -> InForce {
         let handle = Arc::new(SnapshotHandle::new(ready.snapshot));
-        means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || tell(&ready.notes));
+        let (written, is_written) = sync_channel(1);
+        means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || {
+            tell(&ready.notes);
+            written.try_send(()).ok();
+        });
+        // Whoever reads that it serves may ask the commands what is in force. A slow disk does not keep it down.
+        is_written.recv_timeout(LONGEST_FIRST_WRITE).ok();
         InForce {
             means,
             handle,
@@ -254,8 +265,8 @@ impl Means {
             announce();
             if let Err(error) = written {
                 tracing::error!(
-                    "route map {version} is live and is not kept: {error}\n  help: make the state directory writable; \
-                     until then a restart with a broken map has nothing to go back to"
+                    "route map {version} is live and is not kept: {error}\n  help: make the state directory writable, it is tried again every \
+                     second; until then a restart with a broken map has nothing to go back to"
                 );
             }
         };

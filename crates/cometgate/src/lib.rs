@@ -6,6 +6,7 @@
 mod changes;
 mod cli;
 mod commands;
+mod edit_lock;
 mod exit;
 mod files;
 mod gateway_key;

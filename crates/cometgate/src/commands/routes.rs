@@ -10,6 +10,7 @@ mod given;
 mod history;
 mod rollback;
 mod schema;
+mod to_edit;
 mod who;
 
 use crate::cli::Routes;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::digest::Digest;
 use super::durable::{FILE_MODE, at, sync, write};
 use super::record::{Accepted, MOST_HELD};
+use crate::files::open_regular;
 
 /// More lines or bytes than these, and the history is cut.
 const MOST_LINES: usize = 20_000;
@@ -98,7 +99,7 @@ impl History {
     pub(super) fn append(&mut self, record: &Accepted) -> io::Result<()> {
         let mut options = OpenOptions::new();
         let options = options.read(true).append(true).create(true).mode(FILE_MODE);
-        let mut file = options.open(&self.path).map_err(at(&self.path))?;
+        let mut file = open_regular(options, &self.path).map_err(at(&self.path))?;
         let length = file.metadata().map_err(at(&self.path))?.len();
         let mut line = record.line();
         if length > 0 && !ends_with_line(&file, length) {
@@ -161,7 +162,7 @@ impl History {
 
 /// The file's end, and its length.
 fn newest_bytes(path: &Path) -> io::Result<(Vec<u8>, u64)> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(error) => return Err(at(path)(error)),

@@ -40,8 +40,9 @@ impl TextStore {
     /// Whether no text is kept. What cannot be looked at may hold one.
     pub(super) fn is_empty(&self) -> bool {
         match fs::read_dir(&self.directory) {
-            Ok(mut entries) => entries
-                .all(|entry| entry.is_ok_and(|entry| !entry.path().extension().is_some_and(|e| e == "toml"))),
+            Ok(mut entries) => entries.all(|entry| {
+                entry.is_ok_and(|entry| entry.path().extension().is_none_or(|extension| extension != "toml"))
+            }),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
     }

@@ -45,7 +45,7 @@ impl Given {
             };
             Failure::invalid(anyhow!("{refused}{help}"))
         })?;
-        Given::new(paths, texts, settings.as_ref())
+        Given::with_state(paths, texts, settings.as_ref())
     }
 
     /// The map that the settings name.
@@ -53,7 +53,7 @@ impl Given {
         let settings = read_settings(config)?;
         let paths = MapPaths::of(&settings);
         let texts = paths.read().map_err(Failure::invalid)?;
-        Given::new(paths, texts, Some(&settings))
+        Given::with_state(paths, texts, Some(&settings))
     }
 
     /// Another text in place of the map's, as a name for a version stands for its text.
@@ -65,19 +65,25 @@ impl Given {
         }
     }
 
-    fn new(paths: MapPaths, texts: Texts, settings: Option<&Settings>) -> Result<Given, Failure> {
+    /// As it was read.
+    pub(super) fn new(
+        paths: MapPaths,
+        texts: Texts,
+        state: Option<StateDir>,
+        environment: Option<String>,
+    ) -> Given {
+        Given { paths, texts, state, environment }
+    }
+
+    fn with_state(paths: MapPaths, texts: Texts, settings: Option<&Settings>) -> Result<Given, Failure> {
         let state = match settings {
             Some(settings) => StateDir::read(&settings.state_dir)
                 .context("the state directory cannot be read")
                 .map_err(Failure::invalid)?,
             None => None,
         };
-        Ok(Given {
-            paths,
-            texts,
-            state,
-            environment: settings.and_then(|settings| settings.environment.clone()),
-        })
+        let environment = settings.and_then(|settings| settings.environment.clone());
+        Ok(Given::new(paths, texts, state, environment))
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
