@@ -48,6 +48,7 @@ impl Running {
             paths: MapPaths::of(settings),
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
+            state_dir: settings.state_dir.clone(),
             preparer: Preparer::new(workers),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
@@ -171,7 +172,8 @@ fn open_state(path: &Path) -> Option<StateDir> {
         .inspect(tell_skipped)
         .map_err(|error| {
             tracing::error!(
-                "versions are not kept: {error}\n  help: make `state_dir` a directory that the gateway may write to"
+                "versions are not kept: {error}\n  help: make `state_dir` a directory that the gateway may write to; it \
+                 is tried again every five seconds"
             );
         })
         .ok()

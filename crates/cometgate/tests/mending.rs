@@ -162,6 +162,17 @@ async fn a_state_directory_that_is_removed_under_a_gateway_is_made_again() {
     assert!(said.contains("new"), "{said}");
 }
 
+#[tokio::test]
+async fn a_state_directory_that_can_be_used_at_last_is_used_without_a_restart() {
+    let files = Files::new("", &map("old", "0%", ""), &tenants());
+    files.write("state", "in the way");
+    let mut program = Program::serve(&files).await;
+    fs::remove_file(files.path().join("state")).unwrap();
+    program.logged("versions are kept in").await;
+    let (code, said) = routes(&files, &["history"]).await;
+    assert!(code == 0 && said.contains("old"), "{said}");
+}
+
 /// With a terminal of its own, as `script` makes one.
 async fn waiting_shift(files: &Files) -> (tokio::process::Child, tokio::process::ChildStdin) {
     let typed = format!(
