@@ -1,9 +1,21 @@
 //! Reads and replaces configuration files so that nobody ever sees half of one.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::map_files::directory_of;
+
+/// How a file that is not finished is called.
+pub(crate) const UNFINISHED: &str = ".cometgate-";
+
+/// No write takes this long: who wrote it is gone.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
+
+/// For the owner and the group.
+const NEW_FILE_MODE: u32 = 0o640;
 
 /// A map of ten thousand routes has about 3 MiB.
 const LARGEST: u64 = 16 << 20;
@@ -18,19 +30,23 @@ const NONBLOCK: i32 = 0x4;
 ///
 /// Only a regular file of a sensible size, so that a device, a pipe or a mistake neither blocks nor fills the memory.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
-    let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text.to_owned());
-    let mut options = OpenOptions::new();
-    let file = options.read(true).custom_flags(NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(invalid("it is not a regular file"));
-    }
-    if metadata.len() > LARGEST {
+    let file = open_regular(OpenOptions::new().read(true), path)?;
+    if file.metadata()?.len() > LARGEST {
         return Err(invalid("it is larger than 16 MiB"));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8 text"))
+}
+
+/// Opens a regular file and nothing else: a pipe would have the process wait for somebody at its other end.
+pub(crate) fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(invalid("it is not a regular file")) }
+}
+
+fn invalid(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text.to_owned())
 }
 
 /// What tells one state of a file from another without reading it; follows links.
@@ -58,35 +74,61 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 /// Writes a file that must not exist yet. What holds a hash of a key is nobody else's business.
 pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o640).open(path)?;
+    let mut file = options.write(true).create_new(true).mode(NEW_FILE_MODE).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
-/// Replaces a file in one step: whoever reads it sees the old text or the new one. A link keeps pointing where it did.
+/// Replaces a file in one step, or makes it: whoever reads it sees the old text or the new one. A link keeps pointing
+/// where it did.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
+    let path = real_path(path)?;
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut next = tempfile::Builder::new().prefix(".cometgate-").tempfile_in(directory)?;
+    let mut next = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
     next.write_all(text.as_bytes())?;
-    let before = fs::metadata(&path)?;
-    next.as_file().set_permissions(before.permissions())?;
-    // Whoever could read it must be able to go on; without the right to give a file away there is nothing to do.
-    std::os::unix::fs::chown(next.path(), Some(before.uid()), Some(before.gid())).ok();
+    let ours = next.as_file().metadata()?.uid();
+    match fs::metadata(&path) {
+        Ok(before) => {
+            next.as_file().set_permissions(before.permissions())?;
+            // Whoever could read it must be able to go on; without the right to give a file away there is nothing to do.
+            std::os::unix::fs::chown(next.path(), Some(before.uid()), Some(before.gid())).ok();
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            next.as_file().set_permissions(Permissions::from_mode(NEW_FILE_MODE))?;
+        }
+        Err(error) => return Err(error),
+    }
     next.as_file().sync_all()?;
     next.persist(&path).map_err(|error| error.error)?;
+    remove_forgotten(directory, ours);
     File::open(directory)?.sync_all()
 }
 
-/// Keeps other commands of ours from editing files of a directory until it is dropped. A file system without locks is
-/// taken to have nobody else.
-pub(crate) fn lock(directory: &Path) -> io::Result<File> {
-    let directory = File::open(directory)?;
-    match directory.try_lock() {
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::WouldBlock, "another command is editing it; try again"))
+/// Where a file really is: where its links lead, or, of one that is not there, where its directory is.
+pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error)?;
+            Ok(fs::canonicalize(directory_of(path))?.join(name))
         }
-        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(directory),
+        found => found,
+    }
+}
+
+/// Removes what edits that were killed have left. Only what is ours and old: it could be another's work. Whatever
+/// fails here is left to the next edit.
+fn remove_forgotten(directory: &Path, ours: u32) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let is_unfinished = entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED));
+        if !is_unfinished {
+            continue;
+        }
+        let Ok(found) = entry.metadata() else { continue };
+        let is_old = found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FORGOTTEN_AFTER));
+        if found.is_file() && is_old && found.uid() == ours {
+            fs::remove_file(entry.path()).ok();
+        }
     }
 }
 
@@ -114,5 +156,22 @@ mod tests {
         assert_eq!(read(&file).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(create(&file, "again").is_err());
+    }
+
+    #[test]
+    fn what_a_killed_edit_left_goes_once_it_is_old_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in [".cometgate-old", ".cometgate-new", ".other"] {
+            fs::write(path(name), "").unwrap();
+        }
+        let long_ago = std::time::SystemTime::now() - FORGOTTEN_AFTER - Duration::from_secs(60);
+        for name in [".cometgate-old", ".other"] {
+            File::options().write(true).open(path(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        replace(&path("file"), "text").unwrap();
+        assert_eq!(read(&path("file")).unwrap(), "text");
+        let left = [".cometgate-old", ".cometgate-new", ".other"].map(|name| path(name).exists());
+        assert_eq!(left, [false, true, true]);
     }
 }

@@ -3,7 +3,10 @@
 //! A pair is judged and prepared, which may fail; then it is swapped in, written to the state directory, and announced. A
 //! disk that is slow or full keeps nothing from going live, the way back least of all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proxy::{Snapshot, SnapshotHandle};
@@ -24,6 +27,12 @@ const MOST_CHANGES: usize = 20;
 /// Warnings of one map that are logged; `routes check` lists them all.
 const MOST_WARNINGS: usize = 20;
 
+/// How often a state directory that could not be used is tried again, in seconds.
+const OPEN_STATE_EVERY: i64 = 5;
+
+/// How long a start waits for its record to be on disk.
+const LONGEST_FIRST_WRITE: Duration = Duration::from_secs(2);
+
 /// How often a map with held routes is judged again, in seconds: what it lacks may have been supplied.
 const JUDGE_HELD_EVERY: i64 = 5;
 
@@ -34,6 +43,8 @@ pub(crate) struct Means {
     pub(crate) environment: Option<String>,
     /// The versions that were live; without it they are not kept.
     pub(crate) state: Option<StateDir>,
+    /// Where they are kept, or would be.
+    pub(crate) state_dir: PathBuf,
     pub(crate) preparer: Preparer,
 }
 
@@ -41,6 +52,8 @@ pub(crate) struct Means {
 pub(crate) struct InForce {
     means: Means,
     handle: Arc<SnapshotHandle>,
+    /// As it was written down, or would have been.
+    record: Accepted,
     texts: Texts,
     held: Vec<String>,
     /// The version to go back to.
@@ -53,10 +66,18 @@ impl InForce {
     /// Puts files in force when the process starts.
     pub(crate) fn begin(mut means: Means, ready: Ready) -> InForce {
         let handle = Arc::new(SnapshotHandle::new(ready.snapshot));
-        means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || tell(&ready.notes));
+        let record = ready.record.clone();
+        let (written, is_written) = sync_channel(1);
+        means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || {
+            tell(&ready.notes);
+            written.try_send(()).ok();
+        });
+        // Whoever reads that it serves may ask the commands what is in force. A slow disk does not keep it down.
+        is_written.recv_timeout(LONGEST_FIRST_WRITE).ok();
         InForce {
             means,
             handle,
+            record,
             texts: ready.texts,
             held: ready.held,
             way_back: ready.way_back,
@@ -101,9 +122,21 @@ impl InForce {
             self.judge_again = None;
             self.stand_again();
         }
+        if self.means.state.is_none() && now.as_second() % OPEN_STATE_EVERY == 0 {
+            self.open_state();
+        }
         if self.secrets.have_changed() {
             self.read_secrets_again();
         }
+    }
+
+    /// What could not be used at the start may be in order now; until then no command can tell what is in force.
+    fn open_state(&mut self) {
+        let Ok(state) = StateDir::open(&self.means.state_dir) else { return };
+        self.means.state = Some(state);
+        let shown = self.means.state_dir.display().to_string();
+        let announce = move || tracing::info!("versions are kept in {shown} from now on");
+        self.means.record(self.record.clone(), &self.texts, self.way_back.as_deref(), announce);
     }
 
     fn stand_again(&mut self) {
@@ -164,6 +197,7 @@ impl InForce {
         let ready = self.means.make_ready(standing, Some(&before))?;
         let changes = changes(before.plan(), ready.snapshot.plan());
         self.handle.swap(ready.snapshot);
+        self.record = ready.record.clone();
         let (version, tenants) = (ready.record.route_version.clone(), ready.record.tenants_version.clone());
         let version_before = before.plan().route_version().to_owned();
         self.means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || {
@@ -222,6 +256,7 @@ impl Means {
             tenants_version: loaded.tenants_version.clone(),
             tenants: Digest::of(&standing.texts.tenants),
             held: standing.held.clone(),
+            and_more: 0,
         };
         let mut notes = standing.notes;
         let dated = loaded.warnings_at(record.at);
@@ -253,8 +288,8 @@ impl Means {
             announce();
             if let Err(error) = written {
                 tracing::error!(
-                    "route map {version} is live and is not kept: {error}\n  help: make the state directory writable; \
-                     until then a restart with a broken map has nothing to go back to"
+                    "route map {version} is live and is not kept: {error}\n  help: make the state directory writable, it is tried again every \
+                     second; until then a restart with a broken map has nothing to go back to"
                 );
             }
         };

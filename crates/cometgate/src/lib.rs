@@ -6,6 +6,7 @@
 mod changes;
 mod cli;
 mod commands;
+mod edit_lock;
 mod exit;
 mod files;
 mod gateway_key;
@@ -30,15 +31,28 @@ use clap::Parser as _;
 
 /// Runs the program with its arguments, and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let asked = match cli::Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    terminal::keep_to_itself(&arguments);
+    let asked = match cli::Cli::try_parse_from(&arguments) {
         Ok(asked) => asked,
+        Err(error) if error.use_stderr() => {
+            terminal::complain(&error.render());
+            return exit::Exit::Usage.into();
+        }
         Err(error) => error.exit(),
     };
-    match commands::run(asked.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            terminal::error(&format!("{failure}"));
-            failure.exit.into()
+    let ended = commands::run(asked.command);
+    if let Err(failure) = &ended {
+        terminal::error(&format!("{failure}"));
+    }
+    match (ended, terminal::lost()) {
+        (Err(failure), _) => failure.exit.into(),
+        (Ok(()), None) => ExitCode::SUCCESS,
+        (Ok(()), Some(error)) => {
+            terminal::error(&format!(
+                "what was asked for is done, and its result could not be written: {error}"
+            ));
+            exit::Exit::Internal.into()
         }
     }
 }

@@ -48,6 +48,7 @@ impl Running {
             paths: MapPaths::of(settings),
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
+            state_dir: settings.state_dir.clone(),
             preparer: Preparer::new(workers),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
@@ -159,12 +160,20 @@ fn open_state(path: &Path) -> Option<StateDir> {
                 path.display()
             );
         }
+        if state.is_last_unknown() {
+            tracing::error!(
+                "{} does not say what was last in force, so routes that send away are held until their way back is \
+                 proven\n  help: `cometgate routes vouch`, or put `history.jsonl` back from a backup and start again",
+                path.display()
+            );
+        }
     };
     StateDir::open(path)
         .inspect(tell_skipped)
         .map_err(|error| {
             tracing::error!(
-                "versions are not kept: {error}\n  help: make `state_dir` a directory that the gateway may write to"
+                "versions are not kept: {error}\n  help: make `state_dir` a directory that the gateway may write to; it \
+                 is tried again every five seconds"
             );
         })
         .ok()

@@ -59,13 +59,14 @@ struct Last {
     record: Option<Accepted>,
     texts: Option<Texts>,
     plan: Option<Plan>,
-    /// Without a state directory nobody knows whether this is the first version.
+    /// Without a state directory, or with a damaged one, nobody knows whether this is the first version.
     is_known: bool,
 }
 
 impl Last {
     fn find(means: &Means) -> Last {
-        let nothing = Last { record: None, texts: None, plan: None, is_known: means.state.is_some() };
+        let is_known = means.state.as_ref().is_some_and(|state| !state.is_last_unknown());
+        let nothing = Last { record: None, texts: None, plan: None, is_known };
         let Some(state) = &means.state else { return nothing };
         let Some(record) = state.last().cloned() else { return nothing };
         let text = |found: std::io::Result<Option<String>>| found.ok().flatten();
@@ -73,15 +74,16 @@ impl Last {
             .zip(text(state.tenants_text(record.tenants)))
             .map(|(routes, tenants)| Texts { routes, tenants });
         let loaded = texts.as_ref().and_then(|texts| means.judge().load_held(texts, &record.held));
-        Last { record: Some(record), texts, plan: loaded.map(|loaded| loaded.plan), is_known: true }
+        Last { record: Some(record), texts, plan: loaded.map(|loaded| loaded.plan), is_known }
     }
 
     fn try_pair(&self, means: &mut Means, texts: Texts, why: Why) -> Result<Ready, Refused> {
         let before = match (&self.record, &self.plan) {
-            (None, _) if self.is_known => Before::Nothing,
+            _ if !self.is_known => Before::Unknown,
+            (None, _) => Before::Nothing,
             (Some(record), _) if record.routes == Digest::of(&texts.routes) => Before::Same(&record.held),
-            (_, Some(plan)) => Before::Other(plan),
-            (_, None) => Before::Unknown,
+            (Some(_), Some(plan)) => Before::Other(plan),
+            (Some(_), None) => Before::Unknown,
         };
         let standing = means.judge().judge(texts, why, before)?;
         means.make_ready(standing, None)

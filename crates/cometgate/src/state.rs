@@ -45,8 +45,9 @@ pub(crate) struct StateDir {
 impl StateDir {
     /// For the gateway: creates what is missing, and fails where nothing can be written.
     pub(crate) fn open(path: &Path) -> io::Result<StateDir> {
-        for directory in [path, &path.join("routes"), &path.join("tenants")] {
-            DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(at(directory))?;
+        make_directories(path)?;
+        for directory in directories(path) {
+            let directory = &directory;
             // At the start rather than at the first change.
             tempfile::tempfile_in(directory).map_err(at(directory))?;
         }
@@ -72,9 +73,29 @@ impl StateDir {
         self.history().last()
     }
 
+    /// Whether nobody can tell what went live last: its record is damaged, or names not all that was held, or the
+    /// records are gone and only texts are left.
+    ///
+    /// Then [`StateDir::last`] is something that was live once, and nothing to judge a raise against.
+    pub(crate) fn is_last_unknown(&self) -> bool {
+        let is_partial = match self.last() {
+            Some(record) => record.all_held().is_none(),
+            None => !self.routes.is_empty(),
+        };
+        is_partial || self.history.is_end_damaged()
+    }
+
     /// Lines of the history that are no record, or of a kind that this version does not know.
     pub(crate) fn skipped_lines(&self) -> usize {
         self.history.skipped()
+    }
+
+    /// Whether the records are gone from the disk, be it with the directory.
+    fn has_vanished(&self) -> bool {
+        fs::metadata(history_path(&self.path)).map_or_else(
+            |error| error.kind() == io::ErrorKind::NotFound,
+            |found| found.is_file() && found.len() == 0,
+        )
     }
 
     /// Writes down what went live, together with both texts, and lets go of what is older than the newest
@@ -92,6 +113,8 @@ impl StateDir {
         if Digest::of(routes) != record.routes || Digest::of(tenants) != record.tenants {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the record is of other texts"));
         }
+        // Somebody may have removed them while the gateway runs.
+        make_directories(&self.path)?;
         let turn = turn(&self.path.join(".lock"), LOOKS)?;
         self.routes.put(record.routes, routes)?;
         self.tenants.put(record.tenants, tenants)?;
@@ -179,6 +202,17 @@ impl StateDir {
         }
         (routes, tenants)
     }
+}
+
+/// Where everything is, and where the texts are.
+fn directories(path: &Path) -> [PathBuf; 3] {
+    [path.to_owned(), path.join("routes"), path.join("tenants")]
+}
+
+fn make_directories(path: &Path) -> io::Result<()> {
+    directories(path).iter().try_for_each(|directory| {
+        DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(at(directory))
+    })
 }
 
 fn history_path(directory: &Path) -> PathBuf {

@@ -28,13 +28,16 @@ pub(crate) struct Versions<'s> {
 impl Versions<'_> {
     /// The text of a version; what the operator keeps comes first.
     pub(crate) fn find(&self, version: &str) -> io::Result<Option<String>> {
-        if let Some(text) = archived(self.directory, version)? {
+        let archived = archived(self.directory, version);
+        if let Ok(Some(text)) = archived {
             return Ok(Some(text));
         }
-        match self.state {
-            Some(state) => Ok(state.find_version(version)?.map(|(_, text)| text)),
-            None => Ok(None),
-        }
+        let kept = match self.state {
+            Some(state) => state.find_version(version)?.map(|(_, text)| text),
+            None => None,
+        };
+        // A file that cannot be read stands in nobody's way, unless there is nothing else.
+        if kept.is_some() { Ok(kept) } else { archived }
     }
 
     /// What is called a version in messages: where it would have to be.

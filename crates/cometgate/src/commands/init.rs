@@ -48,8 +48,12 @@ pub(crate) fn run(options: &Init) -> Result<(), Failure> {
             .with_context(|| format!("{} cannot be written", path.display()))
             .map_err(Failure::invalid)?;
     }
-    explain(options, key.as_ref(), &written);
-    Ok(())
+    explain(options, key.as_ref(), &written).map_err(|error| {
+        let directory = directory.display();
+        Failure::internal(anyhow!(error).context(format!(
+            "the key could not be shown; remove the files of {directory} and run it again for another one"
+        )))
+    })
 }
 
 /// `ALIAS` or `ALIAS=PRIMARY_ID,CANARY_ID`.
@@ -72,7 +76,7 @@ fn reachable(listen: &str) -> String {
 }
 
 /// The two lines for a shell go to standard output alone, so that they can be evaluated.
-fn explain(options: &Init, key: Option<&GatewayKey>, written: &Starter) {
+fn explain(options: &Init, key: Option<&GatewayKey>, written: &Starter) -> std::io::Result<()> {
     let directory = options.directory.display();
     terminal::say(&format!(
         "Wrote {directory}/cometgate.toml, {directory}/routes.toml and {directory}/tenants.toml."
@@ -81,7 +85,7 @@ fn explain(options: &Init, key: Option<&GatewayKey>, written: &Starter) {
     terminal::result(&format!("export OPENAI_BASE_URL=http://{}/v1", reachable(&options.listen)));
     match key {
         Some(key) => {
-            terminal::result(&format!("export OPENAI_API_KEY={}", key.text()));
+            terminal::try_result(&format!("export OPENAI_API_KEY={}", key.text()))?;
             terminal::say("\nThis key is shown this once; tenants.toml holds its SHA-256 only.");
         }
         None => {
@@ -106,4 +110,5 @@ fn explain(options: &Init, key: Option<&GatewayKey>, written: &Starter) {
          cometgate routes shift {route} 20% --config {directory}/cometgate.toml",
         variables.join(" ")
     ));
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod given;
 mod history;
 mod rollback;
 mod schema;
+mod to_edit;
 mod who;
 
 use crate::cli::Routes;

@@ -10,11 +10,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::files::{UNFINISHED, open_regular};
+
 /// A tenants file holds hashes of keys: nobody else's business.
 pub(super) const FILE_MODE: u32 = 0o640;
-
-/// How a file that is not finished is called.
-const UNFINISHED: &str = ".cometgate-";
 
 /// Between two looks at whether it is our turn.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -67,7 +66,8 @@ pub(super) fn remove_unfinished(directory: &Path) -> io::Result<()> {
 /// Where the file system knows no locks there is nothing to wait for.
 pub(super) fn turn(lock: &Path, looks: usize) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
-    let file = options.append(true).create(true).mode(FILE_MODE).open(lock).map_err(at(lock))?;
+    let options = options.append(true).create(true).mode(FILE_MODE);
+    let file = open_regular(options, lock).map_err(at(lock))?;
     for _ in 0..looks {
         match file.try_lock() {
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(Some(file)),

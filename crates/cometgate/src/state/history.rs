@@ -2,8 +2,8 @@
 //!
 //! A kill or a full disk may leave half a line at the end. A line counts once its end is there; the next
 //! record begins on a line of its own. What cannot be read is skipped and counted: a damaged history must not
-//! keep a gateway down. It is cut by lines and by bytes, so that neither the disk nor a start's memory fills
-//! up.
+//! keep a gateway down. But where the end cannot be read, nobody knows what was last in force, and that is
+//! said. It is cut by lines and by bytes, so that neither the disk nor a start's memory fills up.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
 use super::durable::{FILE_MODE, at, sync, write};
-use super::record::Accepted;
+use super::record::{Accepted, MOST_HELD};
+use crate::files::open_regular;
 
 /// More lines or bytes than these, and the history is cut.
 const MOST_LINES: usize = 20_000;
@@ -22,6 +23,9 @@ const MOST_BYTES: u64 = 16 << 20;
 /// To its newest lines: so many, in so many bytes.
 const LEFT_LINES: usize = 10_000;
 const LEFT_BYTES: usize = 8 << 20;
+
+/// How every line of ours begins.
+const RECORD_START: &[u8] = b"{\"";
 
 /// Bytes that are read, from the end: more is none of our writing.
 const MOST_READ: u64 = 64 << 20;
@@ -32,6 +36,7 @@ pub(super) struct History {
     path: PathBuf,
     records: Vec<Accepted>,
     skipped: usize,
+    is_end_damaged: bool,
     lines: usize,
     bytes: u64,
 }
@@ -40,16 +45,29 @@ impl History {
     /// Reads all of it; a history that is not there is empty.
     pub(super) fn read(path: PathBuf) -> io::Result<History> {
         let (bytes, length) = newest_bytes(&path)?;
-        let mut history = History { path, records: Vec::new(), skipped: 0, lines: 0, bytes: length };
+        let mut history =
+            History { path, records: Vec::new(), skipped: 0, is_end_damaged: false, lines: 0, bytes: length };
         for line in whole_lines(&bytes) {
             history.lines += 1;
             match Accepted::parse(line) {
-                Some(record) => history.records.push(record),
+                Some(record) => history.push(record),
                 None if line == b"\n" => {}
-                None => history.skipped += 1,
+                None => {
+                    history.skipped += 1;
+                    history.is_end_damaged = true;
+                }
             }
         }
+        history.is_end_damaged |= !is_torn_or_nothing(rest(&bytes));
         Ok(history)
+    }
+
+    fn push(&mut self, record: Accepted) {
+        if let Some(last) = self.records.last_mut() {
+            last.shorten();
+        }
+        self.records.push(record);
+        self.is_end_damaged = false;
     }
 
     /// Oldest first.
@@ -62,19 +80,26 @@ impl History {
         self.skipped
     }
 
+    /// Whether something was written after the last record and cannot be read.
+    ///
+    /// Half a line that was being written when the process ended is no damage: nobody was told of that record.
+    pub(super) fn is_end_damaged(&self) -> bool {
+        self.is_end_damaged
+    }
+
     /// Adds a record here alone: somebody else writes it.
     pub(super) fn remember(&mut self, record: Accepted) {
         if self.records.len() >= MOST_LINES {
             self.records.drain(..LEFT_LINES);
         }
-        self.records.push(record);
+        self.push(record);
     }
 
     /// Adds a record on disk and here. The file is read again only where others have added to it.
     pub(super) fn append(&mut self, record: &Accepted) -> io::Result<()> {
         let mut options = OpenOptions::new();
         let options = options.read(true).append(true).create(true).mode(FILE_MODE);
-        let mut file = options.open(&self.path).map_err(at(&self.path))?;
+        let mut file = open_regular(options, &self.path).map_err(at(&self.path))?;
         let length = file.metadata().map_err(at(&self.path))?.len();
         let mut line = record.line();
         if length > 0 && !ends_with_line(&file, length) {
@@ -88,7 +113,7 @@ impl History {
         let written = Accepted::parse(line.as_bytes());
         match written.filter(|_| length == self.bytes && !line.starts_with('\n')) {
             Some(record) => {
-                self.records.push(record);
+                self.push(record);
                 self.lines += 1;
                 self.bytes += line.len() as u64;
             }
@@ -120,14 +145,24 @@ impl History {
         }
         let newest = first_of_newest(&lines)..lines.len();
         let stay: BTreeSet<usize> = newest.chain(first.into_values()).chain(last.into_values()).collect();
-        let text: Vec<u8> = stay.into_iter().flat_map(|number| lines[number]).copied().collect();
+        let mut text = Vec::new();
+        for number in stay {
+            match Accepted::parse(lines[number]).filter(|record| record.held.len() > MOST_HELD) {
+                // The next start has to know every name of the newest one.
+                Some(mut record) if number + 1 < lines.len() => {
+                    record.shorten();
+                    text.extend_from_slice(record.line().as_bytes());
+                }
+                _ => text.extend_from_slice(lines[number]),
+            }
+        }
         write(&self.path, &text)
     }
 }
 
 /// The file's end, and its length.
 fn newest_bytes(path: &Path) -> io::Result<(Vec<u8>, u64)> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(error) => return Err(at(path)(error)),
@@ -142,6 +177,17 @@ fn newest_bytes(path: &Path) -> io::Result<(Vec<u8>, u64)> {
 /// The lines with their ends. What comes after the last end is torn, or is being written.
 fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
+}
+
+/// What comes after the last line's end.
+fn rest(bytes: &[u8]) -> &[u8] {
+    let from = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    &bytes[from..]
+}
+
+/// Nothing, or the beginning of a record; anything else is none of our writing.
+fn is_torn_or_nothing(rest: &[u8]) -> bool {
+    rest.starts_with(RECORD_START) || RECORD_START.starts_with(rest)
 }
 
 fn first_of_newest(lines: &[&[u8]]) -> usize {
@@ -216,6 +262,7 @@ mod tests {
             tenants_version: "t1".to_owned(),
             tenants: Digest::of("tenants"),
             held: vec!["route".to_owned(); 1_000],
+            and_more: 0,
         };
         std::thread::scope(|scope| {
             for _ in 0..4 {

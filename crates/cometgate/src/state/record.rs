@@ -1,7 +1,8 @@
 //! One line of the history: which map and tenants file went live, when, and why.
 //!
-//! A line has to be readable by older and newer gateways, so unknown fields are ignored. It is bounded,
-//! because it is to be written by one call and ten thousands of them are read at a start.
+//! A line has to be readable by older and newer gateways, so unknown fields are ignored. The newest line
+//! names every held route, since the next start holds exactly these; older ones are shortened when the history
+//! is cut, because thousands of them are read at a start.
 
 use std::fmt;
 
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::digest::Digest;
 
-/// Names of held routes in one line; what there is beyond them is counted.
-const MOST_HELD: usize = 1_000;
+/// Names of held routes in a record that is not the newest; what there is beyond them is counted.
+pub(super) const MOST_HELD: usize = 1_000;
 
 /// A pair of files that went live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +25,10 @@ pub(crate) struct Accepted {
     pub(crate) routes: Digest,
     pub(crate) tenants_version: String,
     pub(crate) tenants: Digest,
-    /// The routes that were held at 0 %. A record that was read has a thousand of them at most.
+    /// The routes that were held at 0 %, by name: all of them, or the first thousand.
     pub(crate) held: Vec<String>,
+    /// How many were held besides; their names are not known any more.
+    pub(crate) and_more: usize,
 }
 
 /// What made a pair of files go live.
@@ -50,12 +53,26 @@ impl Accepted {
             "routes_sha256": self.routes.to_string(),
             "tenants_version": self.tenants_version,
             "tenants_sha256": self.tenants.to_string(),
-            "held": self.held.iter().take(MOST_HELD).collect::<Vec<_>>(),
+            "held": self.held,
         });
-        if self.held.len() > MOST_HELD {
-            object["and_more"] = json!(self.held.len() - MOST_HELD);
+        if self.and_more > 0 {
+            object["and_more"] = json!(self.and_more);
         }
         format!("{object}\n")
+    }
+
+    /// All that were held; `None` where some names are missing, so that nobody takes the rest for all.
+    pub(crate) fn all_held(&self) -> Option<&[String]> {
+        (self.and_more == 0).then_some(&self.held)
+    }
+
+    /// For a record that is not the newest any more.
+    pub(super) fn shorten(&mut self) {
+        if self.held.len() > MOST_HELD {
+            self.and_more += self.held.len() - MOST_HELD;
+            self.held.truncate(MOST_HELD);
+            self.held.shrink_to_fit();
+        }
     }
 
     /// `None` for what is damaged, or of a kind that this version does not know.
@@ -75,6 +92,10 @@ impl Accepted {
             tenants_version: text("tenants_version")?.to_owned(),
             tenants: text("tenants_sha256")?.parse().ok()?,
             held: object.get("held")?.as_array()?.iter().map(name).collect::<Option<_>>()?,
+            and_more: match object.get("and_more") {
+                None => 0,
+                Some(count) => usize::try_from(count.as_u64()?).ok()?,
+            },
         })
     }
 }
@@ -118,6 +139,7 @@ mod tests {
             tenants_version: "2026-11-20.1".to_owned(),
             tenants: Digest::of("tenants"),
             held: vec!["chat".to_owned()],
+            and_more: 0,
         }
     }
 
@@ -145,6 +167,7 @@ mod tests {
             ("routes_sha256", json!("ab")),
             ("tenants_version", json!(null)),
             ("held", json!([1])),
+            ("and_more", json!("many")),
         ] {
             let mut damaged = object.clone();
             damaged[field] = wrong;
@@ -153,12 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_short_though_everything_is_held() {
-        let longest = "r".repeat(64);
-        let record = Accepted { held: vec![longest; 10_000], ..record() };
-        let line = record.line();
-        assert!(line.len() < 70_000, "{}", line.len());
-        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["and_more"], 9_000);
-        assert_eq!(Accepted::parse(line.as_bytes()).unwrap().held.len(), MOST_HELD);
+    fn every_held_route_is_named_and_a_shortened_record_says_that_it_is() {
+        let held: Vec<String> = (0..10_000).map(|number| format!("route-{number}")).collect();
+        let mut record = Accepted { held: held.clone(), ..record() };
+        let read = Accepted::parse(record.line().as_bytes()).unwrap();
+        assert_eq!(read.all_held(), Some(&held[..]));
+        record.shorten();
+        record.shorten();
+        let read = Accepted::parse(record.line().as_bytes()).unwrap();
+        assert_eq!((read.held.len(), read.and_more, read.all_held()), (MOST_HELD, 9_000, None));
     }
 }

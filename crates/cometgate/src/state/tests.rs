@@ -23,6 +23,7 @@ fn record(version: &str, tenants: &str) -> Accepted {
         tenants_version: "t1".to_owned(),
         tenants: Digest::of(tenants),
         held: Vec::new(),
+        and_more: 0,
     }
 }
 

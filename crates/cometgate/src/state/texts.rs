@@ -37,6 +37,16 @@ impl TextStore {
         }
     }
 
+    /// Whether no text is kept. What cannot be looked at may hold one.
+    pub(super) fn is_empty(&self) -> bool {
+        match fs::read_dir(&self.directory) {
+            Ok(mut entries) => entries.all(|entry| {
+                entry.is_ok_and(|entry| entry.path().extension().is_none_or(|extension| extension != "toml"))
+            }),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     /// Writes the text, unless it is there and sound.
     pub(super) fn put(&self, digest: Digest, text: &str) -> io::Result<()> {
         // What cannot be read is written anew: that either helps or says why not.

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::StateDir;
 use super::digest::Digest;
@@ -15,6 +16,9 @@ use super::record::Accepted;
 
 /// Versions that wait at most; the next one waits for the disk.
 const WAITING: usize = 256;
+
+/// How often it is looked whether the newest version is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is written.
 pub(crate) struct Job {
@@ -79,11 +83,23 @@ impl Drop for Writer {
 }
 
 fn write_all(mut store: StateDir, queue: &Receiver<Job>, waiting: &Waiting) {
-    for job in queue {
-        let pinned: Vec<&str> = job.pinned.iter().map(String::as_str).collect();
-        let written = store.accept(&job.record, &job.routes, &job.tenants, &pinned);
+    let mut newest: Option<Newest> = None;
+    loop {
+        let job = match queue.recv_timeout(LOOK_EVERY) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(newest) = &mut newest {
+                    newest.look(&mut store);
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let Job { record, routes, tenants, pinned, announce } = job;
+        let mut written = Newest { record, routes, tenants, pinned, is_written: false };
+        let outcome = written.write(&mut store);
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for (digest, _) in texts(&job) {
+        for digest in [written.record.routes, written.record.tenants] {
             if let Some((count, _)) = waiting.get_mut(&digest) {
                 *count -= 1;
                 if *count == 0 {
@@ -92,7 +108,49 @@ fn write_all(mut store: StateDir, queue: &Receiver<Job>, waiting: &Waiting) {
             }
         }
         drop(waiting);
-        (job.announce)(written);
+        announce(outcome);
+        newest = Some(written);
+    }
+}
+
+/// What is in force. Somebody may remove the state directory while the gateway runs, or make it writable at last; the
+/// commands read it, and so does the next start.
+struct Newest {
+    record: Accepted,
+    routes: Arc<str>,
+    tenants: Arc<str>,
+    pinned: Vec<String>,
+    is_written: bool,
+}
+
+impl Newest {
+    fn write(&mut self, store: &mut StateDir) -> io::Result<()> {
+        let pinned: Vec<&str> = self.pinned.iter().map(String::as_str).collect();
+        let outcome = store.accept(&self.record, &self.routes, &self.tenants, &pinned);
+        self.is_written = outcome.is_ok();
+        outcome
+    }
+
+    /// Complains once, not every second.
+    fn look(&mut self, store: &mut StateDir) {
+        let was_written = self.is_written;
+        if was_written && !store.has_vanished() {
+            return;
+        }
+        let (version, path) = (&self.record.route_version.clone(), store.path.display().to_string());
+        match self.write(store) {
+            Ok(()) if was_written => tracing::warn!(
+                "{path} had lost what is in force, and has it again: route map {version}; earlier versions are gone\n  \
+                 help: put them back from a backup, or keep them in versions/ beside the map"
+            ),
+            Ok(()) => tracing::info!("route map {version} is kept in {path} now"),
+            Err(error) if was_written => tracing::error!(
+                "{path} has lost what is in force, and it cannot be written again: {error}\n  help: make it a directory \
+                 that the gateway may write to; it is tried again every second, and until then no command can tell what \
+                 is in force"
+            ),
+            Err(_) => {}
+        }
     }
 }
 

@@ -1,29 +1,25 @@
 //! What an edit shows before it writes, the question that it asks, and the writing.
 
-use std::path::Path;
-
 use anyhow::{Context as _, anyhow};
 use config::{Diff, diff};
 
 use crate::cli::Answer;
-use crate::commands::routes::given::Given;
+use crate::commands::routes::to_edit::ToEdit;
 use crate::exit::Failure;
 use crate::going_live::Standing;
-use crate::map_files::Texts;
 use crate::{files, terminal};
 
-/// Shows what a new text of the map would do, asks, and writes it.
+/// Shows what a new text of the map would do, asks, and writes it. Without a verdict on it, only the lines are shown.
+///
+/// The turn at writing is taken after the answer: whoever thinks it over must not keep others from going home.
 pub(super) fn confirm_and_write(
-    given: &Given,
-    standing: &Standing,
+    to_edit: &ToEdit,
+    standing: Option<&Standing>,
     routes: &str,
     answer: Answer,
 ) -> Result<(), Failure> {
-    let path = &given.paths.routes;
-    show(given, standing, routes);
-    for note in standing.notes.iter().filter(|note| note.is_warning) {
-        terminal::say(&format!("warning: {}", note.text));
-    }
+    let path = &to_edit.given.paths.routes;
+    show(to_edit, standing, routes);
     if !answer.yes {
         match terminal::ask(&format!("Write {}?", path.display())) {
             Some(true) => {}
@@ -34,25 +30,17 @@ pub(super) fn confirm_and_write(
             }
         }
     }
-    write(path, &given.texts, routes)
-}
-
-/// Somebody may have edited the file while the question stood.
-fn write(path: &Path, before: &Texts, routes: &str) -> Result<(), Failure> {
-    let now = files::read(path).ok();
-    if now.as_ref().is_some_and(|now| *now != before.routes) {
-        let error = anyhow!("{} was changed meanwhile; nothing was written. Try again", path.display());
-        return Err(Failure::invalid(error));
-    }
+    let _locked = to_edit.lock_unchanged(routes, standing)?;
     files::replace(path, routes)
         .with_context(|| format!("{} cannot be written", path.display()))
         .map_err(Failure::invalid)
 }
 
 /// What changes for whom against what is in force, and which lines.
-fn show(given: &Given, standing: &Standing, routes: &str) {
-    match given.in_force() {
-        Some(before) => {
+fn show(to_edit: &ToEdit, standing: Option<&Standing>, routes: &str) {
+    let given = &to_edit.given;
+    match (given.in_force(), standing) {
+        (Some(before), Some(standing)) => {
             let changes = diff(&before, &standing.loaded, Diff::Change).lines();
             if changes.is_empty() {
                 terminal::say("  no request goes elsewhere than now");
@@ -61,13 +49,22 @@ fn show(given: &Given, standing: &Standing, routes: &str) {
                 terminal::say(&format!("  {line}"));
             }
         }
-        None => terminal::say(&format!(
+        (None, Some(_)) => terminal::say(&format!(
             "  {} has problems as it is; what changes for whom cannot be said",
             given.paths.routes.display()
         )),
+        (_, None) => {}
     }
     for line in changed_lines(&given.texts.routes, routes) {
         terminal::say(&format!("  {line}"));
+    }
+    for note in standing.into_iter().flat_map(|standing| &standing.notes).filter(|note| note.is_warning) {
+        terminal::say(&format!("warning: {}", note.text));
+    }
+    if let Some(why) = &to_edit.unknown {
+        terminal::say(&format!(
+            "warning: cannot tell what is in force, so this was compared with the file: {why}"
+        ));
     }
 }
 

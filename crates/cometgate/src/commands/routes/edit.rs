@@ -3,45 +3,59 @@
 use anyhow::{Context as _, anyhow};
 use config::edit::{RouteEdit, RouteEditError, Vouch as VouchEdit, edit_routes};
 use config::{Source, parse_share};
-use jiff::Timestamp;
+use decisions::bucket::Share;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::{Answer, Disable, Shift, Vouch};
 use crate::commands::routes::confirm::confirm_and_write;
 use crate::commands::routes::given::Given;
+use crate::commands::routes::to_edit::ToEdit;
 use crate::exit::Failure;
+use crate::going_live::Standing;
 use crate::map_files::Texts;
-use crate::{files, terminal};
+use crate::terminal;
+use crate::way_back::{explain_lack, find_lack};
+
+/// Whoever vouches for less is too late by the time that the map is live.
+const SHORTEST_VOUCH: SignedDuration = SignedDuration::from_mins(1);
 
 pub(super) fn shift(options: &Shift) -> Result<(), Failure> {
     let share =
         parse_share(&options.share).with_context(|| options.share.clone()).map_err(Failure::invalid)?;
     let edit = RouteEdit::Shift { route: options.route.clone(), share };
-    run(&options.config.path, &edit, options.answer)
+    run(&read(&options.config.path)?, &edit, options.answer)
 }
 
 pub(super) fn disable(options: &Disable) -> Result<(), Failure> {
     terminal::say(&format!("What matches route `{}` will be refused with 503.", options.route));
     let edit = RouteEdit::Disable { route: options.route.clone() };
-    run(&options.config.path, &edit, options.answer)
+    run(&read(&options.config.path)?, &edit, options.answer)
 }
 
 pub(super) fn vouch(options: &Vouch) -> Result<(), Failure> {
     let until = parse_until(&options.until)?;
-    if until <= Timestamp::now() {
+    let left = until.duration_since(Timestamp::now());
+    if left <= SignedDuration::ZERO {
         return Err(Failure::invalid(anyhow!("--until {} is in the past", options.until)));
     }
-    let given = Given::of_settings(&options.config.path)?;
-    let rollback_route_version = given.last_unheld().ok_or_else(|| {
-        Failure::invalid(anyhow!(
-            "no version that was live can be named as the way back\n  help: set `rollback_route_version` in the map, and \
-             keep that version in {}",
-            given.paths.directory.join("versions").display()
-        ))
-    });
+    if left < SHORTEST_VOUCH {
+        return Err(Failure::invalid(anyhow!(
+            "--until {} is less than a minute from now: when an override ends, the canary goes home",
+            options.until
+        )));
+    }
+    let to_edit = read(&options.config.path)?;
+    let given = &to_edit.given;
     // Only needed where the map names none itself.
     let rollback_route_version = match given.load()?.rollback_route_version {
         Some(named) => named,
-        None => rollback_route_version?,
+        None => given.last_unheld().ok_or_else(|| {
+            Failure::invalid(anyhow!(
+                "no version that was live can be named as the way back\n  help: set `rollback_route_version` in the map, \
+                 and keep that version in {}",
+                given.paths.directory.join("versions").display()
+            ))
+        })?,
     };
     let edit = RouteEdit::Vouch(VouchEdit {
         by: options.by.clone(),
@@ -49,16 +63,21 @@ pub(super) fn vouch(options: &Vouch) -> Result<(), Failure> {
         until,
         rollback_route_version,
     });
-    run(&options.config.path, &edit, options.answer)
+    run(&to_edit, &edit, options.answer)
 }
 
-fn run(config: &std::path::Path, edit: &RouteEdit, answer: Answer) -> Result<(), Failure> {
-    let given = Given::of_settings(config)?;
-    let path = given.paths.routes.clone();
-    let _locked = files::lock(&given.paths.directory)
-        .with_context(|| path.display().to_string())
-        .map_err(Failure::invalid)?;
-    let source = Source { path: &path, text: &given.texts.routes };
+/// The map with tenants that go with it.
+fn read(config: &std::path::Path) -> Result<ToEdit, Failure> {
+    let mut to_edit = ToEdit::of_settings(config)?;
+    let routes = to_edit.routes()?.to_owned();
+    to_edit.fit_tenants(&routes);
+    Ok(to_edit)
+}
+
+fn run(to_edit: &ToEdit, edit: &RouteEdit, answer: Answer) -> Result<(), Failure> {
+    let given = &to_edit.given;
+    let path = &given.paths.routes;
+    let source = Source { path, text: &given.texts.routes };
     let judge = given.judge();
     let is_taken = |version: &str| {
         let is_live = judge.state.is_some_and(|state| state.digest_of_version(version).is_some());
@@ -74,24 +93,50 @@ fn run(config: &std::path::Path, edit: &RouteEdit, answer: Answer) -> Result<(),
         }
         Err(error) => return Err(Failure::invalid(error)),
     };
-    let texts = Texts { routes: edited.text.clone(), tenants: given.texts.tenants.clone() };
-    let standing = given.judge_texts(texts).map_err(Failure::invalid)?;
-    if let RouteEdit::Shift { route, .. } = edit
-        && standing.held.contains(route)
-    {
-        let why: Vec<&str> = standing.notes.iter().map(|note| note.text.as_str()).collect();
-        return Err(Failure::not_allowed(anyhow!(
-            "nothing was written, since it would take route {route} home:\n{}",
-            why.join("\n")
-        )));
+    let standing = to_edit.judge(&edited.text).map_err(Failure::invalid)?;
+    match edit {
+        RouteEdit::Shift { route, share } => check_shift(to_edit, &standing, route, *share)?,
+        RouteEdit::Vouch(_) => check_vouch(given, &edited.text)?,
+        RouteEdit::Disable { .. } => {}
     }
-    confirm_and_write(&given, &standing, &edited.text, answer)?;
+    confirm_and_write(to_edit, Some(&standing), &edited.text, answer)?;
     terminal::result(&format!(
         "{} is now version {}; a running gateway takes it within a second",
         path.display(),
         edited.version
     ));
     Ok(())
+}
+
+/// A share that would not be had. Taking a canary home is always allowed: held, it is at home as well.
+fn check_shift(to_edit: &ToEdit, standing: &Standing, route: &str, share: Share) -> Result<(), Failure> {
+    if share.ppm() == 0 || !standing.held.iter().any(|held| held == route) {
+        return Ok(());
+    }
+    if let Some(why) = &to_edit.unknown {
+        return Err(Failure::not_allowed(anyhow!(
+            "nothing was written: cannot tell what is in force, and so not whether route {route} would be taken home: \
+             {why}\n  help: a running gateway writes it down again within two seconds where it may; to raise a share \
+             before the first start, edit the map by hand, since a first version needs no proven way back"
+        )));
+    }
+    let why: Vec<&str> = standing.notes.iter().map(|note| note.text.as_str()).collect();
+    Err(Failure::not_allowed(anyhow!(
+        "nothing was written, since it would take route {route} home:\n{}",
+        why.join("\n")
+    )))
+}
+
+/// To vouch for what cannot be gone back to helps nobody, and looks as if it did.
+fn check_vouch(given: &Given, routes: &str) -> Result<(), Failure> {
+    let texts = Texts { routes: routes.to_owned(), tenants: given.texts.tenants.clone() };
+    let loaded = given.paths.load(&texts).map_err(Failure::invalid)?;
+    let judge = given.judge();
+    let lack = find_lack(&loaded, given.paths.tenants_source(&texts), judge.versions(), judge.now);
+    lack.map_or(Ok(()), |lack| {
+        let (what, mend) = explain_lack(&loaded, lack, judge.versions());
+        Err(Failure::invalid(anyhow!("nothing was written, since it would not help: {what}\n  help: {mend}")))
+    })
 }
 
 /// A point in time, or how long from now: `8h`, `7d`.

@@ -45,7 +45,7 @@ impl Given {
             };
             Failure::invalid(anyhow!("{refused}{help}"))
         })?;
-        Given::new(paths, texts, settings.as_ref())
+        Given::with_state(paths, texts, settings.as_ref())
     }
 
     /// The map that the settings name.
@@ -53,7 +53,7 @@ impl Given {
         let settings = read_settings(config)?;
         let paths = MapPaths::of(&settings);
         let texts = paths.read().map_err(Failure::invalid)?;
-        Given::new(paths, texts, Some(&settings))
+        Given::with_state(paths, texts, Some(&settings))
     }
 
     /// Another text in place of the map's, as a name for a version stands for its text.
@@ -65,19 +65,25 @@ impl Given {
         }
     }
 
-    fn new(paths: MapPaths, texts: Texts, settings: Option<&Settings>) -> Result<Given, Failure> {
+    /// As it was read.
+    pub(super) fn new(
+        paths: MapPaths,
+        texts: Texts,
+        state: Option<StateDir>,
+        environment: Option<String>,
+    ) -> Given {
+        Given { paths, texts, state, environment }
+    }
+
+    fn with_state(paths: MapPaths, texts: Texts, settings: Option<&Settings>) -> Result<Given, Failure> {
         let state = match settings {
             Some(settings) => StateDir::read(&settings.state_dir)
                 .context("the state directory cannot be read")
                 .map_err(Failure::invalid)?,
             None => None,
         };
-        Ok(Given {
-            paths,
-            texts,
-            state,
-            environment: settings.and_then(|settings| settings.environment.clone()),
-        })
+        let environment = settings.and_then(|settings| settings.environment.clone());
+        Ok(Given::new(paths, texts, state, environment))
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
@@ -97,6 +103,7 @@ impl Given {
     pub(super) fn judge_texts(&self, texts: Texts) -> Result<Standing, Refused> {
         let plan = self.last_plan();
         let before = match (self.last(), &plan) {
+            _ if self.is_unknown() => Before::Unknown,
             (None, _) => Before::Nothing,
             (Some(record), _) if record.routes == Digest::of(&texts.routes) => Before::Same(&record.held),
             (Some(_), Some(plan)) => Before::Other(plan),
@@ -105,7 +112,12 @@ impl Given {
         self.judge().judge(texts, Why::Reload, before)
     }
 
-    /// What was last in force.
+    /// Whether the state directory cannot say what is in force, though something may be.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.state.as_ref().is_some_and(StateDir::is_last_unknown)
+    }
+
+    /// What was last in force, as far as is known.
     pub(super) fn last(&self) -> Option<&Accepted> {
         self.state.as_ref().and_then(StateDir::last)
     }
@@ -113,13 +125,18 @@ impl Given {
     /// The last version that was live and sent whatever it says.
     pub(super) fn last_unheld(&self) -> Option<String> {
         let history = self.state.as_ref()?.history();
-        history.iter().rev().find(|record| record.held.is_empty()).map(|record| record.route_version.clone())
+        history
+            .iter()
+            .rev()
+            .find(|record| record.all_held().is_some_and(<[String]>::is_empty))
+            .map(|record| record.route_version.clone())
     }
 
     /// What is in force, as far as the state directory knows, with what is held; else what the files say.
     pub(super) fn in_force(&self) -> Option<Loaded> {
-        let held = self.last().map_or(&[][..], |record| &record.held);
-        let texts = self.last_texts().unwrap_or_else(|| self.texts.clone());
+        let last = self.last().filter(|_| !self.is_unknown());
+        let held = last.map_or(&[][..], |record| &record.held);
+        let texts = last.and_then(|_| self.last_texts()).unwrap_or_else(|| self.texts.clone());
         self.judge().load_held(&texts, held)
     }
 

@@ -39,6 +39,7 @@ fn to_json(state: &StateDir, record: &Accepted) -> serde_json::Value {
         "tenants_version": record.tenants_version,
         "tenants_sha256": record.tenants.to_string(),
         "held": record.held,
+        "held_and_more": record.and_more,
         "text_is_kept": is_kept(state, record),
     })
 }
@@ -50,7 +51,9 @@ fn print_text<'r>(settings: &Settings, state: &StateDir, records: impl Iterator<
         let held = if record.held.is_empty() {
             String::new()
         } else {
-            format!("  held: {}", record.held.join(", "))
+            let more =
+                if record.and_more > 0 { format!(" and {} more", record.and_more) } else { String::new() };
+            format!("  held: {}{more}", record.held.join(", "))
         };
         let gone = if is_kept(state, record) { "" } else { "  (its text is no longer kept)" };
         terminal::result(&format!(
