@@ -181,7 +181,7 @@ describe("sixteen ways to fail", () => {
   }
 });
 
-describe("in the long run", () => {
+describe("besides", () => {
   const both = providers();
 
   it("a flapping primary is passed over and returned to", async (test) => {
@@ -213,6 +213,17 @@ describe("in the long run", () => {
     }
   });
 
+  it("a caller may ask for whole delivery itself", async (test) => {
+    await both.home.script({ cut: [{ stream: ["begin", "words 40", "cut"] }] });
+    const gateway = await mapped(test, both.home, both.comet, { cut: FALLBACK });
+    const asking = new Asking(gateway, { defaultHeaders: { "x-cometgate-delivery": "whole" } });
+    for (const way of SCENARIOS.ways) {
+      const { said, ended, error } = await asking.ask(way, "cut");
+      assert.deepEqual([said, ended, error], [words("comet", 60), true, null], way);
+    }
+    assert.equal((await new Asking(gateway).ask("chat", "cut")).said, words("home", 40));
+  });
+
   it("model, usage and headers are those of who served", async (test) => {
     await both.home.script({
       failed: [BROKEN],
@@ -230,6 +241,12 @@ describe("in the long run", () => {
       for (const way of SCENARIOS.ways) {
         const outcome = await asking.ask(way, model);
         assert.deepEqual([outcome.model, outcome.tokens], [`${name}-model`, tokens], outcome.error);
+        if (role === "fallback" && way === "chat") {
+          const title = "500: model, usage and headers are those of who served";
+          const delivery = model.endsWith("whole") ? "whole" : "stream";
+          const scenario = { number: "16", name: "attribution", title };
+          measured(scenario, delivery, way, outcome, await both.seen(model), 2);
+        }
         if (!outcome.headers) continue;
         const headers = ["provider", "role", "route"].map((name) => outcome.headers.get(`x-cometgate-${name}`));
         assert.deepEqual(headers, [provider, role, model]);
