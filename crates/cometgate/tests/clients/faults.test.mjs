@@ -1,8 +1,8 @@
 // What the current `openai` package of Node makes of providers that fail, its own retries included.
 //
 // `run` in this directory installs the package and starts these; COMETGATE names the program, OPENAI_FROM the directory
-// that the package is installed under, CLIENTS_PYTHON a Python for provider.py, and FAULTS_TABLE, if set, a file that gets
-// a line of JSON for each outcome that was measured.
+// that the package is installed under, CLIENTS_PYTHON a Python for provider.py, and FAULTS_TABLE, if set, a file that
+// gets a line of JSON for each outcome that was measured.
 
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";

@@ -5,7 +5,7 @@
 prints its base URL and ends when its standard input does. What it says is made of words that begin with its name, so
 that nobody can take one provider's answer for another's. Each model has a script of its own:
 
-    POST /script   {"MODEL": [REPLY, ...], ...}   the next request for MODEL gets the first, and so on; the last one stays
+    POST /script   {"MODEL": [REPLY, ...], ...}   the next request for MODEL gets the first, and so on; the last stays
     POST /forget   ["MODEL", ...]                 forgets their scripts and counts
     POST /open     "MODEL"                        lets a reply that waits at its gate go on
     GET  /seen                                    {"MODEL": how many requests have come}

@@ -35,10 +35,15 @@ def main():
     records = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
     print("| | fault | streaming: the caller sees | after | attempts | whole: the caller sees | after | attempts |")
     print("|---|---|---|---|---|---|---|---|")
-    scenarios = {record["name"]: record for record in records}
-    for name, scenario in sorted(scenarios.items(), key=lambda item: int(item[1]["number"])):
-        of = {delivery: [r for r in records if (r["name"], r["delivery"]) == (name, delivery)] for delivery in ("stream", "whole")}
-        print(f"| {scenario['number']} | {scenario['title']} | {cell(of['stream'])} | {cell(of['whole'])} |")
+    listed = json.loads(Path(__file__).with_name("scenarios.json").read_text())["scenarios"]
+    scenarios = {scenario["name"]: scenario for scenario in listed}
+    # The others follow in their order.
+    for record in sorted(records, key=lambda record: int(record["number"])):
+        scenarios.setdefault(record["name"], record)
+    for name, scenario in scenarios.items():
+        of = [record for record in records if record["name"] == name]
+        stream, whole = (cell([r for r in of if r["delivery"] == delivery]) for delivery in ("stream", "whole"))
+        print(f"| {scenario['number']} | {scenario['title']} | {stream} | {whole} |")
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ class Scenarios(WithProviders):
         self.assertEqual(seen, expected["seen"])
         if outcome.headers:
             self.assertEqual(outcome.headers["x-cometgate-attempts"], str(expected["attempts"]))
-        # There is no upper limit but the client's: on a busy machine everything takes long. `seen` shows what was tried.
+        # There is no upper limit but the client's: on a busy machine all takes long. `seen` shows what was tried.
         self.assertGreaterEqual(outcome.seconds, expected["least"] * 0.99)
         self.measured.append(record(scenario, delivery, way, outcome, seen, expected["attempts"]))
 
@@ -280,7 +280,8 @@ class Heartbeats(WithProviders):
 
     def test_comments_are_what_it_sends(self):
         broken = {"status": 400, "error": {"message": "odd", "type": "invalid_request_error", "code": "odd"}}
-        self.home.script({"raw": [{"stream": ["gate", "begin", "words 60", "finish", "done"]}], "silent": [{"hang": True}]})
+        late = {"stream": ["gate", "begin", "words 60", "finish", "done"]}
+        self.home.script({"raw": [late], "silent": [{"hang": True}]})
         self.comet.script({"silent": [broken]})
         silent = f"{FALLBACK}\nprimary_timeout_ms = 400"
         asking = Asking(self.serve({"raw": FALLBACK, "silent": silent}, settings="[limits]\nheartbeat_ms = 100\n"))
