@@ -1,15 +1,18 @@
-// Starts what the tests talk to: the gateway's own program, and a provider that holds its second chunk back.
+// Starts what the tests talk to: the gateway's own program, a provider that holds its second chunk back, and one that
+// fails as it is told to.
 //
 // Nothing here sleeps or names a port: the program says where it listens, and a test waits for what it waits for, with
 // a deadline that only a broken gateway meets.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 // Far more than anything here takes; reached only when something is broken.
 export const DEADLINE = 20_000;
@@ -107,6 +110,77 @@ export async function served(test, primary, canary, share) {
   gateway.apiKey = /export OPENAI_API_KEY=(\S+)/.exec(printed)[1];
   gateway.baseURL = (await gateway.printed("stderr", /serving (http:\/\/\S+\/v1)/))[1];
   return gateway;
+}
+
+/**
+ * `cometgate serve` before two scripted providers, with a route for each alias of `routes`: what it says beyond its
+ * primary. `primaries` can name `gone` or `plain` instead, where nobody listens, and where nobody speaks TLS. Ends with
+ * the test.
+ */
+export async function mapped(test, home, comet, routes, { primaries = {}, settings = "" } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), "cometgate-clients-"));
+  const urls = { openai: home.baseURL, cometapi: comet.baseURL };
+  urls.gone = await nowhere();
+  urls.plain = home.baseURL.replace("http://", "https://");
+  let map = 'route_version = "clients.1"\nenvironment = "development"\nprimary_provider = "openai"\n';
+  for (const [name, url] of Object.entries(urls)) {
+    map += `[providers.${name}]\nbase_url = "${url}"\ncredential = { env = "PROVIDER_KEY" }\n`;
+  }
+  for (const [alias, lines] of Object.entries(routes)) {
+    const model = (name) => `${name} = "${name === "cometapi" ? "comet" : "home"}-model/${alias}"`;
+    map += `[aliases."${alias}"]\nprovider_model_id = { ${Object.keys(urls).map(model).join(", ")} }\n`;
+    map += `[[routes]]\nname = "${alias}"\ntenant_or_cohort = "*"\nmodel_alias = "${alias}"\n`;
+    map += `mode = "primary"\nprimary_provider = "${primaries[alias] ?? "openai"}"\n${lines}\n`;
+  }
+  const apiKey = "cgk-clients";
+  const digest = createHash("sha256").update(apiKey).digest("hex");
+  const write = (name, text) => writeFileSync(join(directory, name), text);
+  write("routes.toml", `${map}# end clients.1\n`);
+  write("tenants.toml", `version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["${digest}"]\n# end clients.1\n`);
+  write("cometgate.toml", `listen = "127.0.0.1:0"\n${settings}`);
+  const serve = ["serve", "--config", join(directory, "cometgate.toml")];
+  const gateway = new Gateway(serve, { PROVIDER_KEY: "sk-provider" });
+  test.after(async () => {
+    await gateway.end();
+    rmSync(directory, { recursive: true });
+  });
+  gateway.apiKey = apiKey;
+  gateway.baseURL = (await gateway.printed("stderr", /serving (http:\/\/\S+\/v1)/))[1];
+  return gateway;
+}
+
+/** A base URL where nobody listens any more. */
+async function nowhere() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  return `http://127.0.0.1:${port}/v1`;
+}
+
+/** provider.py, in a process of its own; see there. CLIENTS_PYTHON names a Python. Ends with the test. */
+export async function scriptedProvider(test, name) {
+  const program = fileURLToPath(new URL("provider.py", import.meta.url));
+  const child = spawn(process.env.CLIENTS_PYTHON, [program, name], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "close");
+  test.after(() => {
+    child.stdin.end();
+    return ended;
+  });
+  const [line] = await within(once(child.stdout.setEncoding("utf8"), "data"), "the scripted provider");
+  const baseURL = line.trim();
+  const ask = async (path, body) => {
+    const asked = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+    return (await fetch(baseURL.replace(/\/v1$/, path), asked)).json();
+  };
+  return {
+    baseURL,
+    script: (replies) => ask("/script", replies),
+    open: (model) => ask("/open", model),
+    forget: (models) => ask("/forget", models),
+    seen: () => ask("/seen"),
+    layout: () => ask("/layout"),
+  };
 }
 
 /**

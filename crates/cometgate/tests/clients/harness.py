@@ -1,16 +1,21 @@
-"""Starts what the tests talk to: the gateway's own program, and a provider that holds its second chunk back.
+"""Starts what the tests talk to: the gateway's own program, a provider that holds its second chunk back, and one that
+fails as it is told to.
 
 Nothing here sleeps or names a port: the program says where it listens, and a test waits for what it waits for, with a
 deadline that only a broken gateway meets.
 """
 
+import hashlib
 import json
 import os
 import re
 import select
+import socket
 import subprocess
+import sys
 import tempfile
 import threading
+import urllib.request
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -133,6 +138,97 @@ class Served(Gateway):
             super().__exit__(*details)
         finally:
             self._directory.cleanup()
+
+
+class Mapped(Gateway):
+    """`cometgate serve` before two scripted providers, with a route for each of `routes`.
+
+    `routes` is what an alias's route says beyond its primary; an alias can name `gone` or `plain` as its primary, where
+    nobody listens, and where nobody speaks TLS.
+    """
+
+    api_key = "cgk-clients"
+
+    def __init__(self, home, comet, routes, primaries={}, settings=""):
+        self._directory = tempfile.TemporaryDirectory(prefix="cometgate-clients-")
+        directory = Path(self._directory.name)
+        # Bound and not listened on: nobody else gets the port, and connections to it are refused.
+        self._gone = socket.socket()
+        self._gone.bind(("127.0.0.1", 0))
+        urls = {"openai": home.base_url, "cometapi": comet.base_url}
+        urls["gone"] = f"http://127.0.0.1:{self._gone.getsockname()[1]}/v1"
+        urls["plain"] = home.base_url.replace("http://", "https://")
+        text = 'route_version = "clients.1"\nenvironment = "development"\nprimary_provider = "openai"\n'
+        for name, url in urls.items():
+            text += f'[providers.{name}]\nbase_url = "{url}"\ncredential = {{ env = "PROVIDER_KEY" }}\n'
+        for alias, lines in routes.items():
+            models = {name: f"{'comet' if name == 'cometapi' else 'home'}-model/{alias}" for name in urls}
+            listed = ", ".join(f'{name} = "{model}"' for name, model in models.items())
+            text += f'[aliases."{alias}"]\nprovider_model_id = {{ {listed} }}\n'
+            text += f'[[routes]]\nname = "{alias}"\ntenant_or_cohort = "*"\nmodel_alias = "{alias}"\n'
+            text += f'mode = "primary"\nprimary_provider = "{primaries.get(alias, "openai")}"\n{lines}\n'
+        (directory / "routes.toml").write_text(f"{text}# end clients.1\n")
+        digest = hashlib.sha256(self.api_key.encode()).hexdigest()
+        tenants = f'version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["{digest}"]\n# end clients.1\n'
+        (directory / "tenants.toml").write_text(tenants)
+        (directory / "cometgate.toml").write_text(f'listen = "127.0.0.1:0"\n{settings}')
+        super().__init__("serve", "--config", directory / "cometgate.toml", env={"PROVIDER_KEY": "sk-provider"})
+        try:
+            self.base_url = self.stderr.wait_for(r"serving (http://\S+/v1)")[1]
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *details):
+        try:
+            super().__exit__(*details)
+        finally:
+            self._gone.close()
+            self._directory.cleanup()
+
+
+class ScriptedProvider:
+    """provider.py, in a process of its own."""
+
+    def __init__(self, name):
+        program = Path(__file__).with_name("provider.py")
+        self._process = subprocess.Popen(
+            [sys.executable, program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.base_url = self._process.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait(DEADLINE)
+        self._process.stdout.close()
+
+    def _ask(self, path, body=None):
+        url = self.base_url.removesuffix("/v1") + path
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=DEADLINE) as answer:
+            return json.load(answer)
+
+    def script(self, replies):
+        """What it says to requests for each of these models; see provider.py."""
+        self._ask("/script", replies)
+
+    def open(self, model):
+        """Lets the reply go on that waits at its gate."""
+        self._ask("/open", model)
+
+    def forget(self, models):
+        self._ask("/forget", models)
+
+    def seen(self):
+        """How many requests have come for each model."""
+        return self._ask("/seen")
+
+    def layout(self):
+        """Where each event of its short answers ends, and the word in it."""
+        return self._ask("/layout")
 
 
 @dataclass

@@ -307,10 +307,10 @@ class BeforeProvidersThatWait(unittest.TestCase):
         self.assertIn("gpt-9", caught.exception.message)
 
 
-def main():
-    print(f"openai {openai.__version__} of Python {platform.python_version()}", flush=True)
+def report(module):
+    """Runs the tests of a module and prints the line that `.ci/run` adds up. The exit code."""
     # Warnings show sockets and pipes that a test left open.
-    loaded = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    loaded = unittest.defaultTestLoader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, warnings="default").run(loaded)
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
     ran = result.testsRun - len(result.skipped)
@@ -318,6 +318,11 @@ def main():
     verdict = "ok" if result.wasSuccessful() and passed else "FAILED"
     print(f"test result: {verdict}. {passed} passed; {failed} failed", flush=True)
     return 0 if verdict == "ok" else 1
+
+
+def main():
+    print(f"openai {openai.__version__} of Python {platform.python_version()}", flush=True)
+    return report(sys.modules[__name__])
 
 
 if __name__ == "__main__":
