@@ -77,6 +77,11 @@ async fn goodput(pushback: Reply, times_capacity: u64, seconds: u64) {
     let requests = usize::try_from(per_second * seconds).unwrap();
     let served = after(overload.caller(ACME).send(requests, per_second).await, WARM_UP);
     let last = served.iter().map(|one| one.sent).max().unwrap();
+    let windows = |from: u64| {
+        let window = Duration::from_secs(from)..Duration::from_secs(from + 10);
+        served.iter().filter(|one| one.status == 200 && window.contains(&one.sent)).count() as u64 * 100 / (10 * CAPACITY)
+    };
+    println!("by 10 s: {:?} %", (0..seconds / 10).map(|at| windows(at * 10)).collect::<Vec<_>>());
     let good = served.iter().filter(|one| one.status == 200).count() as f64;
     let share = good / (last - WARM_UP).as_secs_f64() / CAPACITY as f64;
     println!(
