@@ -257,3 +257,6 @@ impl TurnedAway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
