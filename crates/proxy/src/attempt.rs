@@ -11,4 +11,5 @@ pub(crate) mod failure;
 pub(crate) mod hedge;
 mod ledger;
 pub(crate) mod run;
+mod tell;
 pub(crate) mod under_way;

@@ -51,7 +51,7 @@ enum Prepared {
     /// Routed by its model: it may be tried at several targets.
     Routed(Box<Call>),
     /// For the tenant's primary, once, as it came.
-    PassedOn(PassedOn),
+    PassedOn(Box<PassedOn>),
 }
 
 /// Makes the attempts of a routed request. A streaming caller that waits long gets its head meanwhile.
@@ -124,7 +124,7 @@ async fn prepare(
         Asked::Other => {}
     }
     let context = Arc::clone(context);
-    Ok(Prepared::PassedOn(PassedOn { context, identity, head, incoming }))
+    Ok(Prepared::PassedOn(Box::new(PassedOn { context, identity, head, incoming })))
 }
 
 /// A request that is routed by its model, read and decided.

@@ -186,7 +186,9 @@ impl Call {
             }
             Ok(held) => held,
         };
-        under_way.first_token();
+        if !matches!(held, Held::Failed(_)) {
+            under_way.first_token();
+        }
         let idle = self.route().map_or(IDLE, |route| route.idle_timeout);
         let in_all = self.route().map_or(IN_ALL, |route| route.stream_timeout);
         stream.allow(idle, under_way.started() + in_all);

@@ -3,33 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use decisions::ErrorClass;
 use decisions::attempts::{Attempts, Failed, Ledger as _, Next, Policy, RetryHint, Stop};
-use decisions::{ErrorClass, ProviderId, Role};
-use http::{HeaderName, HeaderValue, Response};
+use http::Response;
 use tokio::time::Instant;
 
 use crate::attempt::answer::Good;
 use crate::attempt::call::Call;
-use crate::attempt::failure::{Failure, Shown};
+use crate::attempt::failure::Failure;
 use crate::attempt::hedge::Raced;
 use crate::attempt::ledger::Budgets;
+use crate::attempt::tell::{Told, give_up, tell};
 use crate::attempt::under_way::{Aim, Cause, UnderWay};
-use crate::error::Error;
-use crate::error_response;
 use crate::observer::{AttemptKind, Outcome};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::{GatewayBody, Relay};
 use crate::target_state::{Admission, TargetState, TurnedAway};
-
-/// What OpenAI's clients obey before any rule of their own.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-
-/// The longest wait that a caller is ever asked for: Node's client ignores a longer one and comes back at once.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// What a caller is asked to wait where nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Makes the attempts of a request and answers it.
 pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody> {
@@ -93,12 +83,6 @@ struct Step {
     because: Option<&'static str>,
     /// A budget has paid for it.
     is_charged: bool,
-}
-
-/// What the caller is told if nothing succeeds, and of which target that is.
-struct Told {
-    shown: Shown,
-    target: (ProviderId, Role),
 }
 
 async fn make(call: &Call, mut under_way: UnderWay, attempts: &mut Attempts) -> Raced {
@@ -203,87 +187,4 @@ fn finish(head: &mut http::response::Parts, ticket: &mut Ticket) {
     stamp(&mut head.headers, ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
-}
-
-/// No attempt may be made: the caller hears what the first target said, or that none takes a request now.
-fn give_up(
-    call: &Call,
-    ticket: Ticket,
-    told: Option<Told>,
-    turned_away: TurnedAway,
-) -> Response<GatewayBody> {
-    let after = match turned_away {
-        TurnedAway::Closed { until } => until.saturating_sub(call.about.context.live.now()),
-        TurnedAway::Full => Duration::from_secs(1),
-    };
-    let told = told.or_else(|| {
-        let aim = call.aim(0)?;
-        let provider = call.name(aim);
-        let shown = Shown::Own(match turned_away {
-            TurnedAway::Closed { .. } => Error::BreakerOpen { provider },
-            TurnedAway::Full => Error::Full { provider },
-        });
-        Some(Told { shown, target: (aim.provider, aim.role) })
-    });
-    respond(ticket, told, Advice { should_retry: Some(false), after: Some(after) })
-}
-
-/// No attempt has succeeded.
-fn tell(
-    call: &Call,
-    ticket: Ticket,
-    told: Option<Told>,
-    hint: RetryHint,
-    stop: Stop,
-) -> Response<GatewayBody> {
-    // Whoever tries again what was tried more than once, or what there is no budget for, makes the outage worse.
-    let spent = stop == Stop::BudgetSpent;
-    let tried_often = ticket.attempts > 1 || stop == Stop::LimitReached && call.about.callers_retries > 0;
-    let after = hint.after.or(spent.then_some(RETRY_AFTER));
-    let is_long = after.is_some_and(|after| after > LONGEST_RETRY_AFTER);
-    let should_retry = if spent || tried_often || is_long { Some(false) } else { hint.should_retry };
-    respond(ticket, told, Advice { should_retry, after })
-}
-
-/// What the caller's own retries should do.
-struct Advice {
-    should_retry: Option<bool>,
-    after: Option<Duration>,
-}
-
-fn respond(mut ticket: Ticket, told: Option<Told>, advice: Advice) -> Response<GatewayBody> {
-    let shown = match told {
-        Some(told) => {
-            ticket.target = Some(told.target);
-            told.shown
-        }
-        None => Shown::Own(Error::Internal),
-    };
-    let (mut head, body) = match shown {
-        Shown::Provider(mut head, bytes) => {
-            clean(&mut head.headers, ticket.is_routed);
-            head.version = http::Version::HTTP_11;
-            ticket.end(Outcome::Complete);
-            (head, GatewayBody::whole(bytes))
-        }
-        Shown::Own(error) => {
-            let (response, code) = error_response::respond(&error);
-            ticket.end(Outcome::Answered(code));
-            response.into_parts()
-        }
-    };
-    stamp(&mut head.headers, &ticket);
-    if let Some(should_retry) = advice.should_retry {
-        let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
-        head.headers.insert(SHOULD_RETRY, value);
-    }
-    if let Some(after) = advice.after {
-        head.headers.remove("retry-after-ms");
-        let seconds = after.min(LONGEST_RETRY_AFTER).as_secs_f64().ceil();
-        if let Ok(value) = HeaderValue::try_from(format!("{seconds:.0}")) {
-            head.headers.insert(http::header::RETRY_AFTER, value);
-        }
-    }
-    ticket.answer(head.status);
-    Response::from_parts(head, body)
 }

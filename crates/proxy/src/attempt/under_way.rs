@@ -236,7 +236,7 @@ impl UnderWay {
                 );
             }
             Change::Closed => {
-                tracing::info!(route, provider, role, "a breaker has closed: the target serves again")
+                tracing::info!(route, provider, role, "a breaker has closed: the target serves again");
             }
         }
     }

@@ -3,6 +3,9 @@
 //! Only whole events are handed on, so that whatever happens the caller has a prefix of one provider's stream and then,
 //! if it is not complete, an error that its client raises. Nothing is copied: events leave as slices of what was read.
 
+mod clock;
+mod draining;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,9 +15,8 @@ use bytes::Bytes;
 use decisions::ErrorClass;
 use decisions::attempts::{RetryHint, Signs, classify};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use upstream::Lease;
 
 use crate::attempt::failure::{Failure, Shown};
@@ -25,9 +27,18 @@ use crate::response::error_event;
 use crate::response::ticket::Ticket;
 use crate::scan::{EventKind, Shape, StreamScanner, Usage};
 
+use clock::Clock;
+use draining::Draining;
+
 /// The start of an event that is longer than this goes out before its end is there: an image in one event is
 /// megabytes long, and many streams are open at once.
 const MOST_OF_AN_EVENT: usize = 256 << 10;
+
+/// The start of an event that is longer than this is a sign of life.
+const LONG_EVENT: usize = 4 << 10;
+
+/// An event that comes in more pieces is put together, so that a byte at a time costs no more than its bytes.
+const MOST_PIECES: usize = 64;
 
 /// How long a provider may take to end its body after the last event; the connection is worth that much.
 const AFTER_THE_END: Duration = Duration::from_secs(1);
@@ -60,23 +71,15 @@ pub(crate) struct StreamBody {
 }
 
 /// Where the events come from.
-struct Source {
-    body: Incoming,
-    lease: Lease,
+pub(super) struct Source {
+    pub(super) body: Incoming,
+    pub(super) lease: Lease,
 }
 
 /// Whose answer it is, once it is handed on.
 struct Caller {
     under_way: UnderWay,
     ticket: Ticket,
-}
-
-/// The limits of time on a stream: one timer, armed anew only when it fires.
-struct Clock {
-    idle: Duration,
-    last_event: Instant,
-    ends_at: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// How far a stream is held back.
@@ -92,8 +95,6 @@ pub(crate) enum Held {
 
 impl StreamBody {
     pub(crate) fn new(scanner: StreamScanner, shape: Shape, body: Incoming, lease: Lease) -> StreamBody {
-        let now = Instant::now();
-        let ends_at = now + Duration::from_secs(86_400);
         StreamBody {
             shape,
             scanner,
@@ -107,14 +108,14 @@ impl StreamBody {
             is_held_whole: false,
             is_complete: false,
             failed: None,
-            clock: Clock { idle: ends_at - now, last_event: now, ends_at, timer: None },
+            clock: Clock::unset(),
             caller: None,
         }
     }
 
     /// Sets how long it may be silent, and when it must have ended.
     pub(crate) fn allow(&mut self, idle: Duration, ends_at: Instant) {
-        self.clock = Clock { idle, last_event: Instant::now(), ends_at, timer: None };
+        self.clock = Clock::new(idle, ends_at);
     }
 
     /// Reads up to the first content, holding back what comes before.
@@ -212,7 +213,7 @@ impl StreamBody {
                 if let Ok(data) = frame.into_data()
                     && !self.is_complete
                 {
-                    self.take(data);
+                    self.take(&data);
                 }
             }
             Poll::Ready(Some(Err(error))) => {
@@ -226,10 +227,10 @@ impl StreamBody {
     }
 
     /// Takes in what was read: whole events may go out, the rest waits for its end.
-    fn take(&mut self, chunk: Bytes) {
+    fn take(&mut self, chunk: &Bytes) {
         self.held = self.held.saturating_add(chunk.len());
         let mut done = 0;
-        while let Some(event) = self.scanner.next(&chunk, done) {
+        while let Some(event) = self.scanner.next(chunk, done) {
             match event.kind {
                 EventKind::Silence => {}
                 EventKind::Lifecycle => self.clock.touch(),
@@ -246,17 +247,17 @@ impl StreamBody {
                 EventKind::Error => self.failed = Some(self.error_class()),
             }
             if self.failed.is_some() {
-                self.pass(&chunk, done);
+                self.pass(chunk, done);
                 self.tail.clear();
                 return;
             }
             done = event.end;
             if self.is_complete {
-                self.pass(&chunk, done);
+                self.pass(chunk, done);
                 return;
             }
         }
-        self.pass(&chunk, done);
+        self.pass(chunk, done);
         self.keep(chunk.slice(done..));
     }
 
@@ -268,12 +269,7 @@ impl StreamBody {
     fn complete(&mut self) {
         self.has_content = true;
         self.is_complete = true;
-        self.clock = Clock {
-            idle: AFTER_THE_END,
-            last_event: Instant::now(),
-            ends_at: self.clock.ends_at,
-            timer: None,
-        };
+        self.clock.allow(AFTER_THE_END);
         self.settle(None);
     }
 
@@ -294,6 +290,14 @@ impl StreamBody {
         }
         self.tail_length += rest.len();
         self.tail.push(rest);
+        if self.tail_length > LONG_EVENT {
+            // On its way, if slowly; no comment is this long.
+            self.clock.touch();
+        }
+        if self.tail.len() > MOST_PIECES {
+            let whole = Bytes::from(self.tail.concat());
+            self.tail = vec![whole];
+        }
         if self.tail_length > MOST_OF_AN_EVENT {
             self.ready.extend(self.tail.drain(..));
             self.tail_length = 0;
@@ -414,71 +418,11 @@ impl Drop for StreamBody {
     }
 }
 
-/// The rest of a stream that nobody reads any more, for its usage.
-struct Draining {
-    source: Option<Source>,
-    scanner: StreamScanner,
-}
-
-/// How much longer a stream is read for its usage alone.
-const DRAIN_TIME: Duration = Duration::from_secs(300);
-
-impl Draining {
-    async fn run(mut self, mut under_way: UnderWay) {
-        let read = tokio::time::timeout(DRAIN_TIME, self.read()).await;
-        let progress = self.scanner.progress();
-        if let Some(usage) = progress.usage() {
-            under_way.usage(usage, UsageSource::Reported);
-        }
-        if read.is_ok() && progress.is_complete() {
-            under_way.succeed();
-            if let Some(source) = self.source {
-                source.lease.release();
-            }
-        }
-    }
-
-    async fn read(&mut self) {
-        let Some(source) = &mut self.source else { return };
-        while let Some(Ok(frame)) = source.body.frame().await {
-            let Ok(data) = frame.into_data() else { continue };
-            let mut from = 0;
-            while let Some(event) = self.scanner.next(&data, from) {
-                from = event.end;
-            }
-        }
-    }
-}
-
 impl std::fmt::Debug for StreamBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StreamBody")
             .field("shape", &self.shape)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
-    }
-}
-
-impl Clock {
-    fn touch(&mut self) {
-        self.last_event = Instant::now();
-    }
-
-    /// Ready when a limit has passed, with which.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ErrorClass> {
-        loop {
-            let due = (self.last_event + self.idle).min(self.ends_at);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-            ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if now >= self.ends_at {
-                return Poll::Ready(ErrorClass::TotalTimeout);
-            }
-            if now >= self.last_event + self.idle {
-                return Poll::Ready(ErrorClass::IdleTimeout);
-            }
-            let due = (self.last_event + self.idle).min(self.ends_at);
-            timer.as_mut().reset(due);
-        }
     }
 }
