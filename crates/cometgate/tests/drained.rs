@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use http_body_util::BodyExt as _;
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -42,7 +44,6 @@ impl Draining {
             answer = &mut asked => unreachable!("answered with {answer:?}"),
             () = self.primary.wait_requests(1) => asked.abort(),
         }
-        // What the gateway does next is up to it: it has noticed once another request is the only one under way.
         assert!(asked.await.unwrap_err().is_cancelled());
     }
 
@@ -108,26 +109,6 @@ async fn an_answer_whose_caller_left_before_its_head_is_read_to_its_usage() {
     }
 }
 
-/// Longer than the gateway holds: most of it is still to come when the caller leaves.
-#[tokio::test]
-async fn a_long_answer_whose_caller_left_in_its_middle_is_read_to_its_usage() {
-    let mut draining = Draining::new("").await;
-    let gate = Gate::new();
-    let text = "x".repeat(2 << 20);
-    let begin = format!("{{\"id\":\"c\",\"choices\":[{{\"message\":{{\"content\":\"{text}");
-    let end = "\"}}],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":70}}";
-    let steps = vec![Step::chunk(begin), Step::Wait(gate.clone()), Step::chunk(end)];
-    draining.primary.on("POST", "/v1/chat/completions", Reply::steps(200, "application/json", steps));
-    let mut client = Client::connect(draining.program.address).await;
-    let sent = request(Method::POST, "/v1/chat/completions", ACME, WHOLE);
-    let body = client.start(sent).await.unwrap().into_body();
-    drop(body);
-    client.leave();
-    gate.open();
-    check(&draining.line().await);
-    draining.ends().await;
-}
-
 /// It failed after its caller had left: there is nobody to try again for.
 #[tokio::test]
 async fn what_failed_after_its_caller_left_is_not_tried_again() {
@@ -140,4 +121,20 @@ async fn what_failed_after_its_caller_left_is_not_tried_again() {
     gate.open();
     assert_eq!(draining.line().await["error_class"], "server");
     draining.ends().await;
+}
+
+/// A retry that waits has nothing to read to its end.
+#[tokio::test]
+async fn a_pause_before_a_retry_ends_when_its_caller_leaves() {
+    let mut draining = Draining::new("retry_policy = { retries = 1, on = [\"rate_limit\"] }").await;
+    let limited = Reply::error(429, "rate_limit_error", Some("rate_limit_exceeded"), "slow down");
+    draining.primary.on("POST", "/v1/chat/completions", limited.header("retry-after", "30"));
+    let mut client = Client::connect(draining.program.address).await;
+    let asked = tokio::spawn(async move { client.chat(ACME, WHOLE).await });
+    assert_eq!(draining.line().await["decision"], "retry");
+    asked.abort();
+    draining.program.terminate();
+    let ended = tokio::time::timeout(Duration::from_secs(10), draining.program.ended());
+    assert_eq!(ended.await.unwrap(), 0);
+    assert_eq!(draining.primary.count(), 1);
 }
