@@ -89,7 +89,7 @@ async fn a_request_that_went_on_to_the_fallback_has_two_lines() {
         &lines[0],
         &json!({
             "request_family": "chat", "tenant_or_cohort": "acme", "llm_route": "the-canary",
-            "llm_route_version": "test.1", "app_model_alias": "summary", "route_reason": "no_sticky_key",
+            "llm_route_version": "test.1", "app_model_alias": "summary", "route_reason": "outside_share",
             "attempt": 1, "attempt_kind": "first", "provider": "openai", "provider_model": "gpt-primary",
             "target_role": "primary", "provider_request_id": "req_of_the_provider", "http_status": 500,
             "error_class": "server", "decision": "fallback", "retry_count": 0, "callers_retry_count": 0,
@@ -105,7 +105,7 @@ async fn a_request_that_went_on_to_the_fallback_has_two_lines() {
             "target_role": "fallback", "http_status": 200, "error_class": null, "decision": "done",
             "retry_count": 1, "fallback_attempted": true, "fallback_reason": "server",
             "input_token_count": 11, "output_token_count": 7, "cached_token_count": 3,
-            "reasoning_token_count": 2, "usage_source": "reported", "possibly_billed": true,
+            "reasoning_token_count": 2, "usage_source": "reported", "possibly_billed": false,
         }),
     );
     assert_eq!(lines[0]["request_id"], lines[1]["request_id"]);
@@ -131,7 +131,7 @@ async fn tokens_are_reported_or_estimated_or_unread() {
     assert_eq!(of(0), ("reported", Some(7), &Value::Null));
     assert_eq!(of(1), ("estimated", Some(3), &Value::Null));
     assert_eq!((of(2).0, of(2).1), ("estimated", Some(2)));
-    check(&lines[2], &json!({"error_class": "truncated", "decision": "committed", "http_status": 200}));
+    check(&lines[2], &json!({"error_class": "reset", "decision": "committed", "http_status": 200}));
     assert_eq!(of(3), ("unread", None, &json!("head_timeout")));
     assert!(lines[1]["first_token_ms"].is_number());
 }
