@@ -69,7 +69,11 @@ fn usage() -> Step {
 }
 
 fn check(line: &Value) {
-    assert_eq!((&line["usage_source"], &line["output_token_count"]), (&json!("reported"), &json!(70)), "{line}");
+    assert_eq!(
+        (&line["usage_source"], &line["output_token_count"]),
+        (&json!("reported"), &json!(70)),
+        "{line}"
+    );
     assert_eq!((&line["decision"], &line["attempt"]), (&json!("done"), &json!(1)), "{line}");
 }
 

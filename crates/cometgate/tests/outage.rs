@@ -46,7 +46,8 @@ impl Patient {
         loop {
             // Below the ports that the system gives out, so that nobody else has it when the provider comes back.
             let port = fastrand::u16(10_000..32_000);
-            let provider = Provider::builder(name).require_key(key).record(false).port(port).try_start().await;
+            let provider =
+                Provider::builder(name).require_key(key).record(false).port(port).try_start().await;
             if let Ok(running) = provider {
                 return Patient { name, key, port, running: Some(running) };
             }

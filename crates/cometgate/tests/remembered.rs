@@ -52,17 +52,28 @@ async fn an_open_breaker_stays_open_until_its_target_changes() {
     }
     assert_eq!((reloading.status().await, reloading.primary.count()), (503, 5));
     // Another share, another time limit: the same target.
-    reloading.reload("timeout_ms = 30000", |map| map.replace("share = \"0%\"", "share = \"1%\"\nsticky_by = [\"user\"]")).await;
+    reloading
+        .reload("timeout_ms = 30000", |map| {
+            map.replace("share = \"0%\"", "share = \"1%\"\nsticky_by = [\"user\"]")
+        })
+        .await;
     assert_eq!((reloading.status().await, reloading.primary.count()), (503, 5));
     // The same provider elsewhere.
-    reloading.reload("", |map| map.replace("127.0.0.1", "localhost").replace("localhost:9/", "127.0.0.1:9/")).await;
+    reloading
+        .reload("", |map| map.replace("127.0.0.1", "localhost").replace("localhost:9/", "127.0.0.1:9/"))
+        .await;
     assert_eq!((reloading.status().await, reloading.primary.count()), (500, 6));
 }
 
 #[tokio::test]
 async fn what_is_under_way_takes_its_place_also_after_a_reload() {
     let limit = |most: u32| {
-        move |map: String| map.replace("[providers.openai]\n", &format!("[providers.openai]\nmax_concurrent_requests = {most}\n"))
+        move |map: String| {
+            map.replace(
+                "[providers.openai]\n",
+                &format!("[providers.openai]\nmax_concurrent_requests = {most}\n"),
+            )
+        }
     };
     let mut reloading = Reloading::new("").await;
     reloading.reload("", limit(1)).await;

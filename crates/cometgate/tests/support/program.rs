@@ -87,7 +87,9 @@ impl Program {
         let mut read = Vec::new();
         while read.len() < count {
             let line = tokio::time::timeout(PATIENCE, lines.recv()).await;
-            read.push(line.unwrap_or_else(|_| panic!("{} lines were printed, not {count}", read.len())).unwrap());
+            read.push(
+                line.unwrap_or_else(|_| panic!("{} lines were printed, not {count}", read.len())).unwrap(),
+            );
         }
         read
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::Method;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -13,12 +14,16 @@ use super::client::{Answer, Client, request};
 /// How often it is looked what is due.
 const TICK: Duration = Duration::from_millis(1);
 
+/// As many requests are under way at the most, so that a machine that stalls does not run out of files.
+const CONNECTIONS: usize = 400;
+
 /// One caller's load on a gateway, over as many connections as are busy at once.
 #[derive(Clone)]
 pub(crate) struct Caller {
     address: SocketAddr,
     key: &'static str,
     idle: Arc<Mutex<Vec<Client>>>,
+    places: Arc<Semaphore>,
 }
 
 /// One request of a load and what came of it.
@@ -35,7 +40,7 @@ pub(crate) struct Served {
 
 impl Caller {
     pub(crate) fn new(address: SocketAddr, key: &'static str) -> Caller {
-        Caller { address, key, idle: Arc::default() }
+        Caller { address, key, idle: Arc::default(), places: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 
     /// Sends so many requests at this rate and waits for every answer.
@@ -56,6 +61,7 @@ impl Caller {
 
     /// A request on a connection that is open already, so that only the answer is measured.
     async fn one(self, began: Instant) -> Served {
+        let _place = self.places.acquire().await.unwrap();
         let idle = self.idle.lock().unwrap().pop();
         let mut client = match idle {
             Some(client) => client,
