@@ -8,6 +8,7 @@ use http::{HeaderName, Request, Response, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use upstream::RequestBody;
 
 use crate::attempt::call::Call;
@@ -186,7 +187,7 @@ async fn route(
             route.map_or_else(Default::default, |route| route.delivery),
         ),
         stream: peeked.stream,
-        abandoned: Arc::default(),
+        abandoned: CancellationToken::new(),
         model_at: peeked.model_at.clone(),
         body,
         identity,

@@ -86,14 +86,14 @@ impl TargetState {
     /// Asks for an attempt to be let through.
     pub(crate) fn admit(&self, criticality: Criticality, now: Duration) -> Result<Admission, TurnedAway> {
         let mut memory = self.lock();
-        let slot = memory.limiter.admit(criticality, now).ok_or(TurnedAway::Full)?;
-        match memory.breaker.admit(now) {
-            Ok(permit) => Ok(Admission { permit, slot }),
-            Err(Refused { until, .. }) => {
-                memory.limiter.release(slot, Sample::Neutral, now);
-                Err(TurnedAway::Closed { until })
-            }
-        }
+        // The breaker first: what waits in vain at a target that is ill fills its places too.
+        let permit =
+            memory.breaker.admit(now).map_err(|Refused { until, .. }| TurnedAway::Closed { until })?;
+        let Some(slot) = memory.limiter.admit(criticality, now) else {
+            memory.breaker.report(permit, Seen::Neutral, now, 0);
+            return Err(TurnedAway::Full);
+        };
+        Ok(Admission { permit, slot })
     }
 
     /// Takes one retry of this target from its budget.
@@ -257,3 +257,6 @@ impl TurnedAway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{CANARY_KEY, Files, PRIMARY_KEY};
@@ -19,6 +19,8 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     child: Child,
     log: UnboundedReceiver<String>,
+    /// Of standard output, where it was asked for.
+    lines: Option<UnboundedReceiver<String>>,
 }
 
 /// The command, with the keys that the maps of the tests name.
@@ -64,7 +66,32 @@ impl Program {
         let mut log = follow(child.stderr.take().unwrap());
         let line = wait_for(&mut log, "serving http://").await;
         let address = line.split("http://").nth(1).unwrap().split("/v1").next().unwrap();
-        Program { address: address.parse().unwrap(), child, log }
+        Program { address: address.parse().unwrap(), child, log, lines: None }
+    }
+
+    /// With `--log-requests` of this format; what it prints is there for [`Program::lines`].
+    pub(crate) async fn serve_and_print(files: &Files, format: &str) -> Program {
+        let settings = files.path().join("cometgate.toml");
+        let flag = format!("--log-requests={format}");
+        let mut child = command(&["serve", &flag, "--config", settings.to_str().unwrap()]).spawn().unwrap();
+        let lines = follow(child.stdout.take().unwrap());
+        let mut log = follow(child.stderr.take().unwrap());
+        let line = wait_for(&mut log, "serving http://").await;
+        let address = line.split("http://").nth(1).unwrap().split("/v1").next().unwrap();
+        Program { address: address.parse().unwrap(), child, log, lines: Some(lines) }
+    }
+
+    /// The next so many lines of standard output.
+    pub(crate) async fn lines(&mut self, count: usize) -> Vec<String> {
+        let lines = self.lines.as_mut().unwrap();
+        let mut read = Vec::new();
+        while read.len() < count {
+            let line = tokio::time::timeout(PATIENCE, lines.recv()).await;
+            read.push(
+                line.unwrap_or_else(|_| panic!("{} lines were printed, not {count}", read.len())).unwrap(),
+            );
+        }
+        read
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -99,10 +126,10 @@ impl Program {
 }
 
 /// Reads the log all the time: a pipe that nobody reads fills up, and whoever writes to it stops.
-fn follow(stderr: ChildStderr) -> UnboundedReceiver<String> {
+fn follow(output: impl AsyncRead + Unpin + Send + 'static) -> UnboundedReceiver<String> {
     let (lines, log) = unbounded_channel();
     tokio::spawn(async move {
-        let mut reader = BufReader::new(stderr).lines();
+        let mut reader = BufReader::new(output).lines();
         while let Ok(Some(line)) = reader.next_line().await {
             if lines.send(line).is_err() {
                 return;

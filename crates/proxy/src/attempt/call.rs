@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use decisions::Endpoint;
 use decisions::plan::{Delivery, Route};
 use http::request;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use upstream::RequestBody;
 
 use crate::attempt::under_way::{About, Aim};
@@ -32,12 +32,12 @@ pub(crate) struct Call {
     /// When the answer must have begun.
     pub(crate) deadline: Instant,
     /// The caller has left, and the attempt under way goes on only for its usage.
-    pub(crate) abandoned: Arc<AtomicBool>,
+    pub(crate) abandoned: CancellationToken,
 }
 
 impl Call {
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed)
+        self.abandoned.is_cancelled()
     }
 
     pub(crate) fn route(&self) -> Option<&Route> {

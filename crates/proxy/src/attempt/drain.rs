@@ -1,9 +1,6 @@
 //! Routes that read an answer to its end although its caller has left, for its usage: the attempts run in a task of
 //! their own, and only what waits for them goes with the caller.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use http::Response;
 
 use crate::attempt::call::Call;
@@ -15,18 +12,10 @@ use crate::response::ticket::Ticket;
 
 /// Makes the attempts of a request in a way that dropping this does not end the one under way. No other begins then.
 pub(crate) async fn outlive(call: Call, ticket: Ticket) -> Response<GatewayBody> {
-    let _caller = Caller(Arc::clone(&call.abandoned));
+    // After the answer nobody asks any more whether the caller is there.
+    let _caller = call.abandoned.clone().drop_guard();
     match tokio::spawn(run(call, ticket)).await {
         Ok(response) => response,
         Err(_panicked_or_cut) => error_response::respond(&Error::Internal).0,
-    }
-}
-
-/// Says when it is dropped that the caller has left; after the answer nobody asks any more.
-struct Caller(Arc<AtomicBool>);
-
-impl Drop for Caller {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -47,6 +47,10 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
             Raced::Failed(failure, under_way, was_hedged) => (failure, under_way, was_hedged),
         };
         let Failure { class, hint, shown } = failure;
+        if call.is_abandoned() {
+            under_way.fail(class, hint, "client_gone");
+            return nobody_asks();
+        }
         let at = attempts.target();
         let next = if was_hedged {
             Next::Stop(Stop::LimitReached)
@@ -65,15 +69,18 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
             Next::Retry { after } => {
                 step = Step { kind: AttemptKind::Retry, because, is_charged: true };
                 let withdrawn = Withdrawn(&call, aim);
-                tokio::time::sleep(after).await;
-                std::mem::forget(withdrawn);
+                tokio::select! {
+                    () = tokio::time::sleep(after) => std::mem::forget(withdrawn),
+                    () = call.abandoned.cancelled() => return nobody_asks(),
+                }
             }
         }
-        if call.is_abandoned() {
-            // It only lived on for the usage of an answer; there is none to come.
-            return Response::new(GatewayBody::whole(bytes::Bytes::new()));
-        }
     }
+}
+
+/// What only lived on for the usage of an answer ends, since none is to come.
+fn nobody_asks() -> Response<GatewayBody> {
+    Response::new(GatewayBody::whole(bytes::Bytes::new()))
 }
 
 /// What the next attempt is.
