@@ -17,8 +17,10 @@ const FLOOR: u64 = 4 * PLACE;
 /// Pushback again within this time means that the last decrease was too small.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What is left of the limit after a pushback, and after another one soon, in percent.
+/// What is left of the limit after a pushback, after another one soon, and after each that follows, in percent. The second
+/// is gentle too: a provider counts an answer out a moment after we do, so that one may come at the very limit.
 const GENTLE: u64 = 97;
+const GENTLE_AGAIN: u64 = 95;
 const FIRM: u64 = 90;
 
 /// After so long without pushback and without anybody kept out, nothing is left of the lesson.
@@ -40,6 +42,8 @@ pub(super) struct Learnt {
     /// other and without growth between.
     before: u64,
     lowered: Duration,
+    /// How many decreases came soon one after the other before the last.
+    in_a_row: u32,
     /// How many attempts were answered since.
     answered: u64,
     /// When it was last looked at for growth, and whether it has kept somebody out since.
@@ -57,7 +61,12 @@ impl Learnt {
         let again = known.filter(|learnt| now.saturating_sub(learnt.lowered) < AGAIN);
         // However high the limit stood, so many were too much; but one pushback at a quiet time is no proof of that.
         let too_much = among.clamp(was / 2, was);
-        let share = if again.is_some() { FIRM } else { GENTLE };
+        let in_a_row = again.map_or(0, |learnt| learnt.in_a_row.saturating_add(1));
+        let share = match in_a_row {
+            0 => GENTLE,
+            1 => GENTLE_AGAIN,
+            _ => FIRM,
+        };
         let limit = (too_much / 100 * share).min(too_much.saturating_sub(PLACE)).max(FLOOR);
         let tolerated = if again.is_some() { limit } else { too_much.saturating_sub(PLACE) };
         let falling = again.filter(|learnt| learnt.limit < learnt.fallen_to.saturating_add(PLACE));
@@ -72,6 +81,7 @@ impl Learnt {
             fallen_to: limit,
             before,
             lowered: now,
+            in_a_row,
             answered: 0,
             grown: now,
             keeps_out: false,
