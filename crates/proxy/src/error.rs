@@ -120,8 +120,13 @@ pub enum Error {
         /// The provider's words.
         message: Option<String>,
     },
-    /// Every target that the request may go to is passed over after failures, or asked for a pause.
+    /// Every target that the request may go to is passed over after failures.
     BreakerOpen {
+        /// The first of them.
+        provider: String,
+    },
+    /// Every target that the request may go to is passed over, and the first has asked for a pause.
+    Paused {
         /// The first of them.
         provider: String,
     },

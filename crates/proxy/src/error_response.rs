@@ -94,6 +94,7 @@ fn face(error: &Error) -> Face<'_> {
         | Error::ProviderAuth { .. }
         | Error::InStream { .. }
         | Error::BreakerOpen { .. }
+        | Error::Paused { .. }
         | Error::Full { .. }
         | Error::Internal => provider_face(error),
     }
@@ -352,8 +353,18 @@ fn provider_face(error: &Error) -> Face<'_> {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "provider_unavailable",
                 format!(
-                    "Provider `{provider}` has failed repeatedly or asked for a pause, and is passed over for a while; \
-                     nothing was sent."
+                    "Provider `{provider}` has failed repeatedly and is passed over for a while; nothing was sent."
+                ),
+            )
+        },
+        Error::Paused { provider } => Face {
+            r#type: "rate_limit_error",
+            ..failed(
+                StatusCode::TOO_MANY_REQUESTS,
+                "provider_paused",
+                format!(
+                    "Provider `{provider}` has asked this gateway for a pause, which is not over; nothing was sent. Try \
+                     again after Retry-After."
                 ),
             )
         },

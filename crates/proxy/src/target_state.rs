@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use decisions::attempts::breaker::Change;
 use decisions::attempts::{
-    Breaker, BreakerSettings, Budget, FirstToken, Limiter, Permit, Refused, Sample, Seen, Slot,
+    Breaker, BreakerSettings, Budget, FirstToken, Limiter, Permit, Refused, Sample, Seen, Slot, Why,
 };
 use decisions::plan::{Criticality, Plan, Route};
 use decisions::{ProviderId, Role, RouteId};
@@ -59,8 +59,10 @@ impl Admission {
 /// Why a target takes no attempt now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TurnedAway {
-    /// Its breaker is open, or it asked for a pause; until this moment.
-    Closed { until: Duration },
+    /// Its breaker is open, until this moment.
+    Open { until: Duration },
+    /// It has asked for a pause, until this moment.
+    Paused { until: Duration },
     /// It has as many requests as it takes.
     Full,
 }
@@ -88,7 +90,10 @@ impl TargetState {
         let mut memory = self.lock();
         // The breaker first: what waits in vain at a target that is ill fills its places too.
         let permit =
-            memory.breaker.admit(now).map_err(|Refused { until, .. }| TurnedAway::Closed { until })?;
+            memory.breaker.admit(now).map_err(|Refused { until, why }| match why {
+                Why::Pacing => TurnedAway::Paused { until },
+                Why::Open | Why::Probing => TurnedAway::Open { until },
+            })?;
         let Some(slot) = memory.limiter.admit(criticality, now) else {
             memory.breaker.report(permit, Seen::Neutral, now, 0);
             return Err(TurnedAway::Full);
@@ -252,7 +257,8 @@ impl TurnedAway {
     /// The name used in logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            TurnedAway::Closed { .. } => "breaker_open",
+            TurnedAway::Open { .. } => "breaker_open",
+            TurnedAway::Paused { .. } => "paused",
             TurnedAway::Full => "full",
         }
     }

@@ -38,20 +38,24 @@ pub(crate) fn give_up(
     told: Option<Told>,
     turned_away: TurnedAway,
 ) -> Response<GatewayBody> {
-    let after = match turned_away {
-        TurnedAway::Closed { until } => until.saturating_sub(call.about.context.live.now()),
-        TurnedAway::Full => Duration::from_secs(1),
+    let now = call.about.context.live.now();
+    let (after, should_retry) = match turned_away {
+        TurnedAway::Open { until } => (until.saturating_sub(now), Some(false)),
+        // Nothing was sent and the wait is known: the caller's own client keeps to it and is served then.
+        TurnedAway::Paused { until } => (until.saturating_sub(now), None),
+        TurnedAway::Full => (Duration::from_secs(1), Some(false)),
     };
     let told = told.or_else(|| {
         let aim = call.aim(0)?;
         let provider = call.name(aim);
         let shown = Shown::Own(match turned_away {
-            TurnedAway::Closed { .. } => Error::BreakerOpen { provider },
+            TurnedAway::Open { .. } => Error::BreakerOpen { provider },
+            TurnedAway::Paused { .. } => Error::Paused { provider },
             TurnedAway::Full => Error::Full { provider },
         });
         Some(Told { shown, target: (aim.provider, aim.role) })
     });
-    respond(ticket, told, &Advice { should_retry: Some(false), after: Some(after) })
+    respond(ticket, told, &Advice { should_retry, after: Some(after) })
 }
 
 /// No attempt has succeeded.
