@@ -96,11 +96,13 @@ struct Outage {
 }
 
 impl Outage {
-    async fn new(retries: u8) -> Outage {
+    /// `patience` is how long the fallback may take, in milliseconds.
+    async fn new(retries: u8, patience: u32) -> Outage {
         let primary = Patient::new("primary", PRIMARY_KEY).await;
         let fallback = Patient::new("fallback", CANARY_KEY).await;
         let urls = (primary.base_url(), fallback.base_url());
-        let route = eager(retries);
+        let route =
+            eager(retries).replace("fallback_timeout_ms = 100", &format!("fallback_timeout_ms = {patience}"));
         let map = Map { route: &route, ..Map::new(&urls.0, &urls.1, "0%") };
         let files = Files::new("", &map.text(), &tenants());
         let program = Program::serve(&files).await;
@@ -112,13 +114,14 @@ impl Outage {
 }
 
 async fn total_outage(illness: Illness) {
-    let mut outage = Outage::new(2).await;
+    let mut outage = Outage::new(2, 100).await;
     outage.primary.falls_ill(illness);
     outage.fallback.falls_ill(illness);
     let seen_before = outage.primary.count() + outage.fallback.count();
     let served = outage.caller.send(scaled(5_000), PER_SECOND).await;
     let attempts: u64 = served.iter().map(|served| served.attempts).sum();
-    let at_once = |served: &&Served| served.code == "provider_unavailable";
+    let at_once =
+        |served: &&Served| ["provider_unavailable", "provider_paused"].contains(&served.code.as_str());
     let passed_over = || served.iter().filter(at_once).map(|served| served.took);
     println!(
         "{illness:?}: {}; {attempts} attempts; all within {:?}; {} without an attempt, p50 {:?}, p99 {:?}",
@@ -142,7 +145,10 @@ async fn total_outage(illness: Illness) {
             Illness::IsBusy => (status, code) == (503, "server_is_overloaded"),
             Illness::Hangs => (status, code) == (504, "provider_timeout"),
         };
-        assert!(is_true || (status, code) == (503, "provider_unavailable"), "{one:?}");
+        assert!(
+            is_true || [(503, "provider_unavailable"), (429, "provider_paused")].contains(&(status, code)),
+            "{one:?}"
+        );
         // Two retries at one target and their waits; far below any timeout of the route.
         assert!(one.took < Duration::from_secs(3), "{one:?}");
     }
@@ -192,8 +198,7 @@ async fn providers_that_hang_are_left_alone_and_returned_to() {
 #[tokio::test]
 async fn what_a_dead_primary_cannot_serve_its_fallback_does() {
     for illness in [Illness::Breaks, Illness::Refuses, Illness::IsBusy, Illness::Hangs] {
-        // With two, all three attempts may be made at the primary.
-        let mut outage = Outage::new(1).await;
+        let mut outage = Outage::new(2, 30_000).await;
         outage.primary.falls_ill(illness);
         let before = (outage.primary.count(), outage.fallback.count());
         let served = outage.caller.send(scaled(5_000), PER_SECOND).await;
@@ -208,6 +213,6 @@ async fn what_a_dead_primary_cannot_serve_its_fallback_does() {
         assert!(served.iter().all(|served| served.status == 200), "{}", kinds(&served));
         assert_eq!(fallback, served.len() as u64);
         // Those that were under way when the breaker opened, and a probe in five seconds.
-        assert!(primary <= 150, "{primary}");
+        assert!(primary <= 300, "{primary}");
     }
 }

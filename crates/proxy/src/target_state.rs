@@ -89,11 +89,10 @@ impl TargetState {
     pub(crate) fn admit(&self, criticality: Criticality, now: Duration) -> Result<Admission, TurnedAway> {
         let mut memory = self.lock();
         // The breaker first: what waits in vain at a target that is ill fills its places too.
-        let permit =
-            memory.breaker.admit(now).map_err(|Refused { until, why }| match why {
-                Why::Pacing => TurnedAway::Paused { until },
-                Why::Open | Why::Probing => TurnedAway::Open { until },
-            })?;
+        let permit = memory.breaker.admit(now).map_err(|Refused { until, why }| match why {
+            Why::Pacing => TurnedAway::Paused { until },
+            Why::Open | Why::Probing => TurnedAway::Open { until },
+        })?;
         let Some(slot) = memory.limiter.admit(criticality, now) else {
             memory.breaker.report(permit, Seen::Neutral, now, 0);
             return Err(TurnedAway::Full);

@@ -218,7 +218,10 @@ impl Attempts {
         if failed.hint.should_retry == Some(false) {
             return Err(Stop::ToldNotTo);
         }
-        if self.made_here > self.policy.retries || self.left() == 0 {
+        // The last attempt is kept for a target that has not failed yet.
+        let is_kept =
+            self.left() == 1 && self.next_target().is_some() && self.policy.names_for_fallback(failed.class);
+        if self.made_here > self.policy.retries || self.left() == 0 || is_kept {
             return Err(Stop::LimitReached);
         }
         let drawn = full_jitter(self.made_here.saturating_sub(1), jitter);

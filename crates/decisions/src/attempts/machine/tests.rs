@@ -47,14 +47,14 @@ fn run(mut attempts: Attempts, class: ErrorClass, ledger: &mut Purse) -> (Vec<u8
 }
 
 #[test]
-fn retries_come_first_then_the_fallback_and_three_attempts_are_all() {
+fn retries_come_first_the_last_attempt_is_the_fallbacks_and_three_are_all() {
     for (retries, targets, callers, expected, reason) in [
         (0, 1, 0, vec![0], Stop::LimitReached),
         (1, 1, 0, vec![0, 0], Stop::LimitReached),
         (0, 2, 0, vec![0, 1], Stop::LimitReached),
         (1, 2, 0, vec![0, 0, 1], Stop::LimitReached),
-        (2, 2, 0, vec![0, 0, 0], Stop::LimitReached),
-        (1, 2, 1, vec![0, 0], Stop::LimitReached),
+        (2, 2, 0, vec![0, 0, 1], Stop::LimitReached),
+        (1, 2, 1, vec![0, 1], Stop::LimitReached),
         (1, 2, 2, vec![0], Stop::LimitReached),
         (2, 2, u32::MAX, vec![0], Stop::LimitReached),
     ] {
