@@ -8,8 +8,8 @@ use std::time::Duration;
 use support::fault::{LONG, World, begun, done, finish, role, said};
 use testkit::{Reply, Step};
 
-/// More than enough for the gateway to know how long the first content usually takes.
-const LEARNT: u64 = 25;
+/// Just enough for the gateway to know how long the first content usually takes: one more, and it might be slow itself.
+const LEARNT: u64 = 20;
 
 async fn learnt(route: &str) -> World {
     let world = World::new(route).await;
