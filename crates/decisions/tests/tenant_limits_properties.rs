@@ -31,16 +31,17 @@ fn in_no_window_more_is_admitted_than_the_rate_gives_and_one_bucket_full() {
         let mut used = requests(limit);
         let mut now = Duration::from_nanos(dice.below(10_u64.pow(15)));
         let pace = 1 + dice.below(4 * 60_000_000_000 / limit);
-        let mut admitted: Vec<Duration> = Vec::new();
+        let (mut latest, mut admitted): (Duration, Vec<Duration>) = (Duration::ZERO, Vec::new());
         for _ in 0..600 {
-            // The clock runs back.
+            // The clock runs back, to before the first request even; what counts is the latest moment so far.
             let seen = if dice.below(20) == 0 {
                 Duration::from_nanos(dice.below(10_u64.pow(15))).min(now)
             } else {
                 now
             };
+            latest = latest.max(seen);
             if used.begin(seen).is_ok() {
-                admitted.push(now);
+                admitted.push(latest);
                 used.end();
             }
             now += Duration::from_nanos(dice.below(pace));
