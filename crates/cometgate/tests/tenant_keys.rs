@@ -194,6 +194,33 @@ async fn the_list_has_names_limits_and_ends_and_never_a_key() {
     assert!(ask(&mut client, laptop).await.error().1.contains("has expired"));
 }
 
+/// Where callers use keys of their own, a listed key that has ended is nobody's own: it goes nowhere.
+#[tokio::test]
+async fn an_expired_key_is_not_taken_for_the_callers_own() {
+    let own = "sk-a-listed-key";
+    let provider = Provider::builder("primary").record(false).start().await;
+    let url = provider.base_url();
+    let map = Map {
+        top: "default_tenant = \"globex\"",
+        primary_credential: "\"client\"",
+        ..Map::new(&url, "http://127.0.0.1:9/v1", "0%")
+    };
+    let tenants = format!(
+        "version = \"1\"\n[tenants.acme]\n[[tenants.acme.keys]]\nsha256 = \"{}\"\nexpires_at = 2020-01-01T00:00:00Z\n\
+         [tenants.globex]\nkey_sha256 = []\n# end 1\n",
+        hash(own)
+    );
+    let files = Files::new("", &map.text(), &tenants);
+    let mut program = Program::serve(&files).await;
+    let mut client = Client::connect(program.address).await;
+    let answer = ask(&mut client, own).await;
+    assert_eq!((answer.status.as_u16(), provider.count()), (401, 0));
+    assert!(answer.error().1.contains("has expired"));
+    assert_eq!(ask(&mut client, "sk-somebody").await.status, 200);
+    program.terminate();
+    program.ended().await;
+}
+
 #[tokio::test]
 async fn every_key_command_says_how_it_is_used() {
     for command in ["add", "list", "rotate", "revoke"] {

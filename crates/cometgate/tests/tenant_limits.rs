@@ -35,10 +35,15 @@ fn tenants(version: u32, acme: &str) -> String {
 }
 
 async fn world(acme: &str) -> World {
+    world_with("", acme).await
+}
+
+async fn world_with(settings: &str, acme: &str) -> World {
     let provider = Provider::builder("primary").require_key(PRIMARY_KEY).record(false).start().await;
     let url = provider.base_url();
+    let settings = format!("workers = 2\n{settings}");
     let files =
-        Files::new("workers = 2\n", &Map::new(&url, "http://127.0.0.1:9/v1", "0%").text(), &tenants(1, acme));
+        Files::new(&settings, &Map::new(&url, "http://127.0.0.1:9/v1", "0%").text(), &tenants(1, acme));
     let program = Program::serve(&files).await;
     World { provider, program, files }
 }
@@ -198,6 +203,35 @@ async fn an_answer_too_long_to_be_held_is_charged_by_the_usage_at_its_end() {
     world.provider.once("POST", "/v1/chat/completions", usage(0, 0));
     let answer = client.chat(ACME, CHAT).await;
     assert!((7_000..7_600).contains(&left(&answer, "tokens")), "{:?}", answer.headers);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_before_the_answer_pays_for_its_request() {
+    let world = world("tokens_per_minute = 10000").await;
+    world.provider.on("POST", "/v1/chat/completions", Reply::hang_before_head());
+    let long = format!(r#"{{"model":"summary","messages":"{}"}}"#, "word ".repeat(4_000));
+    let mut client = world.client().await;
+    let asked = request(Method::POST, "/v1/chat/completions", ACME, &long);
+    let waiting = tokio::time::timeout(Duration::from_millis(300), client.start(asked)).await;
+    assert!(waiting.is_err());
+    world.provider.wait_requests(1).await;
+    client.leave();
+    world.provider.wait_aborted(1).await;
+    let answer = world.client().await.send(request(Method::GET, "/v1/models", ACME, "")).await.unwrap();
+    assert!((4_988..5_400).contains(&left(&answer, "tokens")), "{:?}", answer.headers);
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_its_first_content_says_at_once_what_is_left() {
+    let world = world_with("[limits]\nheartbeat_ms = 100\n", "requests_per_minute = 10").await;
+    let gate = Gate::new();
+    let reply = Reply::sse(vec![Step::chunk(FIRST), Step::chunk(LAST)]).before_head(Step::Wait(gate.clone()));
+    world.provider.on("POST", "/v1/chat/completions", reply);
+    let mut client = world.client().await;
+    let answer = client.start(request(Method::POST, "/v1/chat/completions", ACME, STREAM)).await.unwrap();
+    assert_eq!(answer.headers()["x-ratelimit-remaining-requests"], "9");
+    gate.open();
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().ends_with(LAST.as_bytes()));
 }
 
 #[tokio::test]
