@@ -12,6 +12,7 @@ use decisions::plan::{
     Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanError, PlanParts, Provider, RetryPolicy, Route,
     Scope, StickyBy, Tenant, UnlistedModels,
 };
+use decisions::tenant_limits::TenantLimits;
 use decisions::{
     AliasId, Caller, CohortId, Endpoint, ErrorClass, Facts, ProviderId, ProviderSet, StickyKeys, TenantId,
 };
@@ -159,6 +160,7 @@ pub fn large_plan() -> Result<Plan, PlanError> {
                 allowed_aliases: AllowedAliases::All,
                 allowed_providers: ProviderSet::ALL,
                 criticality: Criticality::default(),
+                limits: TenantLimits::default(),
             })
             .collect(),
         cohorts: cohorts(),

@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 mod routes;
+mod tenants;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::request_lines::LineFormat;
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
+pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, TenantsRotate};
 
 /// An HTTP gateway that shifts a share of OpenAI API traffic to CometAPI, and back.
 #[derive(Debug, Parser)]
@@ -104,27 +106,6 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "text")]
     pub(crate) log_requests: Option<LineFormat>,
-}
-
-/// Gateway keys and who holds them.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Tenants {
-    Add(TenantsAdd),
-}
-
-/// Make a key for a new tenant: printed once, only its SHA-256 is written.
-///
-/// A running gateway accepts it within a second.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cometgate tenants add acme --config gateway/cometgate.toml")]
-pub(crate) struct TenantsAdd {
-    /// The tenant's name.
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ mod routes;
 mod serve;
 mod tenants;
 
-use crate::cli::{Command, Tenants};
+use crate::cli::Command;
 use crate::exit::Failure;
 
 /// Does what was asked.
@@ -17,6 +17,6 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Routes(asked) => routes::run(&asked),
-        Command::Tenants(Tenants::Add(options)) => tenants::add(&options),
+        Command::Tenants(asked) => tenants::run(&asked),
     }
 }

@@ -2,10 +2,11 @@
 //! fail does so here, before anything is put in force.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use config::{Loaded, ProviderSettings, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use proxy::{KeyRing, Provider, Snapshot};
+use proxy::{Holder, KeyRing, Provider, Snapshot};
 use upstream::{Address, Origin, SendError, TlsClient, TlsSetupError};
 
 use crate::secrets::{self, SecretError};
@@ -46,7 +47,10 @@ impl Preparer {
             .iter()
             .map(|settings| self.provider(settings, previous))
             .collect::<Result<Vec<Provider>, PrepareError>>()?;
-        let keys = KeyRing::new(loaded.keys.iter().map(|key| (key.sha256, key.tenant)));
+        let keys = KeyRing::new(loaded.keys.iter().map(|key| {
+            let holder = Holder { tenant: key.tenant, expires_at: key.expires_at.map(SystemTime::from) };
+            (key.sha256, holder)
+        }));
         Ok(Snapshot::new(loaded.plan, providers, keys))
     }
 

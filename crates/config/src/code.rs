@@ -113,6 +113,7 @@ codes! {
     TooManyProviders = "E0505", "There are more providers than there may be.";
     BadKeyHash = "E0506", "A key hash is not one.";
     KeyTwice = "E0507", "A key is listed twice.";
+    KeyNameTwice = "E0508", "Two keys of a tenant have the same name.";
 
     Unexplained = "E0901", "The file cannot be used and Cometgate cannot say why: a bug.";
 
@@ -139,6 +140,9 @@ codes! {
     NoSecondTarget = "W0406", "A field is about a next target, and the route has none.";
     TimeoutNeverCounts = "W0407", "A timeout never counts, since another one ends the same wait before it.";
     NoTimeToFallBack = "W0408", "A route falls back after a silence that leaves no time for it.";
+
+    KeyExpiresSoon = "W0501", "A key is about to expire.";
+    KeyExpired = "W0502", "A key has expired.";
 }
 
 impl Code {

@@ -3,10 +3,13 @@
 //!
 //! What comes out is loaded again before it is returned, so an edit never leaves a file that the gateway refuses.
 
+mod hash_list;
 mod routes;
+mod tenant_keys;
 mod tenants;
 
 pub use routes::{Edited, RouteEdit, RouteEditError, Vouch, edit_routes};
+pub use tenant_keys::{EditedKeys, KeyEdit, KeyEditError, edit_keys};
 pub use tenants::add_tenant;
 
 /// A key's hash as it stands in the file: lowercase hexadecimal digits.

@@ -234,11 +234,11 @@ impl<'d, 't> Fields<'d, 't> {
             .collect()
     }
 
-    /// The items of a list of tables, `[[routes]]`.
-    pub(crate) fn items(&mut self, name: &'static str, kind: &str) -> Vec<Fields<'d, 't>> {
+    /// The items of a list of tables, each headed as `[[routes]]`.
+    pub(crate) fn items(&mut self, name: &'static str, kind: &str, heading: &str) -> Vec<Fields<'d, 't>> {
         let Some(value) = self.value(name) else { return Vec::new() };
         let DeValue::Array(array) = value.get_ref() else {
-            self.wrong_type(name, value, &format!("a list of tables, each headed `[[{name}]]`"));
+            self.wrong_type(name, value, &format!("a list of tables, each headed `{heading}`"));
             return Vec::new();
         };
         array

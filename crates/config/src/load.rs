@@ -43,7 +43,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What is about to end or has ended at that time, beyond [`Loaded::warnings`], in the order of the map.
+    /// What is about to end or has ended at that time, beyond [`Loaded::warnings`], in the order of the files, the map
+    /// first.
     #[must_use]
     pub fn warnings_at(&self, now: Timestamp) -> Vec<Problem> {
         self.dated.iter().filter_map(|dated| dated.at(now)).cloned().collect()
@@ -112,6 +113,8 @@ pub struct TenantKey {
     pub tenant: TenantId,
     /// SHA-256 of its bytes.
     pub sha256: [u8; 32],
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Loads a route map together with its tenants.
@@ -149,7 +152,11 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
         .map(TenantId)
         .zip(&tenants.tenants)
         .flat_map(|(tenant, entry)| {
-            entry.keys.iter().map(move |key| TenantKey { tenant, sha256: key.sha256 })
+            entry.keys.iter().map(move |key| TenantKey {
+                tenant,
+                sha256: key.sha256,
+                expires_at: key.expires_at.map(|date| date.time),
+            })
         })
         .collect();
     let text = |named: Named| named.text;

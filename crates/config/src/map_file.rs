@@ -86,7 +86,7 @@ impl MapFile {
                 read_cohort(document, name, fields)
             }),
             routes: fields
-                .items("routes", "route")
+                .items("routes", "route", "[[routes]]")
                 .into_iter()
                 .map(|fields| read_route(document, fields))
                 .collect(),

@@ -119,6 +119,7 @@ pub(crate) fn resolve(
     let tenants = tenants_file.map_or(&[][..], |file| &file.tenants).iter().map(|entry| Tenant {
         name: entry.name.text.clone(),
         criticality: entry.criticality,
+        limits: entry.limits,
         allowed_aliases: match &entry.allowed_aliases {
             None => AllowedAliases::All,
             Some(names) => {

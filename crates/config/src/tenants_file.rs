@@ -6,11 +6,18 @@
 use std::collections::HashMap;
 
 use decisions::plan::Criticality;
+use decisions::tenant_limits::TenantLimits;
 
 use crate::code::Code;
 use crate::document::{Document, Named};
 use crate::fields::Fields;
+use crate::map_file::Date;
 use crate::names::{NAME_RULE, VERSION_RULE, is_name, is_version, quote};
+
+/// The most requests or tokens in a minute that can be a limit.
+pub(crate) const MOST_PER_MINUTE: u64 = 1_000_000_000;
+/// The most requests at one time that can be a limit.
+pub(crate) const MOST_AT_ONE_TIME: u64 = 100_000;
 
 /// The file's content.
 #[derive(Debug)]
@@ -23,16 +30,20 @@ pub(crate) struct TenantsFile {
 #[derive(Debug)]
 pub(crate) struct TenantEntry {
     pub(crate) name: Named,
-    pub(crate) keys: Vec<KeyHash>,
+    /// In the order of the file within each of the two forms, the plain hashes first.
+    pub(crate) keys: Vec<KeyEntry>,
+    pub(crate) limits: TenantLimits,
     pub(crate) allowed_aliases: Option<Vec<Named>>,
     pub(crate) allowed_providers: Option<Vec<Named>>,
     pub(crate) criticality: Criticality,
 }
 
-/// One hash of a key.
+/// One key, by its hash: of `key_sha256`, or a `[[tenants.NAME.keys]]`.
 #[derive(Debug)]
-pub(crate) struct KeyHash {
+pub(crate) struct KeyEntry {
     pub(crate) sha256: [u8; 32],
+    pub(crate) name: Option<Named>,
+    pub(crate) expires_at: Option<Date>,
     at: usize,
 }
 
@@ -55,6 +66,7 @@ impl TenantsFile {
         fields.finish();
         let file = TenantsFile { version, tenants };
         file.check_distinct_keys(document);
+        file.tenants.iter().for_each(|tenant| tenant.check_distinct_names(document));
         Some(file)
     }
 
@@ -80,6 +92,21 @@ impl TenantsFile {
     }
 }
 
+impl TenantEntry {
+    /// A name has to tell which key is revoked.
+    fn check_distinct_names(&self, document: &Document<'_>) {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for name in self.keys.iter().filter_map(|key| key.name.as_ref()) {
+            if let Some(at) = seen.insert(&name.text, name.at) {
+                let line = document.line(at);
+                let message =
+                    format!("there is a key {} of this tenant already, on line {line}", quote(&name.text));
+                document.problem_beside(Code::KeyNameTwice, name.at, at, "first here", message);
+            }
+        }
+    }
+}
+
 fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>) -> TenantEntry {
     if !is_name(&name.text) {
         document.problem(
@@ -88,18 +115,54 @@ fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>)
             format!("{} cannot be a tenant's name: {NAME_RULE}", quote(&name.text)),
         );
     }
-    fields.required("key_sha256");
-    let hashes = fields.texts("key_sha256").unwrap_or_default();
-    let keys = hashes.iter().filter_map(|hash| read_hash(document, hash)).collect();
+    let keys = read_keys(document, &name, &mut fields);
+    let limits = read_limits(&mut fields);
     let allowed_aliases = fields.texts("allowed_aliases");
     let allowed_providers = fields.texts("allowed_providers");
     let priorities = Criticality::ALL.map(|priority| (priority.as_str(), priority));
     let criticality = fields.choice("priority", &priorities).unwrap_or_default();
     fields.finish();
-    TenantEntry { name, keys, allowed_aliases, allowed_providers, criticality }
+    TenantEntry { name, keys, limits, allowed_aliases, allowed_providers, criticality }
 }
 
-fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
+/// Both forms of keys; one of them must be there.
+fn read_keys(document: &Document<'_>, tenant: &Named, fields: &mut Fields<'_, '_>) -> Vec<KeyEntry> {
+    let tables = fields.items("keys", "key", "[[tenants.NAME.keys]]");
+    if fields.position("keys").is_none() {
+        fields.required("key_sha256");
+    }
+    let hashes = fields.texts("key_sha256").unwrap_or_default();
+    let plain = hashes.iter().filter_map(|hash| {
+        let sha256 = read_hash(document, hash)?;
+        Some(KeyEntry { sha256, name: None, expires_at: None, at: hash.at })
+    });
+    let mut keys: Vec<KeyEntry> = plain.collect();
+    keys.extend(tables.into_iter().filter_map(|fields| read_key(document, tenant, fields)));
+    keys
+}
+
+fn read_key(document: &Document<'_>, tenant: &Named, mut fields: Fields<'_, '_>) -> Option<KeyEntry> {
+    fields.set_title(format!("a key of tenant {}", quote(&tenant.text)));
+    let hash = fields.required_text("sha256");
+    let name = fields.checked_text("name", is_name, (Code::BadName, NAME_RULE));
+    let expires_at = fields.date("expires_at");
+    fields.finish();
+    let hash = hash?;
+    let sha256 = read_hash(document, &hash)?;
+    Some(KeyEntry { sha256, name, expires_at, at: hash.at })
+}
+
+fn read_limits(fields: &mut Fields<'_, '_>) -> TenantLimits {
+    let mut limit = |name, most| fields.position(name).map(|_| fields.integer(name, 1..=most, most));
+    TenantLimits {
+        requests_per_minute: limit("requests_per_minute", MOST_PER_MINUTE),
+        tokens_per_minute: limit("tokens_per_minute", MOST_PER_MINUTE),
+        max_concurrent_requests: limit("max_concurrent_requests", MOST_AT_ONE_TIME)
+            .and_then(|most| u32::try_from(most).ok()),
+    }
+}
+
+fn read_hash(document: &Document<'_>, hash: &Named) -> Option<[u8; 32]> {
     let mut sha256 = [0_u8; 32];
     let digits = hash.text.as_bytes();
     let is_hash = digits.len() == 64
@@ -114,7 +177,7 @@ fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
         document.problem_with_help(Code::BadKeyHash, hash.at, message, help);
         return None;
     }
-    Some(KeyHash { sha256, at: hash.at })
+    Some(sha256)
 }
 
 fn hex_value(digit: u8) -> Option<u8> {

@@ -49,7 +49,7 @@ key_sha256 = [\"abababababababababababababababababababababababababababababababab
 #[test]
 fn the_shipped_file_and_an_empty_one_can_be_added_to() {
     let shipped = include_str!("../../../config/tenants.toml");
-    assert!(add(shipped, "hooli").unwrap().ends_with("# end 2026-11-21.3\n"));
+    assert!(add(shipped, "hooli").unwrap().ends_with("# end 2026-11-21.4\n"));
     assert!(add("version = \"a\"\n# end a\n", "b").unwrap().ends_with("]\n# end a.1\n"));
 }
 

@@ -87,7 +87,7 @@ fn the_shipped_map_says_what_it_seems_to_say() {
     .unwrap();
     let parts = loaded.plan.parts();
     assert_eq!(parts.route_version, "2026-11-21.3");
-    assert_eq!(loaded.tenants_version, "2026-11-21.2");
+    assert_eq!(loaded.tenants_version, "2026-11-21.3");
     assert_eq!(loaded.environment.as_deref(), Some("production"));
     // The file's order, not the alphabet's.
     let names: Vec<_> = loaded.providers.iter().map(|provider| provider.name.as_str()).collect();

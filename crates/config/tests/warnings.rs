@@ -422,3 +422,42 @@ fn the_shipped_map_has_no_warnings() {
         load_text(include_str!("../../../config/routes.toml"), include_str!("../../../config/tenants.toml"));
     assert_eq!(shipped.warnings, []);
 }
+
+#[test]
+fn keys_that_end_are_told_of_a_week_before() {
+    let tenants = "\
+version = \"1\"
+[tenants.acme]
+key_sha256 = []
+[[tenants.acme.keys]]
+sha256 = \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"
+name = \"ci\"
+expires_at = 2027-01-08T00:00:00Z
+[[tenants.acme.keys]]
+sha256 = \"60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752\"
+expires_at = 2027-01-09T00:00:00Z
+# end 1
+";
+    let routes = include_str!("accepted/smallest-possible.routes.toml");
+    let source = |path, text| Source { path: Path::new(path), text };
+    let loaded = load_map(source("routes.toml", routes), source("tenants.toml", tenants)).unwrap();
+    let said = |now: &str| -> Vec<String> {
+        let problems = loaded.warnings_at(now.parse().unwrap());
+        problems
+            .iter()
+            .map(|problem| format!("{} {}: {}", problem.code, problem.place, problem.message))
+            .collect()
+    };
+    assert_eq!(said("2026-12-31T23:59:59Z"), Vec::<String>::new());
+    assert_eq!(
+        said("2027-01-01T00:00:00Z"),
+        ["W0501 tenants.toml:7:14: key `ci` of tenant `acme` expires within a week: at 2027-01-08T00:00:00Z"]
+    );
+    assert_eq!(
+        said("2027-01-08T00:00:00Z"),
+        [
+            "W0502 tenants.toml:7:14: key `ci` of tenant `acme` has expired and is refused since 2027-01-08T00:00:00Z",
+            "W0501 tenants.toml:10:14: key 60303ae2… of tenant `acme` expires within a week: at 2027-01-09T00:00:00Z",
+        ]
+    );
+}

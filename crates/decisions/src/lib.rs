@@ -7,7 +7,8 @@
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
 //! canary), [`order`] (which targets to try), [`mod@decide`] (the three together),
 //! [`mod@explain`] (the same, with the reasons). [`proof`] and [`exposure`] are asked of
-//! a whole map, [`spread`](mod@spread) of a kind of request. [`attempts`] is asked while a request is under way.
+//! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
+//! [`attempts`] while it is under way.
 
 pub mod attempts;
 pub mod bucket;
@@ -23,6 +24,7 @@ pub mod proof;
 pub mod route;
 mod route_index;
 pub mod spread;
+pub mod tenant_limits;
 
 pub use decide::{Chosen, Decision, Refusal, decide, tenant_primary};
 pub use error_class::{ClassSet, ErrorClass};

@@ -1,6 +1,7 @@
 //! Who is calling: the tenant is known from the key and from nothing else that a caller can choose.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use decisions::{Caller, TenantId};
 use http::{HeaderMap, HeaderValue, header};
@@ -22,25 +23,41 @@ pub(crate) type KeyHash = [u8; 32];
 #[derive(Debug, Default)]
 pub struct KeyRing {
     /// By the first bytes of the hash; the whole is compared in constant time.
-    by_prefix: HashMap<[u8; 8], Vec<(KeyHash, TenantId)>>,
+    by_prefix: HashMap<[u8; 8], Vec<(KeyHash, Holder)>>,
+}
+
+/// Whose a listed key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// From when on the key is refused.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl Holder {
+    /// Looked at with every request, so a key ends at its time, whatever was loaded when.
+    fn has_expired(self) -> bool {
+        self.expires_at.is_some_and(|end| end <= SystemTime::now())
+    }
 }
 
 impl KeyRing {
     /// Of the hashes that the tenants file lists.
     #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = (KeyHash, TenantId)>) -> KeyRing {
+    pub fn new(keys: impl IntoIterator<Item = (KeyHash, Holder)>) -> KeyRing {
         let mut ring = KeyRing::default();
-        for (hash, tenant) in keys {
-            ring.by_prefix.entry(prefix(&hash)).or_default().push((hash, tenant));
+        for (hash, holder) in keys {
+            ring.by_prefix.entry(prefix(&hash)).or_default().push((hash, holder));
         }
         ring
     }
 
-    fn tenant(&self, hash: &KeyHash) -> Option<TenantId> {
+    fn holder(&self, hash: &KeyHash) -> Option<Holder> {
         let candidates = self.by_prefix.get(&prefix(hash))?;
         candidates.iter().fold(
             None,
-            |found, (listed, tenant)| if listed.ct_eq(hash).into() { Some(*tenant) } else { found },
+            |found, (listed, holder)| if listed.ct_eq(hash).into() { Some(*holder) } else { found },
         )
     }
 }
@@ -75,8 +92,11 @@ pub(crate) fn identify(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) ->
     let mut authorization = authorization.clone();
     authorization.set_sensitive(true);
     let is_gateway_key = key.starts_with(KEY_PREFIX.as_bytes());
-    if let Some(tenant) = snapshot.keys().tenant(&hash) {
-        let caller = Caller::Known;
+    if let Some(holder) = snapshot.keys().holder(&hash) {
+        if holder.has_expired() {
+            return Err(Error::ExpiredKey);
+        }
+        let (tenant, caller) = (holder.tenant, Caller::Known);
         return Ok(Identity { tenant, caller, authorization, unlisted_key: None, is_gateway_key });
     }
     // A gateway key that is not listed was revoked or mistyped: it is nobody's own key at a provider.
@@ -113,8 +133,9 @@ mod tests {
         let hash: KeyHash = Sha256::digest(b"key").into();
         let mut twin = hash;
         twin[31] ^= 1;
-        let ring = KeyRing::new([(hash, TenantId(3))]);
-        assert_eq!(ring.tenant(&hash), Some(TenantId(3)));
-        assert_eq!(ring.tenant(&twin), None);
+        let holder = Holder { tenant: TenantId(3), expires_at: None };
+        let ring = KeyRing::new([(hash, holder)]);
+        assert_eq!(ring.holder(&hash), Some(holder));
+        assert_eq!(ring.holder(&twin), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Every way in which the gateway itself answers with an error. Closed; `error_response.rs` gives each its face.
 
 use decisions::ErrorClass;
+use decisions::tenant_limits::OverLimit;
 use upstream::SendError;
 
 use crate::request::peek::PeekError;
@@ -24,6 +25,10 @@ pub enum Error {
     TwoKeys,
     /// A key that nobody has listed.
     UnknownKey,
+    /// A listed key whose time is over.
+    ExpiredKey,
+    /// The tenant has used up one of its limits.
+    OverLimit(OverLimit),
     /// An unlisted key for a provider that is paid by a credential of ours, which no primary has vouched for.
     UnprovenKey,
     /// A key that the gateway made, on the way to a provider that takes the caller's own.

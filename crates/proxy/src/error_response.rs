@@ -1,8 +1,10 @@
 //! The one place that gives an error its status, its code and its words: OpenAI's shape, and what to do.
 
+mod limit;
 mod provider;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -14,6 +16,9 @@ use provider::provider_face;
 
 /// The name that OpenAI's clients read: whether to try again.
 const SHOULD_RETRY: &str = "x-should-retry";
+
+/// The longest wait that a caller is ever asked for: Node's client ignores a longer one and comes back at once.
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// At most this much of what a caller sent is shown back.
 const MOST_ECHOED: usize = 128;
@@ -38,16 +43,22 @@ struct Face<'a> {
     status: StatusCode,
     #[serde(skip)]
     should_retry: Option<bool>,
+    /// When to come back.
+    #[serde(skip)]
+    after: Option<Duration>,
 }
 
 /// The answer for an error, and its code for the record.
 pub(crate) fn respond(error: &Error) -> (Response<GatewayBody>, &'static str) {
     let face = face(error);
-    let (status, code, should_retry) = (face.status, face.code, face.should_retry);
+    let (status, code, should_retry, after) = (face.status, face.code, face.should_retry, face.after);
     let mut response = json(status, &Envelope { error: face });
     if let Some(should_retry) = should_retry {
         let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
         response.headers_mut().insert(SHOULD_RETRY, value);
+    }
+    if let Some(after) = after {
+        limit::ask_to_wait(response.headers_mut(), after);
     }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -74,8 +85,10 @@ fn face(error: &Error) -> Face<'_> {
         Error::MissingKey
         | Error::TwoKeys
         | Error::UnknownKey
+        | Error::ExpiredKey
         | Error::UnprovenKey
         | Error::GatewayKeyNotForwarded { .. } => key_face(error),
+        Error::OverLimit(over) => limit::face(*over),
         Error::Body(error) => peek_face(error),
         Error::ModelInQuery
         | Error::EncodedBody
@@ -112,6 +125,7 @@ fn invalid<'a>(status: StatusCode, code: &'static str, message: impl Into<Cow<'a
         code,
         status,
         should_retry: None,
+        after: None,
     }
 }
 
@@ -158,6 +172,12 @@ fn key_face(error: &Error) -> Face<'_> {
                 "Provider `{provider}` takes the caller's own key, and this is a key of the gateway, which it does \
                  not know. Send your key for `{provider}`, or have the operator set a credential for it."
             ),
+        ),
+        Error::ExpiredKey => invalid(
+            StatusCode::UNAUTHORIZED,
+            "invalid_api_key",
+            "This API key has expired. Send a newer key of this gateway; its operator makes one with `cometgate tenants \
+             rotate NAME`.",
         ),
         Error::UnprovenKey => invalid(
             StatusCode::UNAUTHORIZED,

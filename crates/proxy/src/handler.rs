@@ -57,7 +57,8 @@ enum Prepared {
 
 /// Makes the attempts of a routed request. A streaming caller that waits long gets its head meanwhile.
 async fn follow(call: Call, ticket: Ticket) -> Response<GatewayBody> {
-    let heartbeat = call.about.context.limits.heartbeat;
+    let about = Arc::clone(&call.about);
+    let heartbeat = about.context.limits.heartbeat;
     let drains = call.route().is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let shape = call.stream_shape();
     if shape.is_none() && !drains {
@@ -72,7 +73,11 @@ async fn follow(call: Call, ticket: Ticket) -> Response<GatewayBody> {
     let Some(shape) = shape else { return running.await };
     match tokio::time::timeout(heartbeat, &mut running).await {
         Ok(response) => response,
-        Err(_) => Waiting::response(running, shape, heartbeat),
+        Err(_) => {
+            let mut response = Waiting::response(running, shape, heartbeat);
+            about.tell_left(response.headers_mut());
+            response
+        }
     }
 }
 
@@ -91,7 +96,7 @@ fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
 
 fn relay(mut ticket: Ticket, response: Response<Incoming>, lease: upstream::Lease) -> Response<GatewayBody> {
     let (mut head, body) = response.into_parts();
-    clean(&mut head.headers, ticket.is_routed);
+    clean(&mut head.headers, &ticket);
     stamp(&mut head.headers, &ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
@@ -113,6 +118,7 @@ async fn prepare(
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {
+            ticket.begin()?;
             let call = route(context, ticket, identity, head, (endpoint, incoming)).await?;
             return Ok(Prepared::Routed(Box::new(call)));
         }
@@ -124,6 +130,7 @@ async fn prepare(
         }
         Asked::Other => {}
     }
+    ticket.begin()?;
     let context = Arc::clone(context);
     Ok(Prepared::PassedOn(Box::new(PassedOn { context, identity, head, incoming })))
 }
@@ -178,6 +185,7 @@ async fn route(
             reason: chosen.reason,
             callers_retries: caller_hints::retries(&head.headers),
             is_impatient: patience.is_some_and(|patience| patience < timeout),
+            request_bytes: body.bytes.len(),
             snapshot: Arc::clone(&snapshot),
             context: Arc::clone(context),
         }),

@@ -24,10 +24,11 @@ mod response;
 pub mod scan;
 mod snapshot;
 mod target_state;
+mod tenant_state;
 mod worker;
 mod write_stall;
 
-pub use auth::{KEY_PREFIX, KeyRing};
+pub use auth::{Holder, KEY_PREFIX, KeyRing};
 pub use error::Error;
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

@@ -2,6 +2,7 @@
 
 pub(crate) mod error_event;
 pub(crate) mod headers;
+pub(crate) mod limit_headers;
 mod relay;
 pub(crate) mod stream;
 pub(crate) mod ticket;

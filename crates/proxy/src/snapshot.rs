@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use decisions::plan::Plan;
-use decisions::{Endpoint, ProviderId, RouteId};
+use decisions::{Endpoint, ProviderId, RouteId, TenantId};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use upstream::{Credential, Origin};
 
 use crate::auth::KeyRing;
 use crate::target_state::{RouteTargets, Targets};
+use crate::tenant_state::{TenantState, TenantStates};
 
 /// A plan with what is needed to act on it.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Snapshot {
     providers: Vec<Provider>,
     keys: KeyRing,
     targets: Targets,
+    tenants: TenantStates,
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
     route_headers: Vec<HeaderValue>,
@@ -93,6 +95,7 @@ impl Snapshot {
             provider_headers: parts.providers.iter().map(|provider| header(&provider.name)).collect(),
             route_headers: parts.routes.iter().map(|route| header(&route.name)).collect(),
             targets: Targets::new(&plan, &providers, None),
+            tenants: TenantStates::new(&plan, None),
             plan,
             providers,
             keys,
@@ -102,6 +105,11 @@ impl Snapshot {
     /// What is remembered of a route's targets.
     pub(crate) fn targets(&self, route: Option<RouteId>) -> &RouteTargets {
         self.targets.of(route)
+    }
+
+    /// What a tenant has used of its limits; `None` where it has none.
+    pub(crate) fn tenant_state(&self, tenant: TenantId) -> Option<&Arc<TenantState>> {
+        self.tenants.of(tenant)
     }
 
     /// The plan.
@@ -156,11 +164,12 @@ impl SnapshotHandle {
 
     /// Puts another in force for every request that begins from now on.
     ///
-    /// What is remembered of targets that it shares with the one before goes on.
+    /// What is remembered of targets and tenants that it shares with the one before goes on.
     pub fn swap(&self, mut snapshot: Snapshot) {
         let before = self.current();
         snapshot.targets =
             Targets::new(&snapshot.plan, &snapshot.providers, Some((&before.plan, &before.targets)));
+        snapshot.tenants = TenantStates::new(&snapshot.plan, Some((&before.plan, &before.tenants)));
         self.0.store(Arc::new(snapshot));
     }
 }

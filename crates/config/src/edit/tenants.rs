@@ -74,11 +74,6 @@ fn is_free(document: &Document<'_>, file: &TenantsFile, name: &str, sha256: &[u8
 
 fn insert_tenant(text: &str, name: &str, sha256: &[u8; 32], version: &str) -> Option<String> {
     let mut file: DocumentMut = text.parse().ok()?;
-    let old = file.get_mut("version")?.as_value_mut()?;
-    let decor = old.decor().clone();
-    *old = Value::from(version);
-    *old.decor_mut() = decor;
-
     let mut tenant = Table::new();
     let mut keys = Array::new();
     keys.push(hex(sha256));
@@ -90,6 +85,15 @@ fn insert_tenant(text: &str, name: &str, sha256: &[u8; 32], version: &str) -> Op
         Item::Table(tenants)
     });
     tenants.as_table_like_mut()?.insert(name, Item::Table(tenant));
+    set_version(file, version)
+}
+
+/// The file's text with another version, in the field and in the end line.
+pub(super) fn set_version(mut file: DocumentMut, version: &str) -> Option<String> {
+    let old = file.get_mut("version")?.as_value_mut()?;
+    let decor = old.decor().clone();
+    *old = Value::from(version);
+    *old.decor_mut() = decor;
 
     // What follows the last entry is the document's: comments first, the end line last.
     let trailing = file.trailing().as_str()?;

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::values::{
     Presence::{Optional, Required},
-    choice, entries, exact, list, name, name_pattern, set, table, text, version, with,
+    choice, date, entries, exact, integer, list, name, name_pattern, set, table, text, version, with,
 };
+use crate::tenants_file::{MOST_AT_ONE_TIME, MOST_PER_MINUTE};
 
 pub(super) fn tenants() -> Value {
     table(
@@ -24,21 +25,43 @@ pub(super) fn tenants() -> Value {
 
 fn tenant() -> Value {
     let hash = text("64 lowercase hexadecimal digits.", "^[0-9a-f]{64}$");
-    let keys =
-        "SHA-256 of each key of the tenant; `cometgate tenants add NAME` writes it. Two let it change keys.";
+    let hashes = "SHA-256 of keys of the tenant that have no name and no end.";
+    let keys = "Keys of the tenant; `cometgate tenants rotate NAME` makes one and writes it here.";
+    let per_minute = |what: &str| integer(what, &(1..=MOST_PER_MINUTE), None);
+    let requests = "Requests in a minute; without this field as many as come.";
+    let tokens = "Tokens in a minute, of requests and answers together; without this field as many as come.";
+    let at_once = "Requests at one time, until the end of their answers; without this field as many as come.";
     let aliases = "The only aliases that the tenant may use; without this field all of them.";
     let providers = "The only providers that may get the tenant's requests; without this field all of them.";
     let priority = "How the tenant's requests fare when a target is full: sheddable is turned away first, \
                     critical_plus last.";
     let priority = choice(priority, Criticality::ALL.map(Criticality::as_str));
     let priority = with(priority, "default", json!(Criticality::default().as_str()));
-    table(
+    let tenant = table(
         "A tenant.",
         vec![
-            ("key_sha256", Required, set(keys, &hash)),
+            ("key_sha256", Optional, set(hashes, &hash)),
+            ("keys", Optional, list(keys, &key(&hash))),
+            ("requests_per_minute", Optional, per_minute(requests)),
+            ("tokens_per_minute", Optional, per_minute(tokens)),
+            ("max_concurrent_requests", Optional, integer(at_once, &(1..=MOST_AT_ONE_TIME), None)),
             ("allowed_aliases", Optional, list(aliases, &exact("An alias of the route map."))),
             ("allowed_providers", Optional, list(providers, &name("A provider of the route map."))),
             ("priority", Optional, priority),
+        ],
+    );
+    with(tenant, "anyOf", json!([{ "required": ["key_sha256"] }, { "required": ["keys"] }]))
+}
+
+fn key(hash: &Value) -> Value {
+    let sha256 =
+        with(hash.clone(), "description", json!("SHA-256 of the key, 64 lowercase hexadecimal digits."));
+    table(
+        "A key.",
+        vec![
+            ("sha256", Required, sha256),
+            ("name", Optional, name("What tells the key from others of the tenant.")),
+            ("expires_at", Optional, date("From then on the key is refused.")),
         ],
     )
 }

@@ -14,11 +14,10 @@ use crate::settings::load_settings;
 
 /// Every table of the files, so that each is looked at.
 const ROUTES: &str = include_str!("../../tests/accepted/every-field.routes.toml");
-const TENANTS: &str =
-    "version = \"1\"\n[tenants.acme]\nkey_sha256 = []\n[tenants.globex]\nkey_sha256 = []\n# end 1\n";
+const TENANTS: &str = include_str!("../../tests/accepted/every-field.tenants.toml");
 
 /// Where the schema of a table is, by the beginning of what the loader calls the table.
-const TABLES: [(&str, SchemaFile, &str); 13] = [
+const TABLES: [(&str, SchemaFile, &str); 14] = [
     ("the route map", SchemaFile::Routes, ""),
     ("`rollback_override` of", SchemaFile::Routes, "/properties/rollback_override"),
     ("provider ", SchemaFile::Routes, "/properties/providers/patternProperties/*"),
@@ -30,6 +29,7 @@ const TABLES: [(&str, SchemaFile, &str); 13] = [
     ("`canary` of", SchemaFile::Routes, "/properties/routes/items/properties/canary"),
     ("the tenants file", SchemaFile::Tenants, ""),
     ("tenant ", SchemaFile::Tenants, "/properties/tenants/patternProperties/*"),
+    ("a key of", SchemaFile::Tenants, "/properties/tenants/patternProperties/*/properties/keys/items"),
     ("the settings file", SchemaFile::Settings, ""),
     ("`limits` of", SchemaFile::Settings, "/properties/limits"),
 ];

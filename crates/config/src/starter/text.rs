@@ -81,7 +81,7 @@ pub(super) fn tenants(checked: &Checked<'_>) -> String {
     format!(
         "\
 # Cometgate: who may call, known by the SHA-256 of their gateway keys. The keys themselves are nowhere.
-# `cometgate tenants add NAME` makes a key, shows it once and writes its hash here.
+# `cometgate tenants add NAME` makes a key, shows it once and writes its hash here; `tenants rotate` replaces it.
 
 version = {version}
 

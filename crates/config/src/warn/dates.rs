@@ -1,4 +1,4 @@
-//! What ends on a day: the map itself, and an override of its way back.
+//! What ends on a day: the map itself, an override of its way back, and the keys of tenants.
 //!
 //! The warnings are made when the file is read, while its lines are at hand, and told when somebody knows the
 //! time.
@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::code::Code;
 use crate::map_file::Date;
+use crate::names::quote;
 use crate::problem::Problem;
+use crate::tenant_list::hash_beginning;
+use crate::tenants_file::{KeyEntry, TenantEntry};
 use crate::warn::Whole;
 
 /// Long enough for whoever is on leave to be back.
@@ -52,5 +55,29 @@ pub(super) fn dated(whole: &Whole<'_>) -> Vec<Dated> {
     });
     let mut all: Vec<(usize, Dated)> = map.into_iter().chain(vouched).collect();
     all.sort_by_key(|(at, _)| *at);
-    all.into_iter().map(|(_, dated)| dated).collect()
+    let keys = whole.tenants.tenants.iter().flat_map(|tenant| {
+        tenant.keys.iter().filter_map(move |key| Some(dated_key(whole, tenant, key, key.expires_at?)))
+    });
+    all.into_iter().map(|(_, dated)| dated).chain(keys).collect()
+}
+
+fn dated_key(whole: &Whole<'_>, tenant: &TenantEntry, key: &KeyEntry, date: Date) -> Dated {
+    let which = match &key.name {
+        Some(name) => format!("key {} of tenant {}", quote(&name.text), quote(&tenant.name.text)),
+        None => format!("key {}… of tenant {}", hash_beginning(&key.sha256), quote(&tenant.name.text)),
+    };
+    let make = |code, message: String, help| whole.tenants_document.warning(code, date.at, message, help);
+    Dated {
+        end: date.time,
+        soon: make(
+            Code::KeyExpiresSoon,
+            format!("{which} expires within a week: at {}", date.time),
+            "whoever still uses it needs another by then; `cometgate tenants rotate NAME` makes one",
+        ),
+        past: make(
+            Code::KeyExpired,
+            format!("{which} has expired and is refused since {}", date.time),
+            "`cometgate tenants revoke NAME --key KEY` removes it",
+        ),
+    }
 }

@@ -3,6 +3,7 @@
 use crate::bucket::Share;
 use crate::facts::ProviderSet;
 use crate::ids::{AliasId, TenantId};
+use crate::tenant_limits::TenantLimits;
 
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Tenant {
     pub allowed_providers: ProviderSet,
     /// How its requests fare when a target is full.
     pub criticality: Criticality,
+    /// How much it may ask for.
+    pub limits: TenantLimits,
 }
 
 /// Who is turned away last when a target is full (Google's SRE book, "Handling Overload").

@@ -11,6 +11,7 @@ use decisions::plan::{
     Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanParts, Provider, RetryPolicy, Route, Scope,
     StickyBy, Tenant, UnlistedModels,
 };
+use decisions::tenant_limits::TenantLimits;
 use decisions::{
     AliasId, Caller, CohortId, Endpoint, ErrorClass, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys,
     TenantId,
@@ -66,6 +67,7 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                             allowed_aliases,
                             allowed_providers,
                             criticality: Criticality::default(),
+                            limits: TenantLimits::default(),
                         })
                         .collect(),
                     cohorts: (0..)

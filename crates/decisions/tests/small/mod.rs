@@ -8,6 +8,7 @@ use decisions::plan::{
     Mode, ModelMatch, ModelRules, OnDisconnect, PlanParts, Provider, RetryPolicy, Route, Scope, StickyBy,
     Tenant, UnlistedModels,
 };
+use decisions::tenant_limits::TenantLimits;
 use decisions::{AliasId, ErrorClass, ProviderId, ProviderSet};
 
 /// The first provider is everyone's home, the second every canary's.
@@ -33,6 +34,7 @@ pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> Pla
             allowed_aliases: AllowedAliases::All,
             allowed_providers: ProviderSet::ALL,
             criticality: Criticality::default(),
+            limits: TenantLimits::default(),
         }],
         cohorts: (0..).zip(cohorts).map(|(at, members)| named(format!("cohort-{at}"), members)).collect(),
         routes,

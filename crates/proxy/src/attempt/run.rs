@@ -190,7 +190,7 @@ fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<
 }
 
 fn finish(head: &mut http::response::Parts, ticket: &mut Ticket) {
-    clean(&mut head.headers, ticket.is_routed);
+    clean(&mut head.headers, ticket);
     stamp(&mut head.headers, ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);

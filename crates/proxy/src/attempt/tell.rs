@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Response};
 use crate::attempt::call::Call;
 use crate::attempt::failure::Shown;
 use crate::error::Error;
-use crate::error_response;
+use crate::error_response::{self, LONGEST_RETRY_AFTER};
 use crate::observer::Outcome;
 use crate::response::GatewayBody;
 use crate::response::headers::{clean, stamp};
@@ -18,9 +18,6 @@ use crate::target_state::TurnedAway;
 
 /// What OpenAI's clients obey before any rule of their own.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-
-/// The longest wait that a caller is ever asked for: Node's client ignores a longer one and comes back at once.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// What a caller is asked to wait where nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -91,7 +88,7 @@ fn respond(mut ticket: Ticket, told: Option<Told>, advice: &Advice) -> Response<
     };
     let (mut head, body) = match shown {
         Shown::Provider(mut head, bytes) => {
-            clean(&mut head.headers, ticket.is_routed);
+            clean(&mut head.headers, &ticket);
             head.version = http::Version::HTTP_11;
             ticket.end(Outcome::Complete);
             (head, GatewayBody::whole(bytes))

@@ -9,11 +9,12 @@ use decisions::attempts::{RetryHint, Sample, Seen};
 use decisions::decide::Reason;
 use decisions::plan::{CredentialKind, Criticality, OnDisconnect};
 use decisions::{AliasId, Endpoint, ErrorClass, ProviderId, Role, RouteId, TenantId};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
-use crate::scan::Usage;
+use crate::response::limit_headers::tell_left;
+use crate::scan::{BodyScanner, BodyShape, Usage};
 use crate::snapshot::Snapshot;
 use crate::target_state::{Admission, TargetState};
 use crate::worker::Context;
@@ -30,6 +31,8 @@ pub(crate) struct About {
     pub(crate) alias: Option<AliasId>,
     pub(crate) reason: Reason,
     pub(crate) callers_retries: u32,
+    /// How long the request's body is.
+    pub(crate) request_bytes: usize,
     /// The caller waits for less than the route allows.
     pub(crate) is_impatient: bool,
 }
@@ -43,7 +46,17 @@ pub(crate) struct Aim {
     pub(crate) timeout: Duration,
 }
 
+/// How much text makes a token, where nobody has counted.
+const BYTES_OF_A_TOKEN: u64 = 4;
+
 impl About {
+    /// Says what is left to the tenant, in an answer of which nothing more is known yet.
+    pub(crate) fn tell_left(&self, headers: &mut HeaderMap) {
+        if let Some(state) = self.snapshot.tenant_state(self.tenant) {
+            tell_left(headers, state.left(self.context.live.now()));
+        }
+    }
+
     /// What a provider calls the model; `None` leaves the request as it was sent.
     pub(crate) fn model_id(&self, provider: ProviderId) -> Option<&str> {
         self.snapshot.plan().alias(self.alias?).model_ids.get(provider.index())?.as_deref()
@@ -67,6 +80,8 @@ pub(crate) struct UnderWay {
     first_token_after: Option<Duration>,
     usage: Usage,
     usage_source: UsageSource,
+    /// Of its answer, handed on without a look at what it says.
+    pub(crate) unread_bytes: u64,
     is_over: bool,
 }
 
@@ -103,6 +118,7 @@ impl UnderWay {
             first_token_after: None,
             usage: Usage::default(),
             usage_source: UsageSource::Unread,
+            unread_bytes: 0,
             is_over: false,
         }
     }
@@ -144,11 +160,41 @@ impl UnderWay {
         (self.usage, self.usage_source) = (usage, source);
     }
 
+    /// What finds the tokens in an answer that is handed on as it comes, where they are charged for.
+    pub(crate) fn token_scanner(&self) -> Option<BodyScanner<'static>> {
+        let about = &self.about;
+        about.snapshot.plan().tenant(about.tenant).limits.tokens_per_minute?;
+        let shape = match self.about.endpoint {
+            Endpoint::Chat => BodyShape::Chat,
+            Endpoint::Responses => BodyShape::Responses,
+            Endpoint::Embeddings => BodyShape::Embeddings,
+        };
+        Some(BodyScanner::new(shape, &[]))
+    }
+
+    /// The tenant pays for what its caller got of the answer, or has asked for and not waited for. What was tried before
+    /// or beside it is the gateway's doing. What the provider has not counted is estimated.
+    fn charge(&self) {
+        let about = &self.about;
+        let Some(state) = about.snapshot.tenant_state(about.tenant) else { return };
+        let of_bytes = |bytes: u64| bytes.div_ceil(BYTES_OF_A_TOKEN);
+        let input = || of_bytes(u64::try_from(about.request_bytes).unwrap_or(u64::MAX));
+        let output = || match about.endpoint {
+            // A list of numbers.
+            Endpoint::Embeddings => 0,
+            Endpoint::Chat | Endpoint::Responses => of_bytes(self.unread_bytes),
+        };
+        let tokens =
+            self.usage.input.unwrap_or_else(input).saturating_add(self.usage.output.unwrap_or_else(output));
+        state.charge(tokens, about.context.live.now());
+    }
+
     /// It has answered well.
     pub(crate) fn succeed(&mut self) {
         if self.is_over {
             return;
         }
+        self.charge();
         self.report(Seen::Success);
         let targets = self.about.snapshot.targets(self.about.route);
         if self.about.callers_retries == 0 {
@@ -169,6 +215,14 @@ impl UnderWay {
         let (seen, sample) = self.weigh(class, hint);
         self.report(seen);
         self.end(Some(class), sample, decision);
+    }
+
+    /// It has failed after the caller got some of its answer.
+    pub(crate) fn break_off(&mut self, class: ErrorClass) {
+        if !self.is_over {
+            self.charge();
+        }
+        self.fail(class, RetryHint::default(), "committed");
     }
 
     /// Another that ran beside it has won.
@@ -282,6 +336,9 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        if !self.is_over {
+            self.charge();
+        }
         self.fail(ErrorClass::ClientGone, RetryHint::default(), "client_gone");
     }
 }

@@ -106,7 +106,8 @@ fn passed_over_face(error: &Error) -> Face<'_> {
 
 fn failed(status: StatusCode, code: &'static str, message: String) -> Face<'static> {
     let message = message.into();
-    Face { message, r#type: "server_error", param: None, shown_code: code, code, status, should_retry: None }
+    let r#type = "server_error";
+    Face { message, r#type, param: None, shown_code: code, code, status, should_retry: None, after: None }
 }
 
 /// The status that an error within a stream would have had as an answer.

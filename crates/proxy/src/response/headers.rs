@@ -6,6 +6,9 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
+use decisions::plan::CredentialKind;
+
+use crate::response::limit_headers::{remove_limits, tell_left};
 use crate::response::ticket::Ticket;
 
 /// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
@@ -45,8 +48,16 @@ const ROLE: HeaderName = HeaderName::from_static("x-cometgate-role");
 /// How many attempts it took.
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-cometgate-attempts");
 
-/// Takes out what is not the caller's business.
-pub(crate) fn clean(headers: &mut HeaderMap, is_routed: bool) {
+/// Takes out what is not the caller's business of what the ticket's target has answered.
+pub(crate) fn clean(headers: &mut HeaderMap, ticket: &Ticket) {
+    let credential = ticket.target.map(|(id, _)| ticket.snapshot.plan().provider(id).credential);
+    if credential != Some(CredentialKind::Client) {
+        remove_limits(headers);
+    }
+    remove_private(headers, ticket.is_routed);
+}
+
+fn remove_private(headers: &mut HeaderMap, is_routed: bool) {
     if let Some(listed) = headers.get(CONNECTION).cloned() {
         for name in listed.as_bytes().split(|byte| *byte == b',') {
             if let Ok(name) = HeaderName::from_bytes(name.trim_ascii()) {
@@ -63,7 +74,7 @@ pub(crate) fn clean(headers: &mut HeaderMap, is_routed: bool) {
     }
 }
 
-/// Says who served.
+/// Says who served, and what is left to the caller.
 pub(crate) fn stamp(headers: &mut HeaderMap, ticket: &Ticket) {
     let snapshot = &ticket.snapshot;
     headers.insert(ROUTE_VERSION, snapshot.version_header());
@@ -78,6 +89,9 @@ pub(crate) fn stamp(headers: &mut HeaderMap, ticket: &Ticket) {
     }
     if ticket.attempts > 0 {
         headers.insert(ATTEMPTS, HeaderValue::from(u16::from(ticket.attempts)));
+    }
+    if let Some(left) = ticket.left() {
+        tell_left(headers, left);
     }
 }
 
@@ -99,9 +113,9 @@ mod tests {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let mut other = headers.clone();
-        clean(&mut headers, true);
+        remove_private(&mut headers, true);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
-        clean(&mut other, false);
+        remove_private(&mut other, false);
         assert!(other.contains_key("location"));
     }
 }

@@ -9,14 +9,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use decisions::ErrorClass;
-use decisions::attempts::RetryHint;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use upstream::Lease;
 
 use crate::attempt::under_way::UnderWay;
-use crate::observer::Outcome;
+use crate::observer::{Outcome, UsageSource};
 use crate::response::ticket::Ticket;
+use crate::scan::BodyScanner;
 
 /// A provider's body.
 pub(crate) struct Relay {
@@ -27,6 +27,8 @@ pub(crate) struct Relay {
     ticket: Ticket,
     /// The attempt whose answer it is; none for what is not routed by its model.
     under_way: Option<UnderWay>,
+    /// Where its tokens are charged for.
+    scanner: Option<Box<BodyScanner<'static>>>,
 }
 
 impl Relay {
@@ -35,9 +37,16 @@ impl Relay {
         body: Incoming,
         lease: Lease,
         ticket: Ticket,
-        under_way: Option<UnderWay>,
+        mut under_way: Option<UnderWay>,
     ) -> Relay {
-        let mut relay = Relay { first, body, lease: Some(lease), ticket, under_way };
+        let mut scanner = under_way.as_ref().and_then(UnderWay::token_scanner).map(Box::new);
+        if let Some(scanner) = &mut scanner {
+            scanner.feed(&first);
+        }
+        if let Some(under_way) = &mut under_way {
+            under_way.unread_bytes = first.len() as u64;
+        }
+        let mut relay = Relay { first, body, lease: Some(lease), ticket, under_way, scanner };
         if relay.body.is_end_stream() {
             relay.complete();
         }
@@ -54,7 +63,8 @@ impl Relay {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Pending => {}
-            Poll::Ready(Some(Ok(_))) => {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.look(frame);
                 // The caller's side may stop polling as soon as it has all the bytes that were announced.
                 if self.body.is_end_stream() {
                     self.complete();
@@ -66,7 +76,7 @@ impl Relay {
                 if let Some(under_way) = &mut self.under_way {
                     let class =
                         if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
-                    under_way.fail(class, RetryHint::default(), "committed");
+                    under_way.break_off(class);
                 }
                 self.ticket.end(Outcome::Cut);
             }
@@ -86,10 +96,24 @@ impl Relay {
         }
     }
 
+    /// Only to count tokens.
+    fn look(&mut self, frame: &Frame<Bytes>) {
+        let Some(data) = frame.data_ref() else { return };
+        if let Some(scanner) = &mut self.scanner {
+            scanner.feed(data);
+        }
+        if let Some(under_way) = &mut self.under_way {
+            under_way.unread_bytes += data.len() as u64;
+        }
+    }
+
     fn complete(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.release();
             if let Some(under_way) = &mut self.under_way {
+                if let Some(usage) = self.scanner.take().and_then(|scanner| scanner.finish().usage) {
+                    under_way.usage(usage, UsageSource::Reported);
+                }
                 under_way.succeed();
             }
             self.ticket.end(Outcome::Complete);

@@ -380,7 +380,7 @@ impl StreamBody {
                 caller.ticket.end(Outcome::Complete);
             }
             Some(class) => {
-                caller.under_way.fail(class, RetryHint::default(), "committed");
+                caller.under_way.break_off(class);
                 caller.ticket.end(Outcome::Cut);
             }
         }

@@ -8,9 +8,11 @@ use decisions::{ProviderId, Role, RouteId, TenantId};
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::error::Error;
 use crate::observer::{Outcome, Record};
 use crate::request::path::Asked;
 use crate::snapshot::Snapshot;
+use crate::tenant_state::{Place, WhatIsLeft};
 use crate::worker::Context;
 
 /// A request under way.
@@ -28,6 +30,8 @@ pub(crate) struct Ticket {
     status: Option<StatusCode>,
     head_after: Option<Duration>,
     outcome: Outcome,
+    /// Among the tenant's requests at one time.
+    place: Option<Place>,
 }
 
 impl Ticket {
@@ -48,6 +52,7 @@ impl Ticket {
             head_after: None,
             // What holds if nobody says otherwise before the drop.
             outcome: Outcome::ClientGone,
+            place: None,
         }
     }
 
@@ -64,6 +69,21 @@ impl Ticket {
             Asked::Models | Asked::Model(_) => "models",
             Asked::Other => "other",
         };
+    }
+
+    /// Takes what the request needs of the limits of its tenant, until it is over.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        let Some(state) = self.tenant.and_then(|tenant| self.snapshot.tenant_state(tenant)) else {
+            return Ok(());
+        };
+        let place = state.begin(self.context.live.now()).map_err(Error::OverLimit)?;
+        self.place = Some(place);
+        Ok(())
+    }
+
+    /// What is left to its tenant; `None` where that has no limits.
+    pub(crate) fn left(&self) -> Option<WhatIsLeft> {
+        Some(self.snapshot.tenant_state(self.tenant?)?.left(self.context.live.now()))
     }
 
     /// The head of the answer is about to go out.
