@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::{Loaded, ProviderSettings, Scheme};
+use config::{Loaded, ProviderSettings, Scheme, TenantKey};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proxy::{KeyRing, Provider, Snapshot};
 use upstream::{Address, Origin, SendError, TlsClient, TlsSetupError};
@@ -46,7 +46,9 @@ impl Preparer {
             .iter()
             .map(|settings| self.provider(settings, previous))
             .collect::<Result<Vec<Provider>, PrepareError>>()?;
-        let keys = KeyRing::new(loaded.keys.iter().map(|key| (key.sha256, key.tenant)));
+        let hash = |key: &TenantKey| (key.sha256, key.tenant);
+        let keys = KeyRing::new(loaded.keys.iter().map(hash))
+            .with_certificates(loaded.certificates.iter().map(hash));
         Ok(Snapshot::new(loaded.plan, providers, keys))
     }
 

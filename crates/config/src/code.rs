@@ -111,8 +111,8 @@ codes! {
     ClientCredentialTwice = "E0503", "Two providers would get the caller's own key.";
     BadBaseUrl = "E0504", "A base URL is not one.";
     TooManyProviders = "E0505", "There are more providers than there may be.";
-    BadKeyHash = "E0506", "A key hash is not one.";
-    KeyTwice = "E0507", "A key is listed twice.";
+    BadKeyHash = "E0506", "The hash of a key or certificate is not one.";
+    KeyTwice = "E0507", "A key or a certificate is listed twice.";
 
     Unexplained = "E0901", "The file cannot be used and Cometgate cannot say why: a bug.";
 

@@ -11,7 +11,7 @@ use crate::base_url::BaseUrl;
 use crate::document::{Document, Named, Source};
 use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
-use crate::tenants_file::TenantsFile;
+use crate::tenants_file::{KeyHash, TenantEntry, TenantsFile};
 use crate::warn::{Dated, Whole, warn};
 use crate::{check, resolve};
 
@@ -34,6 +34,8 @@ pub struct Loaded {
     pub providers: Vec<ProviderSettings>,
     /// Who holds which gateway key.
     pub keys: Vec<TenantKey>,
+    /// Who holds which certificate; SHA-256 of its DER form.
+    pub certificates: Vec<TenantKey>,
     /// `version` of the tenants file.
     pub tenants_version: String,
     /// What is probably not what was meant, in both files, the map's first.
@@ -105,7 +107,7 @@ pub enum CredentialSource {
     File(PathBuf),
 }
 
-/// A gateway key, of which only the hash is known.
+/// A gateway key or a certificate, of which only the hash is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantKey {
     /// Whose it is.
@@ -145,13 +147,14 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
         return Err(unexplained(routes, "a part of it was left out without a problem"));
     };
     let plan = plan.map_err(|error| unexplained(routes, &error.to_string()))?;
-    let keys = (0..)
-        .map(TenantId)
-        .zip(&tenants.tenants)
-        .flat_map(|(tenant, entry)| {
-            entry.keys.iter().map(move |key| TenantKey { tenant, sha256: key.sha256 })
-        })
-        .collect();
+    let held = |hashes: fn(&TenantEntry) -> &[KeyHash]| {
+        let of_each = (0..).map(TenantId).zip(&tenants.tenants);
+        let held = of_each.flat_map(|(tenant, entry)| {
+            hashes(entry).iter().map(move |hash| TenantKey { tenant, sha256: hash.sha256 })
+        });
+        held.collect()
+    };
+    let (keys, certificates) = (held(|entry| &entry.keys), held(|entry| &entry.certificates));
     let text = |named: Named| named.text;
     Ok(Loaded {
         plan,
@@ -165,6 +168,7 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
         }),
         providers: map.providers.into_iter().filter_map(|entry| entry.settings).collect(),
         keys,
+        certificates,
         tenants_version: tenants.version.map(|version| version.text).unwrap_or_default(),
         warnings,
         dated,

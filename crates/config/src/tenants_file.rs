@@ -24,12 +24,14 @@ pub(crate) struct TenantsFile {
 pub(crate) struct TenantEntry {
     pub(crate) name: Named,
     pub(crate) keys: Vec<KeyHash>,
+    /// Of certificates that callers show in place of a key.
+    pub(crate) certificates: Vec<KeyHash>,
     pub(crate) allowed_aliases: Option<Vec<Named>>,
     pub(crate) allowed_providers: Option<Vec<Named>>,
     pub(crate) criticality: Criticality,
 }
 
-/// One hash of a key.
+/// One hash of a key, or of a certificate.
 #[derive(Debug)]
 pub(crate) struct KeyHash {
     pub(crate) sha256: [u8; 32],
@@ -54,23 +56,29 @@ impl TenantsFile {
             .collect();
         fields.finish();
         let file = TenantsFile { version, tenants };
-        file.check_distinct_keys(document);
+        file.check_distinct(document, "key", |tenant| &tenant.keys);
+        file.check_distinct(document, "certificate", |tenant| &tenant.certificates);
         Some(file)
     }
 
-    fn check_distinct_keys(&self, document: &Document<'_>) {
+    fn check_distinct(
+        &self,
+        document: &Document<'_>,
+        what: &str,
+        hashes: impl Fn(&TenantEntry) -> &[KeyHash],
+    ) {
         let mut seen: HashMap<[u8; 32], (&str, usize)> = HashMap::new();
         for tenant in &self.tenants {
-            for key in &tenant.keys {
+            for key in hashes(tenant) {
                 let Some((holder, at)) = seen.insert(key.sha256, (&tenant.name.text, key.at)) else {
                     continue;
                 };
                 let line = document.line(at);
                 let message = if holder == tenant.name.text {
-                    format!("this key is listed twice; first on line {line}")
+                    format!("this {what} is listed twice; first on line {line}")
                 } else {
                     format!(
-                        "this key is also {}'s, on line {line}: a key belongs to one tenant",
+                        "this {what} is also {}'s, on line {line}: a {what} belongs to one tenant",
                         quote(holder)
                     )
                 };
@@ -90,16 +98,29 @@ fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>)
     }
     fields.required("key_sha256");
     let hashes = fields.texts("key_sha256").unwrap_or_default();
-    let keys = hashes.iter().filter_map(|hash| read_hash(document, hash)).collect();
+    let keys = hashes.iter().filter_map(|hash| read_hash(document, hash, &OF_A_KEY)).collect();
+    let hashes = fields.texts("client_certificate_sha256").unwrap_or_default();
+    let certificates =
+        hashes.iter().filter_map(|hash| read_hash(document, hash, &OF_A_CERTIFICATE)).collect();
     let allowed_aliases = fields.texts("allowed_aliases");
     let allowed_providers = fields.texts("allowed_providers");
     let priorities = Criticality::ALL.map(|priority| (priority.as_str(), priority));
     let criticality = fields.choice("priority", &priorities).unwrap_or_default();
     fields.finish();
-    TenantEntry { name, keys, allowed_aliases, allowed_providers, criticality }
+    TenantEntry { name, keys, certificates, allowed_aliases, allowed_providers, criticality }
 }
 
-fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
+/// What to say of a hash that is none, and where one comes from.
+const OF_A_KEY: [&str; 2] = [
+    "a key hash is 64 lowercase hexadecimal digits",
+    "`cometgate tenants add NAME` makes a key and writes its hash here; the key itself stays out",
+];
+const OF_A_CERTIFICATE: [&str; 2] = [
+    "a certificate's hash is 64 lowercase hexadecimal digits",
+    "`openssl x509 -in client.pem -outform der | sha256sum` prints it; the certificate itself stays out",
+];
+
+fn read_hash(document: &Document<'_>, hash: &Named, [message, help]: &[&'static str; 2]) -> Option<KeyHash> {
     let mut sha256 = [0_u8; 32];
     let digits = hash.text.as_bytes();
     let is_hash = digits.len() == 64
@@ -108,10 +129,7 @@ fn read_hash(document: &Document<'_>, hash: &Named) -> Option<KeyHash> {
             value.map(|value| *byte = value).is_some()
         });
     if !is_hash {
-        let help =
-            "`cometgate tenants add NAME` makes a key and writes its hash here; the key itself stays out";
-        let message = "a key hash is 64 lowercase hexadecimal digits";
-        document.problem_with_help(Code::BadKeyHash, hash.at, message, help);
+        document.problem_with_help(Code::BadKeyHash, hash.at, *message, *help);
         return None;
     }
     Some(KeyHash { sha256, at: hash.at })

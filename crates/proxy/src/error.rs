@@ -22,6 +22,13 @@ pub enum Error {
     MissingKey,
     /// More than one `Authorization` header.
     TwoKeys,
+    /// A key of one tenant, over a connection with the certificate of another.
+    KeyAndCertificateDiffer,
+    /// No key, for a provider that takes the caller's own.
+    OwnKeyMissing {
+        /// The provider.
+        provider: String,
+    },
     /// A key that nobody has listed.
     UnknownKey,
     /// An unlisted key for a provider that is paid by a credential of ours, which no primary has vouched for.

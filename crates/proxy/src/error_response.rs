@@ -73,6 +73,8 @@ fn face(error: &Error) -> Face<'_> {
         | Error::TwoKeys
         | Error::UnknownKey
         | Error::UnprovenKey
+        | Error::KeyAndCertificateDiffer
+        | Error::OwnKeyMissing { .. }
         | Error::GatewayKeyNotForwarded { .. } => key_face(error),
         Error::Body(error) => peek_face(error),
         Error::ModelInQuery
@@ -154,6 +156,20 @@ fn key_face(error: &Error) -> Face<'_> {
             format!(
                 "Provider `{provider}` takes the caller's own key, and this is a key of the gateway, which it does \
                  not know. Send your key for `{provider}`, or have the operator set a credential for it."
+            ),
+        ),
+        Error::KeyAndCertificateDiffer => invalid(
+            StatusCode::UNAUTHORIZED,
+            "key_and_certificate_differ",
+            "The API key is one tenant's and the certificate of the connection another's; send a key of the \
+             certificate's tenant, or none.",
+        ),
+        Error::OwnKeyMissing { provider } => invalid(
+            StatusCode::UNAUTHORIZED,
+            "missing_api_key",
+            format!(
+                "Provider `{provider}` takes the caller's own key, and the request has none: a certificate says who \
+                 is calling and pays for nothing. Have the operator set a credential for it."
             ),
         ),
         Error::UnprovenKey => invalid(

@@ -7,6 +7,7 @@
 //! Reading order: [`Provider`], [`Reply`] and [`Step`], [`Gate`] (for tests that must not sleep).
 
 mod answers;
+mod authority;
 mod chat;
 mod embeddings;
 mod exchange;
@@ -20,8 +21,9 @@ mod scripted_body;
 mod server;
 mod tls_front;
 
+pub use authority::{Authority, Certified};
 pub use gate::Gate;
 pub use provider::{Builder, Provider};
 pub use recorded::RecordedRequest;
 pub use reply::{Reply, Step};
-pub use tls_front::TlsFront;
+pub use tls_front::{TlsFront, TlsFrontOptions};

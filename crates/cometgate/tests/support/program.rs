@@ -53,6 +53,19 @@ impl Program {
         Program::serve_with(directory, &[]).await
     }
 
+    /// With a listener for probes, and where that is.
+    pub(crate) async fn serve_with_probes(files: &Files) -> (Program, SocketAddr) {
+        let settings = files.path().join("cometgate.toml");
+        let mut child = command(&["serve", "--config", settings.to_str().unwrap()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut log = follow(child.stderr.take().unwrap());
+        let probes = address_in(&wait_for(&mut log, "probes are answered at http://").await);
+        let address = address_in(&wait_for(&mut log, "serving http").await);
+        (Program { address, child, log }, probes)
+    }
+
     /// With more in its environment.
     pub(crate) async fn serve_with(directory: &Path, environment: &[(&str, &str)]) -> Program {
         let settings = directory.join("cometgate.toml");
@@ -62,9 +75,8 @@ impl Program {
             .spawn()
             .unwrap();
         let mut log = follow(child.stderr.take().unwrap());
-        let line = wait_for(&mut log, "serving http://").await;
-        let address = line.split("http://").nth(1).unwrap().split("/v1").next().unwrap();
-        Program { address: address.parse().unwrap(), child, log }
+        let address = address_in(&wait_for(&mut log, "serving http").await);
+        Program { address, child, log }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -74,6 +86,16 @@ impl Program {
     /// The next line of the log with this text.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         wait_for(&mut self.log, text).await
+    }
+
+    /// Whether a program that has ended never logged this.
+    pub(crate) async fn has_not_logged(&mut self, text: &str) -> bool {
+        while let Some(line) = self.log.recv().await {
+            if line.contains(text) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Sends SIGTERM.
@@ -96,6 +118,11 @@ impl Program {
     pub(crate) async fn ended(&mut self) -> i32 {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().code().unwrap()
     }
+}
+
+/// The address of the URL in a line.
+fn address_in(line: &str) -> SocketAddr {
+    line.split("://").nth(1).unwrap().split('/').next().unwrap().parse().unwrap()
 }
 
 /// Reads the log all the time: a pipe that nobody reads fills up, and whoever writes to it stops.

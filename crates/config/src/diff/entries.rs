@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::diff::Diff;
 use crate::diff::attempts;
 use crate::diff::words::shown;
-use crate::load::{CredentialSource, Loaded, ProviderSettings};
+use crate::load::{CredentialSource, Loaded, ProviderSettings, TenantKey};
 use crate::share::format_share;
 
 /// An entry of a map.
@@ -214,10 +214,13 @@ impl Describe<'_> {
             let allowed = providers().filter(|(id, _)| tenant.allowed_providers.contains(*id));
             fields.many("allowed_providers", allowed.map(|(_, provider)| provider.name.clone()).collect());
         }
-        let keys = self.loaded.keys.partition_point(|key| key.tenant <= id)
-            - self.loaded.keys.partition_point(|key| key.tenant < id);
+        let held = |keys: &[TenantKey]| {
+            keys.partition_point(|key| key.tenant <= id) - keys.partition_point(|key| key.tenant < id)
+        };
         fields.one("priority", tenant.criticality.as_str());
-        fields.one("keys", keys.to_string());
+        fields.one("keys", held(&self.loaded.keys).to_string());
+        let certificates = held(&self.loaded.certificates);
+        fields.one_of("certificates", (certificates > 0).then(|| certificates.to_string()));
         fields.of("tenant", &tenant.name)
     }
 

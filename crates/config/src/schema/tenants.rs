@@ -26,6 +26,8 @@ fn tenant() -> Value {
     let hash = text("64 lowercase hexadecimal digits.", "^[0-9a-f]{64}$");
     let keys =
         "SHA-256 of each key of the tenant; `cometgate tenants add NAME` writes it. Two let it change keys.";
+    let certificates =
+        "SHA-256 of each certificate, in its DER form, that callers may show in place of a key.";
     let aliases = "The only aliases that the tenant may use; without this field all of them.";
     let providers = "The only providers that may get the tenant's requests; without this field all of them.";
     let priority = "How the tenant's requests fare when a target is full: sheddable is turned away first, \
@@ -36,6 +38,7 @@ fn tenant() -> Value {
         "A tenant.",
         vec![
             ("key_sha256", Required, set(keys, &hash)),
+            ("client_certificate_sha256", Optional, set(certificates, &hash)),
             ("allowed_aliases", Optional, list(aliases, &exact("An alias of the route map."))),
             ("allowed_providers", Optional, list(providers, &name("A provider of the route map."))),
             ("priority", Optional, priority),
