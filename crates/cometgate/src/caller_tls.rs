@@ -79,7 +79,7 @@ fn unusable(settings: &TlsSettings, source: CallerTlsError) -> CallerTlsFilesErr
 
 fn parts(settings: &TlsSettings) -> Result<CallerTlsParts, PemError> {
     let clients = |ca: &Path, are_required| -> Result<CallerCertificates, PemError> {
-        Ok(CallerCertificates { roots: pem::roots(ca)?, are_required })
+        Ok(CallerCertificates { roots: pem::roots(ca, pem::certificates(ca)?)?, are_required })
     };
     let ca = settings.client_ca.as_deref();
     Ok(CallerTlsParts {

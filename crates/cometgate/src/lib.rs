@@ -16,6 +16,7 @@ mod in_force;
 mod map_files;
 mod pem;
 mod prepare;
+mod provider_tls;
 mod reload;
 mod request_lines;
 mod running;

@@ -36,9 +36,12 @@ pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
 }
 
 /// The certificates of a file, to be trusted.
-pub(crate) fn roots(path: &Path) -> Result<RootCertStore, PemError> {
+pub(crate) fn roots(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, PemError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
+    for certificate in certificates {
         roots.add(certificate).map_err(|error| {
             failed(path, format!("it holds a certificate that cannot be trusted: {error}"))
         })?;

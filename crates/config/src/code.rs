@@ -113,6 +113,8 @@ codes! {
     TooManyProviders = "E0505", "There are more providers than there may be.";
     BadKeyHash = "E0506", "The hash of a key or certificate is not one.";
     KeyTwice = "E0507", "A key or a certificate is listed twice.";
+    ConnectionNeverSo = "E0508", "A field says how connections are made, and none is ever made so.";
+    WindowTooSmall = "E0509", "Callers that do not read could stop others on the same connection.";
 
     Unexplained = "E0901", "The file cannot be used and Cometgate cannot say why: a bug.";
 

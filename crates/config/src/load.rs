@@ -11,6 +11,7 @@ use crate::base_url::BaseUrl;
 use crate::document::{Document, Named, Source};
 use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
+use crate::provider_connection::{Http2Settings, ProviderTls};
 use crate::tenants_file::{KeyHash, TenantEntry, TenantsFile};
 use crate::warn::{Dated, Whole, warn};
 use crate::{check, resolve};
@@ -74,6 +75,10 @@ pub struct ProviderSettings {
     pub credential: CredentialSource,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
+    /// How its certificate is judged, and what it is shown.
+    pub tls: ProviderTls,
+    /// Over HTTP/2, so; else HTTP/1.1.
+    pub http2: Option<Http2Settings>,
     /// Where it serves an endpoint, where that is not where OpenAI does.
     pub paths: Vec<(Endpoint, String)>,
     /// What is added to every request; names in lower case.
@@ -85,7 +90,8 @@ pub struct ProviderSettings {
 impl ProviderSettings {
     /// Where a request goes and what it meets there, as one text; secrets are only named.
     pub(crate) fn reached_by(&self) -> String {
-        format!("{} {:?} {:?} {:?}", self.base_url, self.paths, self.headers, self.credential)
+        let connection = (&self.tls, self.http2);
+        format!("{} {:?} {:?} {:?} {connection:?}", self.base_url, self.paths, self.headers, self.credential)
     }
 
     /// Where it serves an endpoint, under its base URL.

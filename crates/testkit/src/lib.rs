@@ -1,6 +1,6 @@
 //! A scripted provider for tests and for `cometgate demo`: answers like OpenAI, or exactly as told.
 //!
-//! It owns no gateway code and asserts nothing. It serves HTTP/1.1 on a loopback port, remembers what arrived, and
+//! It owns no gateway code and asserts nothing. It serves HTTP/1.1 and HTTP/2 on a loopback port, remembers what arrived, and
 //! shows when a caller left before an answer ended. Where a script is silent the answer is OpenAI-shaped and the
 //! same every time, good enough for the real SDKs, and its text names the provider that gave it.
 //!

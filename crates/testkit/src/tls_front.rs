@@ -27,7 +27,7 @@ pub struct TlsFront {
 /// How a front differs from the plain one.
 #[derive(Clone, Debug)]
 pub struct TlsFrontOptions {
-    /// The one protocol that it negotiates, as in ALPN.
+    /// The one protocol that it negotiates, as in ALPN; empty for one that negotiates none.
     pub protocol: &'static str,
     /// The authority, as PEM, that must have signed the certificate of whoever connects.
     pub clients: Option<String>,
@@ -99,10 +99,20 @@ impl Drop for TlsFront {
 }
 
 async fn relay(acceptor: TlsAcceptor, stream: TcpStream, behind: SocketAddr) {
-    // Either side may end whenever it likes; the other then sees it.
-    if let (Ok(mut near), Ok(mut far)) = (acceptor.accept(stream).await, TcpStream::connect(behind).await) {
-        tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
+    if let Err(error) = try_relay(acceptor, stream, behind).await {
+        // Either side may end whenever it likes; the other then sees it.
+        drop(error);
     }
+}
+
+async fn try_relay(acceptor: TlsAcceptor, near: TcpStream, behind: SocketAddr) -> io::Result<()> {
+    // Small writes must not wait for acknowledgements: tests measure how soon they arrive.
+    near.set_nodelay(true)?;
+    let mut near = acceptor.accept(near).await?;
+    let mut far = TcpStream::connect(behind).await?;
+    far.set_nodelay(true)?;
+    tokio::io::copy_bidirectional(&mut near, &mut far).await?;
+    Ok(())
 }
 
 fn server_config(
@@ -123,6 +133,7 @@ fn server_config(
     };
     let key = PrivateKeyDer::from_pem_slice(certified.key.as_bytes())?;
     let mut config = builder.with_single_cert(vec![certified.der.clone()], key)?;
-    config.alpn_protocols = vec![options.protocol.as_bytes().to_vec()];
+    let protocol = Some(options.protocol).filter(|protocol| !protocol.is_empty());
+    config.alpn_protocols = protocol.map(|protocol| protocol.as_bytes().to_vec()).into_iter().collect();
     Ok(config)
 }

@@ -20,10 +20,12 @@ const TENANTS: &str =
 const SETTINGS: &str = "[limits]\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n[admin]\nlisten = \"[::1]:1\"\n";
 
 /// Where the schema of a table is, by the beginning of what the loader calls the table.
-const TABLES: [(&str, SchemaFile, &str); 15] = [
+const TABLES: [(&str, SchemaFile, &str); 17] = [
     ("the route map", SchemaFile::Routes, ""),
     ("`rollback_override` of", SchemaFile::Routes, "/properties/rollback_override"),
     ("provider ", SchemaFile::Routes, "/properties/providers/patternProperties/*"),
+    ("`tls` of provider", SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/tls"),
+    ("`http2` of", SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/http2"),
     ("`paths` of", SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/paths"),
     ("alias ", SchemaFile::Routes, "/properties/aliases/patternProperties/*"),
     ("cohort ", SchemaFile::Routes, "/properties/cohorts/patternProperties/*"),

@@ -86,6 +86,7 @@ mod tests {
             port: 1,
             base_path: "/v1".to_owned(),
             connect_timeout: Duration::from_secs(1),
+            http2: None,
         };
         let origin = Arc::new(Origin::new(address, None, 1).unwrap());
         Provider::new(origin, credential, headers, |endpoint| endpoint.path().to_owned()).unwrap()
