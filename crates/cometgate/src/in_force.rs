@@ -161,12 +161,12 @@ impl InForce {
             Ok(ready) => {
                 self.handle.swap(ready.snapshot);
                 self.secrets = ready.secrets;
-                tracing::info!("a provider's key has changed and is in use");
+                tracing::info!("a provider's key or certificate has changed and is in use");
             }
             Err(refused) => {
                 self.secrets.look();
                 tracing::error!(
-                    "a provider's key has changed and cannot be used, so the old one stays:\n{refused}"
+                    "a provider's key or certificate has changed and cannot be used, so the old one stays:\n{refused}"
                 );
             }
         }

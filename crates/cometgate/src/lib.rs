@@ -3,6 +3,8 @@
 //! Reading order: `cli` (what can be asked), `commands` (what each does), `prepare` (a checked plan becomes something
 //! that can serve), `running` (the process from start to drain), `reload` (a changed file becomes the plan in force).
 
+mod admin;
+mod caller_tls;
 mod changes;
 mod cli;
 mod commands;
@@ -13,7 +15,9 @@ mod gateway_key;
 mod going_live;
 mod in_force;
 mod map_files;
+mod pem;
 mod prepare;
+mod provider_tls;
 mod reload;
 mod request_lines;
 mod running;

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{Loaded, ProviderSettings, Scheme};
+use config::{Loaded, ProviderSettings, ProviderTls, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proxy::{Holder, KeyRing, Provider, Snapshot};
-use upstream::{Address, Origin, SendError, TlsClient, TlsSetupError};
+use rustls::RootCertStore;
+use upstream::{Address, Http2, Origin, SendError, TlsClient, TlsSetupError};
 
+use crate::provider_tls::{Material, ProviderTlsError};
 use crate::secrets::{self, SecretError};
 
 /// Why a checked plan cannot serve.
@@ -16,8 +18,8 @@ use crate::secrets::{self, SecretError};
 pub(crate) enum PrepareError {
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error(transparent)]
-    Tls(#[from] TlsSetupError),
+    #[error("{place}: provider `{provider}`: {source}")]
+    Tls { place: config::Place, provider: String, source: Box<ProviderTlsError> },
     #[error("{place}: provider `{provider}` cannot be used: {source}")]
     Origin { place: config::Place, provider: String, source: Box<SendError> },
     #[error("{place}: provider `{provider}`: its base URL makes no path")]
@@ -28,12 +30,14 @@ pub(crate) enum PrepareError {
 #[derive(Debug)]
 pub(crate) struct Preparer {
     workers: usize,
-    tls: Option<TlsClient>,
+    /// The client of providers that say nothing about TLS: one, so that sessions resume.
+    plain_tls: Option<TlsClient>,
+    system_roots: Option<RootCertStore>,
 }
 
 impl Preparer {
     pub(crate) fn new(workers: usize) -> Preparer {
-        Preparer { workers, tls: None }
+        Preparer { workers, plain_tls: None, system_roots: None }
     }
 
     /// Prepares a plan. Providers whose address did not change keep their connections.
@@ -47,10 +51,13 @@ impl Preparer {
             .iter()
             .map(|settings| self.provider(settings, previous))
             .collect::<Result<Vec<Provider>, PrepareError>>()?;
-        let keys = KeyRing::new(loaded.keys.iter().map(|key| {
+        let keys = loaded.keys.iter().map(|key| {
             let holder = Holder { tenant: key.tenant, expires_at: key.expires_at.map(SystemTime::from) };
             (key.sha256, holder)
-        }));
+        });
+        let certificates =
+            loaded.certificates.iter().map(|certificate| (certificate.sha256, certificate.tenant));
+        let keys = KeyRing::new(keys).with_certificates(certificates);
         Ok(Snapshot::new(loaded.plan, providers, keys))
     }
 
@@ -61,12 +68,16 @@ impl Preparer {
     ) -> Result<Provider, PrepareError> {
         let credential = secrets::find(settings)?;
         let address = address(settings);
+        let material = tls_material(settings)?;
+        let identity = material.as_ref().map(|material| material.identity);
+        let is_same =
+            |known: &&Provider| *known.origin.address() == address && known.origin.tls() == identity;
         let kept = previous
-            .and_then(|snapshot| snapshot.providers().iter().find(|known| *known.origin.address() == address))
+            .and_then(|snapshot| snapshot.providers().iter().find(is_same))
             .map(|known| Arc::clone(&known.origin));
         let origin = match kept {
             Some(origin) => origin,
-            None => Arc::new(self.origin(settings, address)?),
+            None => Arc::new(self.origin(settings, address, material)?),
         };
         let failed =
             |_| PrepareError::Path { place: settings.place.clone(), provider: settings.name.clone() };
@@ -74,16 +85,46 @@ impl Preparer {
         Provider::new(origin, credential, headers(settings), path_of).map_err(failed)
     }
 
-    fn origin(&mut self, settings: &ProviderSettings, address: Address) -> Result<Origin, PrepareError> {
-        if address.scheme == upstream::Scheme::Https && self.tls.is_none() {
-            self.tls = Some(TlsClient::with_system_roots()?);
-        }
-        Origin::new(address, self.tls.as_ref(), self.workers).map_err(|source| PrepareError::Origin {
+    fn origin(
+        &mut self,
+        settings: &ProviderSettings,
+        address: Address,
+        material: Option<Material>,
+    ) -> Result<Origin, PrepareError> {
+        let tls = match material {
+            None => None,
+            Some(material) => {
+                Some(self.tls(settings, material).map_err(|error| tls_failed(settings, error))?)
+            }
+        };
+        Origin::new(address, tls.as_ref(), self.workers).map_err(|source| PrepareError::Origin {
             place: settings.place.clone(),
             provider: settings.name.clone(),
             source: Box::new(source),
         })
     }
+
+    fn tls(&mut self, settings: &ProviderSettings, material: Material) -> Result<TlsClient, TlsSetupError> {
+        if settings.tls != ProviderTls::default() {
+            return material.make(&mut self.system_roots);
+        }
+        match &self.plain_tls {
+            Some(tls) => Ok(tls.clone()),
+            None => Ok(self.plain_tls.insert(material.make(&mut self.system_roots)?).clone()),
+        }
+    }
+}
+
+fn tls_material(settings: &ProviderSettings) -> Result<Option<Material>, PrepareError> {
+    if settings.base_url.scheme == Scheme::Http {
+        return Ok(None);
+    }
+    Material::read(&settings.tls).map(Some).map_err(|error| tls_failed(settings, error))
+}
+
+fn tls_failed(settings: &ProviderSettings, source: impl Into<ProviderTlsError>) -> PrepareError {
+    let (place, provider) = (settings.place.clone(), settings.name.clone());
+    PrepareError::Tls { place, provider, source: Box::new(source.into()) }
 }
 
 /// Names and values were checked when the map was read.
@@ -104,5 +145,10 @@ fn address(settings: &ProviderSettings) -> Address {
         port: settings.base_url.port,
         base_path: settings.base_url.path.clone(),
         connect_timeout: settings.connect_timeout,
+        http2: settings.http2.map(|http2| Http2 {
+            stream_window: http2.stream_window,
+            connection_window: http2.connection_window,
+            max_streams: http2.max_streams.into(),
+        }),
     }
 }

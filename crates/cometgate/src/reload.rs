@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::caller_tls::CallerTlsFiles;
 use crate::in_force::InForce;
 use crate::map_files::{MapPaths, Texts, directory_of, read};
 use crate::settings_watch::SettingsWatch;
@@ -36,6 +37,7 @@ pub(crate) struct Reloader {
     /// Likewise for files that cannot be read.
     unreadable: BTreeSet<PathBuf>,
     settings: SettingsWatch,
+    caller_tls: Option<CallerTlsFiles>,
     watch: Watch,
 }
 
@@ -45,10 +47,11 @@ impl Reloader {
         in_force: InForce,
         seen: Option<Texts>,
         settings: SettingsWatch,
+        caller_tls: Option<CallerTlsFiles>,
         watch: Watch,
     ) -> Reloader {
         let seen = seen.unwrap_or_else(|| in_force.texts().clone());
-        Reloader { in_force, seen, unreadable: BTreeSet::new(), settings, watch }
+        Reloader { in_force, seen, unreadable: BTreeSet::new(), settings, caller_tls, watch }
     }
 
     /// Watches until told to stop. `now` asks for a look at once.
@@ -71,6 +74,9 @@ impl Reloader {
                 _ = look.tick() => {
                     self.settings.look();
                     self.in_force.look();
+                    if let Some(tls) = &mut self.caller_tls {
+                        tls.look();
+                    }
                     let found = self.in_force.paths().stamps();
                     if found == stamps {
                         continue;

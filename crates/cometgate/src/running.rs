@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use proxy::{Gateway, Limits, Observer, Setup};
+use proxy::{Gateway, Limits, Observer, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Admin;
+use crate::caller_tls::CallerTlsFiles;
 use crate::exit::Failure;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
@@ -25,6 +27,9 @@ use crate::state::StateDir;
 /// A gateway that serves, with its reload.
 pub(crate) struct Running {
     gateway: Gateway,
+    admin: Option<Admin>,
+    /// Probes are told.
+    draining: CancellationToken,
     drain_timeout: Duration,
     stop: CancellationToken,
     look_now: mpsc::Sender<()>,
@@ -44,6 +49,8 @@ impl Running {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             workers => workers,
         };
+        let caller_tls = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
+        let caller_tls = caller_tls.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)?;
         let means = Means {
             paths: MapPaths::of(settings),
             environment: settings.environment.clone(),
@@ -54,21 +61,34 @@ impl Running {
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
         let version = handle.current().plan().route_version().to_owned();
-        let setup =
-            Setup { listener, workers, snapshot: Arc::clone(&handle), limits: limits(settings), observer };
+        let setup = Setup {
+            listener,
+            workers,
+            snapshot: Arc::clone(&handle),
+            limits: limits(settings),
+            tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
+            observer,
+        };
+        let draining = CancellationToken::new();
+        let admin = settings.admin.map(|address| start_admin(address, &handle, &draining)).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
         // Before anybody is told that it serves: a signal that comes then must find somebody.
         let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
+        if let Some(admin) = &admin {
+            tracing::info!("probes are answered at http://{}/healthz and /readyz", admin.address());
+        }
+        let scheme = if caller_tls.is_some() { "https" } else { "http" };
         tracing::info!(
-            "serving http://{}/v1 with route map {version} ({workers} workers)",
+            "serving {scheme}://{}/v1 with route map {version} ({workers} workers)",
             gateway.address()
         );
         let stop = CancellationToken::new();
         let (look_now, asked) = mpsc::channel(1);
         let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
-        let reloader = Reloader::new(in_force, seen, watch, settings.watch);
+        let reloader = Reloader::new(in_force, seen, watch, caller_tls, settings.watch);
         let reload = run_apart(reloader.run(asked, stop.clone()))?;
-        Ok(Running { gateway, drain_timeout: settings.limits.drain_timeout, stop, look_now, reload, signals })
+        let drain_timeout = settings.limits.drain_timeout;
+        Ok(Running { gateway, admin, draining, drain_timeout, stop, look_now, reload, signals })
     }
 
     /// Where it listens.
@@ -83,6 +103,7 @@ impl Running {
             // One look that waits is enough.
             self.look_now.try_send(()).ok();
         }
+        self.draining.cancel();
         self.stop.cancel();
         tracing::info!(
             "ending: {} requests under way may finish within {:?}; a second signal ends them at once",
@@ -98,8 +119,20 @@ impl Running {
         }
         // What is still being written down; a panic there has been reported there.
         drop(self.reload.join());
+        drop(self.admin);
         Ok(())
     }
+}
+
+fn start_admin(
+    address: SocketAddr,
+    handle: &Arc<SnapshotHandle>,
+    draining: &CancellationToken,
+) -> Result<Admin, Failure> {
+    TcpListener::bind(address)
+        .and_then(|listener| Admin::start(listener, Arc::clone(handle), draining.clone()))
+        .with_context(|| format!("{address} cannot be listened on (`listen` of `[admin]`)"))
+        .map_err(Failure::invalid)
 }
 
 /// What the process was told.

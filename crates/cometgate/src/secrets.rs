@@ -52,17 +52,22 @@ pub(crate) fn find(provider: &ProviderSettings) -> Result<Credential, SecretErro
         .map_err(|_| failed(format!("{named} has bytes that cannot be sent in a header"), help))
 }
 
-/// The files with secrets, as they were when last looked at.
+/// The files with secrets and certificates, as they were when last looked at.
 #[derive(Debug)]
 pub(crate) struct SecretFiles(Vec<(PathBuf, Option<Stamp>)>);
 
 impl SecretFiles {
     /// Those that providers name.
     pub(crate) fn of(providers: &[ProviderSettings]) -> SecretFiles {
-        let files = providers.iter().filter_map(|provider| match &provider.credential {
-            CredentialSource::File(path) => Some((path.clone(), stamp(path))),
-            CredentialSource::Client | CredentialSource::Env(_) => None,
+        let files = providers.iter().flat_map(|provider| {
+            let key = match &provider.credential {
+                CredentialSource::File(path) => Some(path),
+                CredentialSource::Client | CredentialSource::Env(_) => None,
+            };
+            let (certificate, certificates_key) = provider.tls.client.as_ref().map(|(a, b)| (a, b)).unzip();
+            [key, provider.tls.ca.as_ref(), certificate, certificates_key]
         });
+        let files = files.flatten().map(|path| (path.clone(), stamp(path)));
         SecretFiles(files.collect())
     }
 

@@ -259,6 +259,6 @@ async fn a_rotated_key_file_is_used_without_a_restart_and_a_broken_one_changes_n
     fs::write(secret.path().join("next"), "sk-rotated").unwrap();
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(secret.path().join("next"), &path).unwrap();
-    program.logged("a provider's key has changed and is in use").await;
+    program.logged("a provider's key or certificate has changed and is in use").await;
     assert_eq!(client.chat(ACME, CHAT).await.status, 502, "the provider knows the old key only");
 }

@@ -111,9 +111,11 @@ codes! {
     ClientCredentialTwice = "E0503", "Two providers would get the caller's own key.";
     BadBaseUrl = "E0504", "A base URL is not one.";
     TooManyProviders = "E0505", "There are more providers than there may be.";
-    BadKeyHash = "E0506", "A key hash is not one.";
-    KeyTwice = "E0507", "A key is listed twice.";
-    KeyNameTwice = "E0508", "Two keys of a tenant have the same name.";
+    BadKeyHash = "E0506", "The hash of a key or certificate is not one.";
+    KeyTwice = "E0507", "A key or a certificate is listed twice.";
+    ConnectionNeverSo = "E0508", "A field says how connections are made, and none is ever made so.";
+    WindowTooSmall = "E0509", "Callers that do not read could stop others on the same connection.";
+    KeyNameTwice = "E0510", "Two keys of a tenant have the same name.";
 
     Unexplained = "E0901", "The file cannot be used and Cometgate cannot say why: a bug.";
 

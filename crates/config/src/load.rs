@@ -11,6 +11,7 @@ use crate::base_url::BaseUrl;
 use crate::document::{Document, Named, Source};
 use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
+use crate::provider_connection::{Http2Settings, ProviderTls};
 use crate::tenants_file::TenantsFile;
 use crate::warn::{Dated, Whole, warn};
 use crate::{check, resolve};
@@ -34,6 +35,8 @@ pub struct Loaded {
     pub providers: Vec<ProviderSettings>,
     /// Who holds which gateway key.
     pub keys: Vec<TenantKey>,
+    /// Who holds which certificate; SHA-256 of its DER form.
+    pub certificates: Vec<TenantKey>,
     /// `version` of the tenants file.
     pub tenants_version: String,
     /// What is probably not what was meant, in both files, the map's first.
@@ -73,6 +76,10 @@ pub struct ProviderSettings {
     pub credential: CredentialSource,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
+    /// How its certificate is judged, and what it is shown.
+    pub tls: ProviderTls,
+    /// Over HTTP/2, so; else HTTP/1.1.
+    pub http2: Option<Http2Settings>,
     /// Where it serves an endpoint, where that is not where OpenAI does.
     pub paths: Vec<(Endpoint, String)>,
     /// What is added to every request; names in lower case.
@@ -84,7 +91,8 @@ pub struct ProviderSettings {
 impl ProviderSettings {
     /// Where a request goes and what it meets there, as one text; secrets are only named.
     pub(crate) fn reached_by(&self) -> String {
-        format!("{} {:?} {:?} {:?}", self.base_url, self.paths, self.headers, self.credential)
+        let connection = (&self.tls, self.http2);
+        format!("{} {:?} {:?} {:?} {connection:?}", self.base_url, self.paths, self.headers, self.credential)
     }
 
     /// Where it serves an endpoint, under its base URL.
@@ -106,7 +114,7 @@ pub enum CredentialSource {
     File(PathBuf),
 }
 
-/// A gateway key, of which only the hash is known.
+/// A gateway key or a certificate, of which only the hash is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantKey {
     /// Whose it is.
@@ -159,6 +167,14 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
             })
         })
         .collect();
+    let certificates = (0..)
+        .map(TenantId)
+        .zip(&tenants.tenants)
+        .flat_map(|(tenant, entry)| {
+            let listed = entry.certificates.iter();
+            listed.map(move |hash| TenantKey { tenant, sha256: hash.sha256, expires_at: None })
+        })
+        .collect();
     let text = |named: Named| named.text;
     Ok(Loaded {
         plan,
@@ -172,6 +188,7 @@ pub fn load_map(routes: Source<'_>, tenants: Source<'_>) -> Result<Loaded, Probl
         }),
         providers: map.providers.into_iter().filter_map(|entry| entry.settings).collect(),
         keys,
+        certificates,
         tenants_version: tenants.version.map(|version| version.text).unwrap_or_default(),
         warnings,
         dated,

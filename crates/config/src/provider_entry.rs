@@ -13,6 +13,7 @@ use crate::fields::{Fields, Value};
 use crate::load::{CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
+use crate::provider_connection::read_connection;
 use crate::provider_request::{read_headers, read_paths};
 
 pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
@@ -63,6 +64,7 @@ pub(crate) fn read_provider(
     });
     let approved_models = read_models(document, &mut fields, "approved_models");
     let blocked_models = read_models(document, &mut fields, "blocked_models").unwrap_or_default();
+    let connection = read_connection(document, &mut fields, base_url.as_ref());
     let paths = read_paths(document, &mut fields);
     let headers = read_headers(document, &mut fields);
     fields.finish();
@@ -72,6 +74,8 @@ pub(crate) fn read_provider(
         base_url,
         credential,
         connect_timeout,
+        tls: connection.tls,
+        http2: connection.http2,
         paths,
         headers,
         place: document.place(credential_at),

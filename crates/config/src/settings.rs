@@ -1,5 +1,8 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
+mod admin;
+mod tls;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -11,11 +14,16 @@ use crate::fields::Fields;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
+pub(crate) use tls::CLIENT_CERTIFICATES;
+pub use tls::{ClientCertificates, TlsSettings};
+
 /// Two ends of what an address space and a patient operator allow.
 pub(crate) const BYTES: RangeInclusive<u64> = 1024..=1024 * 1024 * MIB;
 pub(crate) const MOST_CONNECTIONS: u64 = 10_000_000;
 pub(crate) const MOST_WORKERS: u64 = 1024;
 pub(crate) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const LISTEN_HELP: &str =
+    "\"127.0.0.1:8080\" for this machine only, \"0.0.0.0:8080\" or \"[::]:8080\" for all";
 pub(crate) const ROUTES: &str = "routes.toml";
 pub(crate) const TENANTS: &str = "tenants.toml";
 pub(crate) const STATE_DIR: &str = "state";
@@ -50,6 +58,10 @@ pub struct Settings {
     pub environment: Option<String>,
     /// How a change of the two files is noticed.
     pub watch: Watch,
+    /// TLS towards applications; without it they connect in the clear.
+    pub tls: Option<TlsSettings>,
+    /// Where probes connect to; without it nowhere.
+    pub admin: Option<SocketAddr>,
     /// What the process takes on at most.
     pub limits: Limits,
 }
@@ -107,13 +119,13 @@ fn read_settings(
     directory: Option<&Path>,
     mut fields: Fields<'_, '_>,
 ) -> Option<Settings> {
-    let listen = read_listen(document, &mut fields);
+    let listen = match fields.value("listen") {
+        None => Some(LISTEN),
+        Some(_) => read_address(document, &mut fields, "listen", LISTEN_HELP),
+    };
+    let directory = directory.unwrap_or(Path::new(""));
     let path = |fields: &mut Fields<'_, '_>, name: &'static str, default: &str| {
-        let is_path = |text: &str| !text.is_empty() && !text.contains('\0');
-        let text = fields
-            .checked_text(name, is_path, (Code::BadPath, "it is the path of a file"))
-            .map(|text| text.text);
-        directory.unwrap_or(Path::new("")).join(text.as_deref().unwrap_or(default))
+        read_path(document, fields, name, directory).unwrap_or_else(|| directory.join(default))
     };
     let routes = path(&mut fields, "routes", ROUTES);
     let tenants = path(&mut fields, "tenants", TENANTS);
@@ -121,6 +133,8 @@ fn read_settings(
     let state_dir = path(&mut fields, "state_dir", STATE_DIR);
     let environment = fields.checked_text("environment", is_name, (Code::BadName, NAME_RULE));
     let watch = fields.choice("watch", &WATCH);
+    let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
+    let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let limits = read_limits(document, fields.table("limits"));
     fields.finish();
     Some(Settings {
@@ -131,19 +145,41 @@ fn read_settings(
         state_dir,
         environment: environment.map(|name| name.text),
         watch: watch.unwrap_or(Watch::Events),
+        // What is wrong in them has been reported, and the file is refused.
+        tls: tls.flatten(),
+        admin: admin.flatten(),
         limits,
     })
 }
 
-fn read_listen(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option<SocketAddr> {
-    if fields.value("listen").is_none() {
-        return Some(LISTEN);
+/// A path, relative to the file that names it.
+fn read_path(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+    directory: &Path,
+) -> Option<PathBuf> {
+    let text = fields.text(name)?;
+    if text.text.contains("-----BEGIN") {
+        let message = format!("`{name}` is the path of a file, and this is what stands in one");
+        document.problem(Code::SecretInFile, text.at, message);
+        return None;
     }
-    let text = fields.text("listen")?;
+    let is_path = |text: &str| !text.is_empty() && !text.contains('\0');
+    let text = fields.checked_text(name, is_path, (Code::BadPath, "it is the path of a file"))?;
+    Some(directory.join(text.text))
+}
+
+fn read_address(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+    help: &str,
+) -> Option<SocketAddr> {
+    let text = fields.text(name)?;
     let parsed: Result<SocketAddr, _> = text.text.parse();
     if parsed.is_err() {
         let message = format!("{} is not an IP address with a port", quote(&text.text));
-        let help = "\"127.0.0.1:8080\" for this machine only, \"0.0.0.0:8080\" or \"[::]:8080\" for all";
         document.problem_with_help(Code::BadAddress, text.at, message, help);
     }
     parsed.ok()

@@ -32,13 +32,15 @@ pub(crate) struct TenantEntry {
     pub(crate) name: Named,
     /// In the order of the file within each of the two forms, the plain hashes first.
     pub(crate) keys: Vec<KeyEntry>,
+    /// Of certificates that callers show in place of a key.
+    pub(crate) certificates: Vec<KeyEntry>,
     pub(crate) limits: TenantLimits,
     pub(crate) allowed_aliases: Option<Vec<Named>>,
     pub(crate) allowed_providers: Option<Vec<Named>>,
     pub(crate) criticality: Criticality,
 }
 
-/// One key, by its hash: of `key_sha256`, or a `[[tenants.NAME.keys]]`.
+/// One key or certificate, by its hash: of a list of hashes, or a `[[tenants.NAME.keys]]`.
 #[derive(Debug)]
 pub(crate) struct KeyEntry {
     pub(crate) sha256: [u8; 32],
@@ -65,24 +67,30 @@ impl TenantsFile {
             .collect();
         fields.finish();
         let file = TenantsFile { version, tenants };
-        file.check_distinct_keys(document);
+        file.check_distinct(document, "key", |tenant| &tenant.keys);
+        file.check_distinct(document, "certificate", |tenant| &tenant.certificates);
         file.tenants.iter().for_each(|tenant| tenant.check_distinct_names(document));
         Some(file)
     }
 
-    fn check_distinct_keys(&self, document: &Document<'_>) {
+    fn check_distinct(
+        &self,
+        document: &Document<'_>,
+        what: &str,
+        hashes: impl Fn(&TenantEntry) -> &[KeyEntry],
+    ) {
         let mut seen: HashMap<[u8; 32], (&str, usize)> = HashMap::new();
         for tenant in &self.tenants {
-            for key in &tenant.keys {
+            for key in hashes(tenant) {
                 let Some((holder, at)) = seen.insert(key.sha256, (&tenant.name.text, key.at)) else {
                     continue;
                 };
                 let line = document.line(at);
                 let message = if holder == tenant.name.text {
-                    format!("this key is listed twice; first on line {line}")
+                    format!("this {what} is listed twice; first on line {line}")
                 } else {
                     format!(
-                        "this key is also {}'s, on line {line}: a key belongs to one tenant",
+                        "this {what} is also {}'s, on line {line}: a {what} belongs to one tenant",
                         quote(holder)
                     )
                 };
@@ -116,13 +124,15 @@ fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>)
         );
     }
     let keys = read_keys(document, &name, &mut fields);
+    let hashes = fields.texts("client_certificate_sha256").unwrap_or_default();
+    let certificates = hashes.iter().filter_map(|hash| plain(document, hash, &OF_A_CERTIFICATE)).collect();
     let limits = read_limits(&mut fields);
     let allowed_aliases = fields.texts("allowed_aliases");
     let allowed_providers = fields.texts("allowed_providers");
     let priorities = Criticality::ALL.map(|priority| (priority.as_str(), priority));
     let criticality = fields.choice("priority", &priorities).unwrap_or_default();
     fields.finish();
-    TenantEntry { name, keys, limits, allowed_aliases, allowed_providers, criticality }
+    TenantEntry { name, keys, certificates, limits, allowed_aliases, allowed_providers, criticality }
 }
 
 /// Both forms of keys; one of them must be there.
@@ -132,11 +142,7 @@ fn read_keys(document: &Document<'_>, tenant: &Named, fields: &mut Fields<'_, '_
         fields.required("key_sha256");
     }
     let hashes = fields.texts("key_sha256").unwrap_or_default();
-    let plain = hashes.iter().filter_map(|hash| {
-        let sha256 = read_hash(document, hash)?;
-        Some(KeyEntry { sha256, name: None, expires_at: None, at: hash.at })
-    });
-    let mut keys: Vec<KeyEntry> = plain.collect();
+    let mut keys: Vec<KeyEntry> = hashes.iter().filter_map(|hash| plain(document, hash, &OF_A_KEY)).collect();
     keys.extend(tables.into_iter().filter_map(|fields| read_key(document, tenant, fields)));
     keys
 }
@@ -148,7 +154,7 @@ fn read_key(document: &Document<'_>, tenant: &Named, mut fields: Fields<'_, '_>)
     let expires_at = fields.date("expires_at");
     fields.finish();
     let hash = hash?;
-    let sha256 = read_hash(document, &hash)?;
+    let sha256 = read_hash(document, &hash, &OF_A_KEY)?;
     Some(KeyEntry { sha256, name, expires_at, at: hash.at })
 }
 
@@ -162,7 +168,23 @@ fn read_limits(fields: &mut Fields<'_, '_>) -> TenantLimits {
     }
 }
 
-fn read_hash(document: &Document<'_>, hash: &Named) -> Option<[u8; 32]> {
+/// A hash in a list of them.
+fn plain(document: &Document<'_>, hash: &Named, of: &[&'static str; 2]) -> Option<KeyEntry> {
+    let sha256 = read_hash(document, hash, of)?;
+    Some(KeyEntry { sha256, name: None, expires_at: None, at: hash.at })
+}
+
+/// What to say of a hash that is none, and where one comes from.
+const OF_A_KEY: [&str; 2] = [
+    "a key hash is 64 lowercase hexadecimal digits",
+    "`cometgate tenants add NAME` makes a key and writes its hash here; the key itself stays out",
+];
+const OF_A_CERTIFICATE: [&str; 2] = [
+    "a certificate's hash is 64 lowercase hexadecimal digits",
+    "`openssl x509 -in client.pem -outform der | sha256sum` prints it; the certificate itself stays out",
+];
+
+fn read_hash(document: &Document<'_>, hash: &Named, [message, help]: &[&'static str; 2]) -> Option<[u8; 32]> {
     let mut sha256 = [0_u8; 32];
     let digits = hash.text.as_bytes();
     let is_hash = digits.len() == 64
@@ -171,10 +193,7 @@ fn read_hash(document: &Document<'_>, hash: &Named) -> Option<[u8; 32]> {
             value.map(|value| *byte = value).is_some()
         });
     if !is_hash {
-        let help =
-            "`cometgate tenants add NAME` makes a key and writes its hash here; the key itself stays out";
-        let message = "a key hash is 64 lowercase hexadecimal digits";
-        document.problem_with_help(Code::BadKeyHash, hash.at, message, help);
+        document.problem_with_help(Code::BadKeyHash, hash.at, *message, *help);
         return None;
     }
     Some(sha256)

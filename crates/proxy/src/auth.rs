@@ -1,14 +1,16 @@
-//! Who is calling: the tenant is known from the key and from nothing else that a caller can choose.
+//! Who is calling: the tenant is known from the key, or from the certificate that a connection has proven to hold, and
+//! from nothing else that a caller can choose.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
 use decisions::{Caller, TenantId};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header, request};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
+use crate::caller_tls::CallerCertificate;
 use crate::error::Error;
 use crate::live::Live;
 use crate::snapshot::Snapshot;
@@ -19,19 +21,19 @@ pub const KEY_PREFIX: &str = "cgk-";
 /// SHA-256 of a key.
 pub(crate) type KeyHash = [u8; 32];
 
-/// The listed keys of all tenants.
+/// The listed keys and certificates of all tenants.
 #[derive(Debug, Default)]
 pub struct KeyRing {
-    /// By the first bytes of the hash; the whole is compared in constant time.
-    by_prefix: HashMap<[u8; 8], Vec<(KeyHash, Holder)>>,
+    keys: Hashes,
+    certificates: Hashes,
 }
 
-/// Whose a listed key is.
+/// Whose a listed key or certificate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The tenant.
     pub tenant: TenantId,
-    /// From when on the key is refused.
+    /// From when on it is refused.
     pub expires_at: Option<SystemTime>,
 }
 
@@ -46,11 +48,31 @@ impl KeyRing {
     /// Of the hashes that the tenants file lists.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = (KeyHash, Holder)>) -> KeyRing {
-        let mut ring = KeyRing::default();
-        for (hash, holder) in keys {
-            ring.by_prefix.entry(prefix(&hash)).or_default().push((hash, holder));
+        KeyRing { keys: Hashes::new(keys), certificates: Hashes::default() }
+    }
+
+    /// With the hashes of certificates that callers may show; a certificate has an end of its own.
+    #[must_use]
+    pub fn with_certificates(self, certificates: impl IntoIterator<Item = (KeyHash, TenantId)>) -> KeyRing {
+        let holder = |(hash, tenant)| (hash, Holder { tenant, expires_at: None });
+        KeyRing { certificates: Hashes::new(certificates.into_iter().map(holder)), ..self }
+    }
+}
+
+/// Whose a hash is.
+#[derive(Debug, Default)]
+struct Hashes {
+    /// By the first bytes of the hash; the whole is compared in constant time.
+    by_prefix: HashMap<[u8; 8], Vec<(KeyHash, Holder)>>,
+}
+
+impl Hashes {
+    fn new(hashes: impl IntoIterator<Item = (KeyHash, Holder)>) -> Hashes {
+        let mut by_prefix: HashMap<_, Vec<_>> = HashMap::new();
+        for (hash, holder) in hashes {
+            by_prefix.entry(prefix(&hash)).or_default().push((hash, holder));
         }
-        ring
+        Hashes { by_prefix }
     }
 
     fn holder(&self, hash: &KeyHash) -> Option<Holder> {
@@ -72,16 +94,42 @@ fn prefix(hash: &KeyHash) -> [u8; 8] {
 pub(crate) struct Identity {
     pub(crate) tenant: TenantId,
     pub(crate) caller: Caller,
-    /// The caller's own `Authorization`, for a provider that takes it. Sensitive.
-    pub(crate) authorization: HeaderValue,
+    /// The caller's own `Authorization`, for a provider that takes it. Sensitive. Missing where a certificate speaks for
+    /// the caller.
+    pub(crate) authorization: Option<HeaderValue>,
     /// Of an unlisted key, to remember that a provider has accepted it.
     pub(crate) unlisted_key: Option<KeyHash>,
     /// The key is one that this gateway made; no provider knows it.
     pub(crate) is_gateway_key: bool,
 }
 
+/// Finds the tenant by the key, by the certificate, or by both where they agree. A certificate that nobody has listed
+/// says nothing: it may be there for the sake of the connection alone.
+pub(crate) fn identify(head: &request::Parts, snapshot: &Snapshot, live: &Live) -> Result<Identity, Error> {
+    let certificate = head.extensions.get::<CallerCertificate>();
+    let certified = certificate
+        .and_then(|shown| snapshot.keys().certificates.holder(&shown.0))
+        .map(|holder| holder.tenant);
+    match certified {
+        Some(tenant) if !head.headers.contains_key(header::AUTHORIZATION) => Ok(Identity {
+            tenant,
+            caller: Caller::Known,
+            authorization: None,
+            unlisted_key: None,
+            is_gateway_key: false,
+        }),
+        certified => {
+            let identity = identify_by_key(&head.headers, snapshot, live)?;
+            match certified {
+                Some(tenant) if tenant != identity.tenant => Err(Error::KeyAndCertificateDiffer),
+                _ => Ok(identity),
+            }
+        }
+    }
+}
+
 /// Reads the key and finds its tenant.
-pub(crate) fn identify(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) -> Result<Identity, Error> {
+fn identify_by_key(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) -> Result<Identity, Error> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let authorization = values.next().ok_or(Error::MissingKey)?;
     if values.next().is_some() {
@@ -91,8 +139,9 @@ pub(crate) fn identify(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) ->
     let hash: KeyHash = Sha256::digest(key).into();
     let mut authorization = authorization.clone();
     authorization.set_sensitive(true);
+    let authorization = Some(authorization);
     let is_gateway_key = key.starts_with(KEY_PREFIX.as_bytes());
-    if let Some(holder) = snapshot.keys().holder(&hash) {
+    if let Some(holder) = snapshot.keys().keys.holder(&hash) {
         if holder.has_expired() {
             return Err(Error::ExpiredKey);
         }
@@ -134,7 +183,7 @@ mod tests {
         let mut twin = hash;
         twin[31] ^= 1;
         let holder = Holder { tenant: TenantId(3), expires_at: None };
-        let ring = KeyRing::new([(hash, holder)]);
+        let ring = Hashes::new([(hash, holder)]);
         assert_eq!(ring.holder(&hash), Some(holder));
         assert_eq!(ring.holder(&twin), None);
     }

@@ -1,4 +1,4 @@
-//! One connection of a caller: which protocol it speaks, its requests, and its end.
+//! One connection of a caller: TLS or not, which protocol it speaks, its requests, and its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,13 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller_tls::{Accepted, CallerCertificate};
 use crate::edge;
+use crate::first_bytes::FirstBytes;
 use crate::worker::Context;
 use crate::write_stall::WriteStall;
 
@@ -25,28 +28,54 @@ const READ_BUFFER: usize = 64 << 10;
 /// What one HTTP/2 stream may hold for a caller that does not read.
 const SEND_BUFFER: usize = 64 << 10;
 
-enum Protocol {
+pub(crate) enum Protocol {
     Http1,
     Http2,
 }
 
 /// Serves a connection until it ends; after `drain`, until the requests under way have ended.
 pub(crate) async fn serve(stream: TcpStream, context: Arc<Context>, drain: CancellationToken) {
-    let protocol = tokio::select! {
-        // Nothing has been asked yet, so nothing is lost.
-        () = drain.cancelled() => return,
-        sniffed = tokio::time::timeout(context.limits.header_timeout, sniff(&stream)) => match sniffed {
-            Ok(Ok(protocol)) => protocol,
-            Ok(Err(_)) | Err(_) => return,
-        },
-    };
-    let result = match protocol {
-        Protocol::Http1 => serve_http1(stream, context, drain).await,
-        Protocol::Http2 => serve_http2(stream, context, drain).await,
+    let within = context.limits.header_timeout;
+    let result = match &context.tls {
+        None => {
+            let Some(protocol) = in_time(sniff(&stream), within, &drain).await else { return };
+            let stream = watched(stream, &context);
+            match protocol {
+                Protocol::Http1 => serve_http1(stream, None, context, drain).await,
+                Protocol::Http2 => serve_http2(stream, None, context, drain).await,
+            }
+        }
+        Some(tls) => {
+            // The stall is watched below TLS, which takes bytes and says so before the system has them. Boxed, because
+            // a handshake is short and large, and a connection is neither.
+            let handshake = Box::pin(tls.accept(watched(stream, &context)));
+            let Some(accepted) = in_time(handshake, within, &drain).await else { return };
+            let Accepted { stream, protocol, certificate } = accepted;
+            match protocol {
+                Protocol::Http1 => serve_http1(stream, certificate, context, drain).await,
+                Protocol::Http2 => {
+                    let stream = FirstBytes::new(stream, PREFACE.len(), within);
+                    serve_http2(stream, certificate, context, drain).await
+                }
+            }
+        }
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a caller's connection ended early");
     }
+}
+
+/// What has to be done before anything is asked; when the gateway ends meanwhile, nothing is lost.
+async fn in_time<T>(
+    beginning: impl Future<Output = std::io::Result<T>>,
+    within: Duration,
+    drain: &CancellationToken,
+) -> Option<T> {
+    let begun = tokio::select! {
+        () = drain.cancelled() => return None,
+        begun = tokio::time::timeout(within, beginning) => begun.ok()?,
+    };
+    begun.inspect_err(|error| tracing::debug!(%error, "a caller's connection did not begin")).ok()
 }
 
 /// Looks at the first bytes without taking them. hyper-util's own detection has no timeout, and serving HTTP/1
@@ -65,8 +94,9 @@ async fn sniff(stream: &TcpStream) -> std::io::Result<Protocol> {
     }
 }
 
-async fn serve_http1(
-    stream: TcpStream,
+async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    certificate: Option<CallerCertificate>,
     context: Arc<Context>,
     drain: CancellationToken,
 ) -> Result<(), hyper::Error> {
@@ -77,11 +107,13 @@ async fn serve_http1(
         .max_buf_size(READ_BUFFER)
         // A caller that closes its side has left, also while a provider still thinks.
         .half_close(false);
-    until_drained(builder.serve_connection(io(stream, &context), edge::service(context)), drain).await
+    let service = edge::service(context, certificate);
+    until_drained(builder.serve_connection(TokioIo::new(stream), service), drain).await
 }
 
-async fn serve_http2(
-    stream: TcpStream,
+async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    certificate: Option<CallerCertificate>,
     context: Arc<Context>,
     drain: CancellationToken,
 ) -> Result<(), hyper::Error> {
@@ -94,11 +126,12 @@ async fn serve_http2(
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
-    until_drained(builder.serve_connection(io(stream, &context), edge::service(context)), drain).await
+    let service = edge::service(context, certificate);
+    until_drained(builder.serve_connection(TokioIo::new(stream), service), drain).await
 }
 
-fn io(stream: TcpStream, context: &Context) -> TokioIo<WriteStall<TcpStream>> {
-    TokioIo::new(WriteStall::new(stream, context.limits.write_stall_timeout))
+fn watched(stream: TcpStream, context: &Context) -> WriteStall<TcpStream> {
+    WriteStall::new(stream, context.limits.write_stall_timeout)
 }
 
 /// Serves until the connection ends by itself, or is told to end after what is under way.

@@ -30,19 +30,23 @@ pub(crate) enum Destination<'r> {
     Path(&'r str),
 }
 
-/// A key of the gateway is not sent to a provider that takes the caller's own. All targets count, so that such a key
+/// A key of the gateway is not sent to a provider that takes the caller's own, nor is a request without any. All targets count, so that such a key
 /// gets the same answer on either side of a canary.
 pub(crate) fn refuse_gateway_key(
     plan: &Plan,
     identity: &Identity,
     targets: impl IntoIterator<Item = ProviderId>,
 ) -> Result<(), Error> {
-    if !identity.is_gateway_key {
+    let has_own_key = identity.authorization.is_some() && !identity.is_gateway_key;
+    if has_own_key {
         return Ok(());
     }
     let mut providers = targets.into_iter().map(|id| plan.provider(id));
     match providers.find(|provider| provider.credential == CredentialKind::Client) {
-        Some(provider) => Err(Error::GatewayKeyNotForwarded { provider: provider.name.clone() }),
+        Some(provider) if identity.is_gateway_key => {
+            Err(Error::GatewayKeyNotForwarded { provider: provider.name.clone() })
+        }
+        Some(provider) => Err(Error::OwnKeyMissing { provider: provider.name.clone() }),
         None => Ok(()),
     }
 }
@@ -60,7 +64,7 @@ pub(crate) fn build(
     let path = path.map_err(|_| Error::OddPath)?;
     let is_routed = matches!(sending.to, Destination::Endpoint(..));
     let encoding = sending.headers.get(header::CONTENT_ENCODING).filter(|_| !is_routed);
-    let headers = outgoing(sending.headers, provider, &identity.authorization, encoding);
+    let headers = outgoing(sending.headers, provider, identity.authorization.as_ref(), encoding);
     let mut request = Request::new(sending.body);
     *request.method_mut() = sending.method;
     *request.uri_mut() = Uri::from(path);

@@ -14,6 +14,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+use crate::caller_tls::CallerCertificate;
 use crate::error::Error;
 use crate::error_response;
 use crate::handler::{REQUEST_ID, handle};
@@ -29,14 +30,18 @@ pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
 /// The service of one connection.
 pub(crate) fn service(
     context: Arc<Context>,
+    certificate: Option<CallerCertificate>,
 ) -> TowerToHyperService<
     impl Service<Request<Incoming>, Response = Response<EdgeBody>, Error = Infallible, Future: Send + 'static>
     + Clone
     + Send
     + 'static,
 > {
-    let handler = service_fn(move |request| {
+    let handler = service_fn(move |mut request: Request<Incoming>| {
         let context = Arc::clone(&context);
+        if let Some(certificate) = certificate {
+            request.extensions_mut().insert(certificate);
+        }
         async move { Ok::<_, Infallible>(handle(context, request).await) }
     });
     let stack = ServiceBuilder::new()

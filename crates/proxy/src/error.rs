@@ -23,6 +23,13 @@ pub enum Error {
     MissingKey,
     /// More than one `Authorization` header.
     TwoKeys,
+    /// A key of one tenant, over a connection with the certificate of another.
+    KeyAndCertificateDiffer,
+    /// No key, for a provider that takes the caller's own.
+    OwnKeyMissing {
+        /// The provider.
+        provider: String,
+    },
     /// A key that nobody has listed.
     UnknownKey,
     /// A listed key whose time is over.

@@ -87,6 +87,8 @@ fn face(error: &Error) -> Face<'_> {
         | Error::UnknownKey
         | Error::ExpiredKey
         | Error::UnprovenKey
+        | Error::KeyAndCertificateDiffer
+        | Error::OwnKeyMissing { .. }
         | Error::GatewayKeyNotForwarded { .. } => key_face(error),
         Error::OverLimit(over) => limit::face(*over),
         Error::Body(error) => peek_face(error),
@@ -178,6 +180,20 @@ fn key_face(error: &Error) -> Face<'_> {
             "invalid_api_key",
             "This API key has expired. Send a newer key of this gateway; its operator makes one with `cometgate tenants \
              rotate NAME`.",
+        ),
+        Error::KeyAndCertificateDiffer => invalid(
+            StatusCode::UNAUTHORIZED,
+            "key_and_certificate_differ",
+            "The API key is one tenant's and the certificate of the connection another's; send a key of the \
+             certificate's tenant, or none.",
+        ),
+        Error::OwnKeyMissing { provider } => invalid(
+            StatusCode::UNAUTHORIZED,
+            "missing_api_key",
+            format!(
+                "Provider `{provider}` takes the caller's own key, and the request has none: a certificate says who \
+                 is calling and pays for nothing. Have the operator set a credential for it."
+            ),
         ),
         Error::UnprovenKey => invalid(
             StatusCode::UNAUTHORIZED,

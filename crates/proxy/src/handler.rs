@@ -114,7 +114,7 @@ async fn prepare(
     let (asked, _) = read(&head.method, &head.uri)?;
     ticket.asked(asked);
     // Before any byte of the body is read.
-    let identity = identify(&head.headers, &snapshot, &context.live)?;
+    let identity = identify(&head, &snapshot, &context.live)?;
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {

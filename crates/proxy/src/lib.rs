@@ -8,11 +8,13 @@
 
 mod attempt;
 mod auth;
+mod caller_tls;
 mod connection;
 mod dispatch;
 mod edge;
 mod error;
 mod error_response;
+mod first_bytes;
 mod gateway;
 mod handler;
 mod limits;
@@ -29,6 +31,7 @@ mod worker;
 mod write_stall;
 
 pub use auth::{Holder, KEY_PREFIX, KeyRing};
+pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 pub use error::Error;
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::caller_tls::CallerTls;
 use crate::connection;
 use crate::limits::Limits;
 use crate::live::Live;
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) snapshot: Arc<SnapshotHandle>,
     pub(crate) live: Arc<Live>,
     pub(crate) limits: Limits,
+    /// Without it callers connect in the clear.
+    pub(crate) tls: Option<Arc<CallerTls>>,
     pub(crate) observer: Arc<dyn Observer>,
 }
 

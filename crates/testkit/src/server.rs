@@ -1,14 +1,15 @@
 //! The HTTP side of a provider: accepts, reads a request whole, records it, plays the reply.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -46,9 +47,27 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         connections.spawn(async move {
             let service = service_fn(|request| respond(Arc::clone(&shared), request));
             // An error is a caller that left or a script that dropped the connection; the counters tell which.
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            drop(served);
+            if speaks_http2(&stream).await {
+                let builder = http2::Builder::new(TokioExecutor::new());
+                drop(builder.serve_connection(TokioIo::new(stream), service).await);
+            } else {
+                drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            }
         });
+    }
+}
+
+/// Whether a connection begins as HTTP/2 does; no method of HTTP/1.1 begins so.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut seen = [0; 3];
+    loop {
+        match stream.peek(&mut seen).await {
+            Ok(3) => return seen == *b"PRI",
+            Ok(length @ 1..) if b"PRI".starts_with(seen.get(..length).unwrap_or_default()) => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(_) | Err(_) => return false,
+        }
     }
 }
 

@@ -1,27 +1,44 @@
-//! Makes a connection: DNS, TCP with happy eyeballs, TLS, HTTP/1.1, each failure told apart.
+//! Makes a connection: DNS, TCP with happy eyeballs, TLS, HTTP/1.1 or HTTP/2, each failure told apart.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http2;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use crate::body::RequestBody;
 use crate::error::{SendError, SendErrorKind};
+use crate::http2::Http2;
 use crate::origin::{Address, Scheme};
 use crate::tls::TlsClient;
+
+/// How often a shared connection with requests under way is pinged, and how soon the answer must come.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_WITHIN: Duration = Duration::from_secs(20);
+
+/// How soon it is looked at again whether a new shared connection takes requests: it does once the provider's settings
+/// are here, of which hyper tells nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+const NO_PROTOCOL: &str = "the provider does not agree to the version of HTTP (ALPN); set `http` of the provider to one that it speaks";
 
 /// The sending half of one connection. Dropping it ends the connection at once, whatever is under way: that is how an
 /// upstream learns that nobody listens, and why one that answers without reading the request cannot keep its body.
@@ -56,13 +73,41 @@ impl Drop for Sender {
     }
 }
 
+/// The sending half of a connection that requests share. The connection ends when all of these are gone, and the
+/// answers with them.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedSender {
+    http: http2::SendRequest<RequestBody>,
+    /// Requests that the provider takes at a time, as it last said.
+    takes: Arc<AtomicUsize>,
+}
+
+impl SharedSender {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.http.is_closed()
+    }
+
+    pub(crate) fn takes(&self) -> usize {
+        self.takes.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request; an error hands it back if no byte of it was sent.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        self.http.try_send_request(request).await
+    }
+}
+
 /// Everything that connecting needs, made once for each origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     tcp: HttpConnector<TaggedResolver>,
     uri: Uri,
     tls: Option<Tls>,
-    timeout: std::time::Duration,
+    http2: Option<Http2>,
+    timeout: Duration,
 }
 
 #[derive(Clone)]
@@ -94,10 +139,13 @@ impl Connector {
                 let name = address.host.trim_end_matches('.').to_owned();
                 let server_name =
                     ServerName::try_from(name).map_err(|error| SendError::new(SendErrorKind::Tls, error))?;
-                Some(Tls { connector: TlsConnector::from(Arc::clone(&client.config)), server_name })
+                Some(Tls {
+                    connector: TlsConnector::from(client.config(address.http2.is_some())),
+                    server_name,
+                })
             }
         };
-        Ok(Connector { tcp, uri, tls, timeout: address.connect_timeout })
+        Ok(Connector { tcp, uri, tls, http2: address.http2, timeout: address.connect_timeout })
     }
 
     pub(crate) async fn connect(&self) -> Result<Sender, SendError> {
@@ -109,22 +157,87 @@ impl Connector {
         }
     }
 
-    async fn connect_unbounded(&self) -> Result<Sender, SendError> {
-        let stream = self.tcp.clone().call(self.uri.clone()).await.map_err(|error| {
+    async fn connect_tcp(&self) -> Result<TokioIo<TcpStream>, SendError> {
+        self.tcp.clone().call(self.uri.clone()).await.map_err(|error| {
             let kind = if is_dns(&error) { SendErrorKind::Dns } else { SendErrorKind::Connect };
             SendError::new(kind, error)
-        })?;
+        })
+    }
+
+    async fn connect_unbounded(&self) -> Result<Sender, SendError> {
+        let stream = self.connect_tcp().await?;
         match &self.tls {
             None => handshake(stream).await,
-            Some(tls) => {
-                let stream = tls
-                    .connector
-                    .connect(tls.server_name.clone(), stream.into_inner())
-                    .await
-                    .map_err(|error| SendError::new(SendErrorKind::Tls, error))?;
-                handshake(TokioIo::new(stream)).await
+            Some(tls) => handshake(TokioIo::new(tls.connect(stream.into_inner()).await?)).await,
+        }
+    }
+
+    /// A connection for several requests at a time. HTTP/2 is negotiated, so that a provider which does not speak it
+    /// says so before anything is sent.
+    pub(crate) async fn connect_http2(&self) -> Result<SharedSender, SendError> {
+        let connecting: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(self.connect_http2_unbounded());
+        match tokio::time::timeout(self.timeout, connecting).await {
+            Ok(connected) => connected,
+            Err(elapsed) => Err(SendError::new(SendErrorKind::ConnectTimeout, elapsed)),
+        }
+    }
+
+    async fn connect_http2_unbounded(&self) -> Result<SharedSender, SendError> {
+        let (Some(tls), Some(settings)) = (&self.tls, &self.http2) else {
+            return Err(SendError::new(SendErrorKind::Tls, "HTTP/2 needs TLS"));
+        };
+        let stream = self.connect_tcp().await?;
+        let stream = tls.connect(stream.into_inner()).await?;
+        if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(SendError::new(SendErrorKind::Tls, NO_PROTOCOL));
+        }
+        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(settings.stream_window)
+            .initial_connection_window_size(settings.connection_window)
+            // Until the provider has said how many it takes.
+            .initial_max_send_streams(0)
+            // A connection that went silent would swallow one request after the other.
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_WITHIN)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(SendError::from_exchange)?;
+        while connection.current_max_send_streams() == 0 {
+            tokio::select! {
+                ended = &mut connection => {
+                    let ended = ended.err().map(SendError::from_exchange);
+                    let quietly = || SendError::new(SendErrorKind::Connect, "it closed before it took requests");
+                    return Err(ended.unwrap_or_else(quietly));
+                }
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
+        let takes = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
+        let told = Arc::clone(&takes);
+        tokio::spawn(async move {
+            let ended = std::future::poll_fn(|cx| {
+                let ended = Pin::new(&mut connection).poll(cx);
+                told.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                ended
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, "a provider's connection ended");
+            }
+        });
+        Ok(SharedSender { http: sender, takes })
+    }
+}
+
+impl Tls {
+    async fn connect(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, SendError> {
+        let connecting = self.connector.connect(self.server_name.clone(), stream);
+        connecting.await.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                SendError::new(SendErrorKind::Tls, NO_PROTOCOL)
+            }
+            _ => SendError::new(SendErrorKind::Tls, error),
+        })
     }
 }
 

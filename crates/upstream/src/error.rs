@@ -1,14 +1,15 @@
 //! How far a request got before it failed. Closed, because retry rules and labels are made of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A request that got no answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SendError {
     /// Where it failed.
     pub kind: SendErrorKind,
     /// What the layer below said; never holds a byte of the request.
-    source: Box<dyn std::error::Error + Send + Sync>,
+    source: Arc<dyn std::error::Error + Send + Sync>,
 }
 
 /// The phase in which a request failed.
@@ -51,7 +52,7 @@ impl SendError {
         kind: SendErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> SendError {
-        SendError { kind, source: source.into() }
+        SendError { kind, source: source.into().into() }
     }
 
     pub(crate) fn from_exchange(error: hyper::Error) -> SendError {

@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, header};
+use http::uri::Scheme as UriScheme;
+use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::body::RequestBody;
 use crate::connect::{Connector, Sender};
 use crate::error::SendError;
+use crate::http2::{Http2, SharedPools};
 use crate::pool::{Lease, Pools};
-use crate::tls::TlsClient;
+use crate::tls::{TlsClient, TlsIdentity};
 
 /// How a provider's server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Address {
     pub base_path: String,
     /// How long connecting may take, TLS included.
     pub connect_timeout: Duration,
+    /// Over HTTP/2, with requests sharing connections; else HTTP/1.1, with one request on a connection at a time.
+    pub http2: Option<Http2>,
 }
 
 impl Address {
@@ -64,7 +68,12 @@ pub struct Origin {
     host_header: HeaderValue,
     connector: Connector,
     pools: Arc<Pools>,
+    shared: Option<SharedPools>,
+    tls: Option<TlsIdentity>,
 }
+
+/// Shared connections that may end, one after the other, before one takes the request.
+const MOST_HAND_BACKS: usize = 4;
 
 /// The connection closed while it lay idle; the request is handed back and goes out on another.
 struct HandedBack(Box<Request<RequestBody>>);
@@ -81,7 +90,15 @@ impl Origin {
         let host_header = HeaderValue::try_from(address.authority()).map_err(invalid)?;
         let connector = Connector::new(&address, tls)?;
         let id = OriginId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
-        Ok(Origin { id, address, host_header, connector, pools: Arc::new(Pools::new(workers)) })
+        Ok(Origin {
+            id,
+            host_header,
+            connector,
+            pools: Arc::new(Pools::new(workers)),
+            shared: address.http2.map(|settings| SharedPools::new(workers, settings)),
+            tls: tls.filter(|_| address.scheme == Scheme::Https).map(TlsClient::identity),
+            address,
+        })
     }
 
     /// Its identity.
@@ -110,6 +127,12 @@ impl Origin {
         PathAndQuery::try_from(path)
     }
 
+    /// What TLS it was made with.
+    #[must_use]
+    pub fn tls(&self) -> Option<TlsIdentity> {
+        self.tls
+    }
+
     /// Sends a request whose URI is its path and waits for the head of the answer. The lease goes back to the pool
     /// when the body has been read to its end, and closes the connection otherwise.
     ///
@@ -120,6 +143,9 @@ impl Origin {
         worker: usize,
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
+        if let Some(shared) = &self.shared {
+            return self.send_shared(shared, worker, request).await;
+        }
         request.headers_mut().insert(header::HOST, self.host_header.clone());
         while let Some(sender) = self.pools.take(worker, Instant::now()) {
             match self.exchange(worker, sender, request).await? {
@@ -130,11 +156,35 @@ impl Origin {
         let sender = self.connector.connect().await?;
         match self.exchange(worker, sender, request).await? {
             Ok(answered) => Ok(answered),
-            Err(HandedBack(_)) => {
-                let text = "the connection closed before it took the request";
-                Err(SendError::new(crate::SendErrorKind::NoAnswer, text))
+            Err(HandedBack(_)) => Err(never_taken()),
+        }
+    }
+
+    async fn send_shared(
+        &self,
+        shared: &SharedPools,
+        worker: usize,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        // HTTP/2 has the authority in place of a `Host` header.
+        let whole = Uri::builder().scheme(UriScheme::HTTPS).authority(self.host_header.as_bytes());
+        let path = request.uri().path_and_query().cloned();
+        let whole = whole.path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/"))).build();
+        *request.uri_mut() = whole.map_err(|error| SendError::new(crate::SendErrorKind::Connect, error))?;
+        for _ in 0..MOST_HAND_BACKS {
+            let place = shared.place(worker, &self.connector);
+            match place.send(request).await? {
+                Ok(response) => return Ok((response, Lease::shared(place))),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => {
+                        shared.retire(worker, &place);
+                        request = unsent;
+                    }
+                    None => return Err(SendError::from_exchange(error.into_error())),
+                },
             }
         }
+        Err(never_taken())
     }
 
     async fn exchange(
@@ -148,7 +198,7 @@ impl Origin {
             Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
                 Err(SendError::new(crate::SendErrorKind::Malformed, "it switches protocols unasked"))
             }
-            Ok(response) => Ok(Ok((response, Lease::new(Arc::clone(&self.pools), worker, sender)))),
+            Ok(response) => Ok(Ok((response, Lease::alone(Arc::clone(&self.pools), worker, sender)))),
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),
                 None => Err(SendError::from_exchange(error.into_error())),
@@ -159,7 +209,14 @@ impl Origin {
     /// Closes connections of one worker that have been idle for too long.
     pub fn sweep(&self, worker: usize) {
         self.pools.sweep(worker, Instant::now());
+        if let Some(shared) = &self.shared {
+            shared.sweep(worker, Instant::now());
+        }
     }
+}
+
+fn never_taken() -> SendError {
+    SendError::new(crate::SendErrorKind::NoAnswer, "the connection closed before it took the request")
 }
 
 #[cfg(test)]
@@ -168,7 +225,7 @@ mod tests {
 
     fn address(scheme: Scheme, host: &str, port: u16) -> Address {
         let connect_timeout = Duration::from_secs(5);
-        Address { scheme, host: host.into(), port, base_path: "/v1".into(), connect_timeout }
+        Address { scheme, host: host.into(), port, base_path: "/v1".into(), connect_timeout, http2: None }
     }
 
     #[test]

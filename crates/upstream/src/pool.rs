@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::connect::Sender;
+use crate::http2::Place;
 
 /// Below the idle limits of the providers we know, so that we close first. Unknown for CometAPI.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
@@ -77,22 +78,31 @@ impl Pools {
     }
 }
 
-/// A connection in use. Dropping it closes the connection, which is how an upstream learns that nobody listens.
+/// A connection in use, alone or shared. Dropping it together with the answer ends the exchange at once, which is how an
+/// upstream learns that nobody listens: a connection of its own is closed, on a shared one the stream is reset.
 #[derive(Debug)]
-pub struct Lease {
-    pools: Arc<Pools>,
-    worker: usize,
-    sender: Sender,
+pub struct Lease(Held);
+
+#[derive(Debug)]
+enum Held {
+    Alone { pools: Arc<Pools>, worker: usize, sender: Sender },
+    Shared { _place: Place },
 }
 
 impl Lease {
-    pub(crate) fn new(pools: Arc<Pools>, worker: usize, sender: Sender) -> Lease {
-        Lease { pools, worker, sender }
+    pub(crate) fn alone(pools: Arc<Pools>, worker: usize, sender: Sender) -> Lease {
+        Lease(Held::Alone { pools, worker, sender })
+    }
+
+    pub(crate) fn shared(place: Place) -> Lease {
+        Lease(Held::Shared { _place: place })
     }
 
     /// Gives the connection back. Only for an exchange whose answer has been read to its end; an unfinished one
     /// could leak into the next caller's answer.
     pub fn release(self) {
-        self.pools.put(self.worker, self.sender);
+        if let Held::Alone { pools, worker, sender } = self.0 {
+            pools.put(worker, sender);
+        }
     }
 }

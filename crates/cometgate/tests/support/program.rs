@@ -55,6 +55,19 @@ impl Program {
         Program::serve_with(directory, &[]).await
     }
 
+    /// With a listener for probes, and where that is.
+    pub(crate) async fn serve_with_probes(files: &Files) -> (Program, SocketAddr) {
+        let settings = files.path().join("cometgate.toml");
+        let mut child = command(&["serve", "--config", settings.to_str().unwrap()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut log = follow(child.stderr.take().unwrap());
+        let probes = address_in(&wait_for(&mut log, "probes are answered at http://").await);
+        let address = address_in(&wait_for(&mut log, "serving http").await);
+        (Program { address, child, log, lines: None }, probes)
+    }
+
     /// With more in its environment.
     pub(crate) async fn serve_with(directory: &Path, environment: &[(&str, &str)]) -> Program {
         let settings = directory.join("cometgate.toml");
@@ -64,9 +77,8 @@ impl Program {
             .spawn()
             .unwrap();
         let mut log = follow(child.stderr.take().unwrap());
-        let line = wait_for(&mut log, "serving http://").await;
-        let address = line.split("http://").nth(1).unwrap().split("/v1").next().unwrap();
-        Program { address: address.parse().unwrap(), child, log, lines: None }
+        let address = address_in(&wait_for(&mut log, "serving http").await);
+        Program { address, child, log, lines: None }
     }
 
     /// With `--log-requests` of this format; what it prints is there for [`Program::lines`].
@@ -76,9 +88,8 @@ impl Program {
         let mut child = command(&["serve", &flag, "--config", settings.to_str().unwrap()]).spawn().unwrap();
         let lines = follow(child.stdout.take().unwrap());
         let mut log = follow(child.stderr.take().unwrap());
-        let line = wait_for(&mut log, "serving http://").await;
-        let address = line.split("http://").nth(1).unwrap().split("/v1").next().unwrap();
-        Program { address: address.parse().unwrap(), child, log, lines: Some(lines) }
+        let address = address_in(&wait_for(&mut log, "serving http").await);
+        Program { address, child, log, lines: Some(lines) }
     }
 
     /// The next so many lines of standard output.
@@ -103,6 +114,16 @@ impl Program {
         wait_for(&mut self.log, text).await
     }
 
+    /// Whether a program that has ended never logged this.
+    pub(crate) async fn has_not_logged(&mut self, text: &str) -> bool {
+        while let Some(line) = self.log.recv().await {
+            if line.contains(text) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
@@ -123,6 +144,11 @@ impl Program {
     pub(crate) async fn ended(&mut self) -> i32 {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().code().unwrap()
     }
+}
+
+/// The address of the URL in a line.
+fn address_in(line: &str) -> SocketAddr {
+    line.split("://").nth(1).unwrap().split('/').next().unwrap().parse().unwrap()
 }
 
 /// Reads the log all the time: a pipe that nobody reads fills up, and whoever writes to it stops.

@@ -3,6 +3,7 @@
 //! Values are those of the loaded map, so a default that is written out is no difference. Nothing here is a secret: a
 //! credential is told of by where it comes from, and a tenant's keys are counted.
 
+use std::path::Path;
 use std::time::Duration;
 
 use decisions::plan::{
@@ -15,7 +16,8 @@ use serde_json::{Value as Json, json};
 use crate::diff::Diff;
 use crate::diff::attempts;
 use crate::diff::words::shown;
-use crate::load::{CredentialSource, Loaded, ProviderSettings};
+use crate::load::{CredentialSource, Loaded, ProviderSettings, TenantKey};
+use crate::provider_connection::{ROOTS, Roots};
 use crate::share::format_share;
 
 /// An entry of a map.
@@ -144,6 +146,7 @@ impl Describe<'_> {
                 fields.one("connect_timeout_ms", millis(settings.connect_timeout));
                 fields
                     .one_of("max_concurrent_requests", provider.max_concurrent.map(|most| most.to_string()));
+                connection(settings, &mut fields);
                 for (name, value) in &settings.headers {
                     fields.one(format!("headers.{name}"), value.as_str());
                 }
@@ -214,10 +217,13 @@ impl Describe<'_> {
             let allowed = providers().filter(|(id, _)| tenant.allowed_providers.contains(*id));
             fields.many("allowed_providers", allowed.map(|(_, provider)| provider.name.clone()).collect());
         }
-        let keys = self.loaded.keys.partition_point(|key| key.tenant <= id)
-            - self.loaded.keys.partition_point(|key| key.tenant < id);
+        let held = |keys: &[TenantKey]| {
+            keys.partition_point(|key| key.tenant <= id) - keys.partition_point(|key| key.tenant < id)
+        };
         fields.one("priority", tenant.criticality.as_str());
-        fields.one("keys", keys.to_string());
+        fields.one("keys", held(&self.loaded.keys).to_string());
+        let certificates = held(&self.loaded.certificates);
+        fields.one_of("certificates", (certificates > 0).then(|| certificates.to_string()));
         fields.of("tenant", &tenant.name)
     }
 
@@ -280,6 +286,26 @@ pub(super) fn millis(time: Duration) -> String {
 
 pub(crate) fn sticky_names(list: &[StickyBy]) -> String {
     list.iter().map(|by| by.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How connections are made, where that is said.
+fn connection(settings: &ProviderSettings, fields: &mut Fields) {
+    let tls = &settings.tls;
+    let path = |path: &Path| path.display().to_string();
+    fields.one_of("tls.ca", tls.ca.as_deref().map(path));
+    if let Some((word, _)) = ROOTS.iter().find(|(_, roots)| *roots == tls.roots) {
+        fields.one_of("tls.roots", (tls.roots != Roots::default()).then_some(*word));
+    }
+    if let Some((certificate, key)) = &tls.client {
+        fields.one("tls.client_certificate", path(certificate));
+        fields.one("tls.client_key", path(key));
+    }
+    if let Some(http2) = settings.http2 {
+        fields.one("http", "2");
+        fields.one("http2.stream_window_bytes", http2.stream_window.to_string());
+        fields.one("http2.connection_window_bytes", http2.connection_window.to_string());
+        fields.one("http2.max_concurrent_streams", http2.max_streams.to_string());
+    }
 }
 
 /// Where it comes from, never what it is.

@@ -12,6 +12,9 @@ use super::values::{
 };
 use crate::check::PROVIDERS;
 use crate::names::ID_BYTES;
+use crate::provider_connection::{
+    CONNECTION_WINDOW, HTTP, Http2Settings, ROOTS, STREAM_WINDOW, STREAMS, WINDOW_FACTOR,
+};
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
 
@@ -74,6 +77,8 @@ fn provider() -> Value {
     let connect = "How long a connection may take to be made, TLS included; in milliseconds.";
     let concurrent =
         "The most requests at one time to one target here; without this field what the provider bears.";
+    let http = "HTTP/1.1 with a request on a connection at a time, or HTTP/2 with requests that share connections; HTTP/2 \
+                needs https.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
         "A provider.",
@@ -82,10 +87,61 @@ fn provider() -> Value {
             ("credential", Required, credential()),
             ("connect_timeout_ms", Optional, integer(connect, &(1..=LONGEST_CONNECT_MS), Some(CONNECT_MS))),
             ("max_concurrent_requests", Optional, integer(concurrent, &(1..=MOST_CONCURRENT), None)),
+            ("tls", Optional, provider_tls()),
+            ("http", Optional, with(choice(http, HTTP.map(|(word, _)| word)), "default", json!(HTTP[0].0))),
+            ("http2", Optional, http2()),
             ("approved_models", Optional, list(approved, &model)),
             ("blocked_models", Optional, list("Models that are never sent here.", &model)),
             ("paths", Optional, paths()),
             ("headers", Optional, headers()),
+        ],
+    )
+}
+
+fn provider_tls() -> Value {
+    let path = |description| text(description, "^/[^\\u0000]*$");
+    let roots = choice("Whom to trust besides `ca`.", ROOTS.map(|(word, _)| word));
+    let ca = "Who may have signed the provider's certificate, as PEM: an absolute path.";
+    let tls = table(
+        "How the provider's certificate is judged, and what it is shown.",
+        vec![
+            ("ca", Optional, path(ca)),
+            ("roots", Optional, with(roots, "default", json!(ROOTS[0].0))),
+            ("client_certificate", Optional, path("The gateway's certificate, as PEM: an absolute path.")),
+            ("client_key", Optional, path("Its private key, as PEM: an absolute path.")),
+        ],
+    );
+    let pair = json!({ "client_certificate": ["client_key"], "client_key": ["client_certificate"] });
+    let others = json!({ "properties": { "roots": { "enum": ["system", "bundled"] } } });
+    with(with(tls, "dependencies", pair), "anyOf", json!([{ "required": ["ca"] }, others]))
+}
+
+fn http2() -> Value {
+    let default = Http2Settings::default();
+    let stream = "Bytes that one answer may leave unread.";
+    let connection = format!(
+        "Bytes that all answers on a connection may leave unread: {WINDOW_FACTOR} times max_concurrent_streams times \
+         stream_window_bytes at least."
+    );
+    let streams = "Requests on one connection at a time; for more, more connections are made.";
+    table(
+        "How requests share connections with http = \"2\".",
+        vec![
+            (
+                "stream_window_bytes",
+                Optional,
+                integer(stream, &STREAM_WINDOW, Some(default.stream_window.into())),
+            ),
+            (
+                "connection_window_bytes",
+                Optional,
+                integer(&connection, &CONNECTION_WINDOW, Some(default.connection_window.into())),
+            ),
+            (
+                "max_concurrent_streams",
+                Optional,
+                integer(streams, &STREAMS, Some(default.max_streams.into())),
+            ),
         ],
     )
 }

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::values::{Presence::Optional, choice, integer, name, table, text, with};
-use crate::settings::{
-    ANSWER_BYTES, BYTES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, ROUTES,
-    STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
+use super::values::{
+    Presence::{Optional, Required},
+    choice, integer, name, table, text, with,
 };
+use crate::settings::{
+    ANSWER_BYTES, BYTES, CLIENT_CERTIFICATES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS,
+    MOST_WORKERS, ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
+};
+
+const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
 
 pub(super) fn settings() -> Value {
     let listen =
@@ -21,11 +26,10 @@ pub(super) fn settings() -> Value {
                  where a file system has no events, by looking alone.";
     let path =
         |description, default: &str| with(text(description, "^[^\\u0000]+$"), "default", json!(default));
-    let address = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
     table(
         "What the process needs before it can serve. A change takes a restart.",
         vec![
-            ("listen", Optional, with(text(listen, address), "default", json!(LISTEN.to_string()))),
+            ("listen", Optional, with(text(listen, ADDRESS), "default", json!(LISTEN.to_string()))),
             ("routes", Optional, path(routes, ROUTES)),
             ("tenants", Optional, path(tenants, TENANTS)),
             (
@@ -40,8 +44,39 @@ pub(super) fn settings() -> Value {
                 Optional,
                 with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
             ),
+            ("tls", Optional, tls()),
+            ("admin", Optional, admin()),
             ("limits", Optional, limits()),
         ],
+    )
+}
+
+fn tls() -> Value {
+    let certificate = "The certificate chain as PEM, the gateway's own first; looked at twice a second, as is every file here.";
+    let ca = "Who may have signed callers' certificates, as PEM.";
+    let clients = "Whether callers show certificates: none is asked for, one that is shown must be good, or no \
+                   connection without a good one.";
+    let clients = choice(clients, CLIENT_CERTIFICATES.map(|(word, _)| word));
+    let path = |description| text(description, "^[^\\u0000]+$");
+    let tls = table(
+        "TLS towards applications; without it they connect in the clear.",
+        vec![
+            ("certificate", Required, path(certificate)),
+            ("key", Required, path("The certificate's private key, as PEM.")),
+            ("client_ca", Optional, path(ca)),
+            ("client_certificates", Optional, with(clients, "default", json!(CLIENT_CERTIFICATES[0].0))),
+        ],
+    );
+    let tls = with(tls, "dependencies", json!({ "client_ca": ["client_certificates"] }));
+    let asks_for_none = json!({ "properties": { "client_certificates": { "enum": ["off"] } } });
+    with(tls, "anyOf", json!([{ "required": ["client_ca"] }, asks_for_none]))
+}
+
+fn admin() -> Value {
+    let listen = "Where probes connect: an IP address with a port; no key is asked.";
+    table(
+        "GET /healthz and /readyz, on a listener of their own; without this table there is none.",
+        vec![("listen", Required, text(listen, ADDRESS))],
     )
 }
 

@@ -31,6 +31,8 @@ fn tenant() -> Value {
     let requests = "Requests in a minute; without this field as many as come.";
     let tokens = "Tokens in a minute, of requests and answers together; without this field as many as come.";
     let at_once = "Requests at one time, until the end of their answers; without this field as many as come.";
+    let certificates =
+        "SHA-256 of each certificate, in its DER form, that callers may show in place of a key.";
     let aliases = "The only aliases that the tenant may use; without this field all of them.";
     let providers = "The only providers that may get the tenant's requests; without this field all of them.";
     let priority = "How the tenant's requests fare when a target is full: sheddable is turned away first, \
@@ -42,6 +44,7 @@ fn tenant() -> Value {
         vec![
             ("key_sha256", Optional, set(hashes, &hash)),
             ("keys", Optional, list(keys, &key(&hash))),
+            ("client_certificate_sha256", Optional, set(certificates, &hash)),
             ("requests_per_minute", Optional, per_minute(requests)),
             ("tokens_per_minute", Optional, per_minute(tokens)),
             ("max_concurrent_requests", Optional, integer(at_once, &(1..=MOST_AT_ONE_TIME), None)),

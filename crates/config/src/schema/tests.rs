@@ -16,11 +16,15 @@ use crate::settings::load_settings;
 const ROUTES: &str = include_str!("../../tests/accepted/every-field.routes.toml");
 const TENANTS: &str = include_str!("../../tests/accepted/every-field.tenants.toml");
 
+const SETTINGS: &str = "[limits]\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n[admin]\nlisten = \"[::1]:1\"\n";
+
 /// Where the schema of a table is, by the beginning of what the loader calls the table.
-const TABLES: [(&str, SchemaFile, &str); 14] = [
+const TABLES: [(&str, SchemaFile, &str); 18] = [
     ("the route map", SchemaFile::Routes, ""),
     ("`rollback_override` of", SchemaFile::Routes, "/properties/rollback_override"),
     ("provider ", SchemaFile::Routes, "/properties/providers/patternProperties/*"),
+    ("`tls` of provider", SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/tls"),
+    ("`http2` of", SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/http2"),
     ("`paths` of", SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/paths"),
     ("alias ", SchemaFile::Routes, "/properties/aliases/patternProperties/*"),
     ("cohort ", SchemaFile::Routes, "/properties/cohorts/patternProperties/*"),
@@ -32,6 +36,8 @@ const TABLES: [(&str, SchemaFile, &str); 14] = [
     ("a key of", SchemaFile::Tenants, "/properties/tenants/patternProperties/*/properties/keys/items"),
     ("the settings file", SchemaFile::Settings, ""),
     ("`limits` of", SchemaFile::Settings, "/properties/limits"),
+    ("`tls` of the settings", SchemaFile::Settings, "/properties/tls"),
+    ("`admin` of", SchemaFile::Settings, "/properties/admin"),
 ];
 
 /// A part of a schema; `*` is the only entry there is.
@@ -50,7 +56,7 @@ fn fields_of(schema: &Value) -> BTreeSet<String> {
 fn schema_and_loader_know_the_same_fields() {
     let source = |text| Source { path: Path::new("x.toml"), text };
     load_map(source(ROUTES), source(TENANTS)).unwrap();
-    load_settings(source("[limits]\n")).unwrap();
+    load_settings(source(SETTINGS)).unwrap();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for (title, fields) in looked_for() {
         let fields: BTreeSet<String> = fields.iter().map(|field| (*field).to_owned()).collect();

@@ -1,17 +1,21 @@
 //! The words of the three files. Values go in through the TOML writer, never by hand, so that no name breaks a line.
 
 use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use toml_edit::{Key, Value};
 
 use super::{Checked, ModelIds};
 use crate::edit::hex;
 use crate::names::NAME_BYTES;
+use crate::settings::LISTEN;
 use crate::share::format_share;
 
 pub(super) fn settings(checked: &Checked<'_>) -> String {
     let listen = format!("listen = {}", string(&checked.options.listen));
     let listen = with_comment(&listen, "where your applications connect to");
+    let admin = format!("listen = {}", string(&admin_address(&checked.options.listen).to_string()));
+    let admin = with_comment(&admin, "GET /healthz and /readyz, for probes; needs no key");
     format!(
         "\
 # Cometgate: the process. A change here takes a restart; routes.toml and tenants.toml are picked up while it runs.
@@ -20,6 +24,13 @@ pub(super) fn settings(checked: &Checked<'_>) -> String {
 routes = \"routes.toml\"                  # relative to this file
 tenants = \"tenants.toml\"
 state_dir = \"state\"                     # the versions that were live: what a restart with a broken map goes back to
+
+# [tls]                                 # HTTPS; without it applications connect in the clear
+# certificate = \"gateway.pem\"
+# key = \"gateway.key\"
+
+[admin]
+{admin}
 
 [limits]
 max_body_bytes = 33554432               # 32 MiB for one request
@@ -30,6 +41,16 @@ body_timeout_ms = 60000                 # a request's body
 drain_timeout_ms = 60000                # what is running when the process is told to stop
 "
     )
+}
+
+/// Loopback, a thousand ports from where applications connect: two gateways on one machine have different ports there,
+/// so that they have different ones here.
+fn admin_address(listen: &str) -> SocketAddr {
+    let port = match listen.parse::<SocketAddr>().unwrap_or(LISTEN).port() {
+        0 => 0,
+        port => port.checked_add(1000).unwrap_or(port - 1000),
+    };
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 pub(super) fn routes(checked: &Checked<'_>) -> String {

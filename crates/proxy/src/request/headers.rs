@@ -33,7 +33,7 @@ static ALLOWED_WITH_OWN_KEY: [HeaderName; 2] =
 pub(crate) fn outgoing(
     incoming: &HeaderMap,
     provider: &Provider,
-    callers_own: &HeaderValue,
+    callers_own: Option<&HeaderValue>,
     content_encoding: Option<&HeaderValue>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
@@ -51,7 +51,9 @@ pub(crate) fn outgoing(
     }
     match &provider.credential {
         Credential::Client => {
-            headers.insert(AUTHORIZATION, callers_own.clone());
+            if let Some(own) = callers_own {
+                headers.insert(AUTHORIZATION, own.clone());
+            }
         }
         Credential::Ours(value) => {
             headers.insert(AUTHORIZATION, value.clone());
@@ -84,6 +86,7 @@ mod tests {
             port: 1,
             base_path: "/v1".to_owned(),
             connect_timeout: Duration::from_secs(1),
+            http2: None,
         };
         let origin = Arc::new(Origin::new(address, None, 1).unwrap());
         Provider::new(origin, credential, headers, |endpoint| endpoint.path().to_owned()).unwrap()
@@ -99,10 +102,10 @@ mod tests {
         }
         let own = HeaderValue::from_static("Bearer own");
         let ours = provider(Credential::bearer("ours").unwrap(), HeaderMap::new());
-        let sent = outgoing(&incoming, &ours, &own, None);
+        let sent = outgoing(&incoming, &ours, Some(&own), None);
         assert_eq!(sent.len(), 3);
         assert_eq!(sent["authorization"], "Bearer ours");
-        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), &own, None);
+        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), Some(&own), None);
         assert_eq!(sent["authorization"], "Bearer own");
         assert_eq!(sent["openai-organization"], "marker");
         assert_eq!(sent.len(), 4);
@@ -117,7 +120,7 @@ mod tests {
         added.insert("openai-organization", HeaderValue::from_static("maps"));
         added.insert("openai-beta", HeaderValue::from_static("maps"));
         let own = HeaderValue::from_static("Bearer own");
-        let sent = outgoing(&incoming, &provider(Credential::Client, added), &own, None);
+        let sent = outgoing(&incoming, &provider(Credential::Client, added), Some(&own), None);
         for name in ["openai-organization", "openai-beta"] {
             assert_eq!(sent.get_all(name).iter().collect::<Vec<_>>(), ["maps"], "{name}");
         }

@@ -1,0 +1,222 @@
+//! HTTP/2 towards a provider, through the real binary: what is answered is the same, and callers that do not read
+//! neither end nor delay the streams that share their connection.
+#![allow(clippy::print_stdout, reason = "the figures are worth seeing with --nocapture")]
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::http::Method;
+use support::client::request;
+use support::{ACME, Client, FIRST, Files, LAST, Map, PRIMARY_KEY, Program, tenants};
+use testkit::{Provider, Reply, Step, TlsFront, TlsFrontOptions};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
+
+const PATH: &str = "/v1/chat/completions";
+const STREAM: &str = r#"{"model":"summary","stream":true}"#;
+const OTHER_STREAM: &str = r#"{"model":"other","stream":true}"#;
+
+fn is_full() -> bool {
+    std::env::var_os("COMETGATE_FULL").is_some()
+}
+
+async fn serve(provider: &Provider, protocol: &'static str, settings: &str) -> (Program, Files, TlsFront) {
+    let options = TlsFrontOptions { protocol, ..TlsFrontOptions::default() };
+    let front = TlsFront::start_with("localhost", provider.address(), options).await.unwrap();
+    let files = Files::new(settings, "", &tenants());
+    files.write("ca.pem", front.authority_pem());
+    let url = format!("https://localhost:{}/v1", front.address().port());
+    let lines = format!(
+        "credential = {{ env = \"PRIMARY_KEY\" }}\ntls = {{ ca = \"{}/ca.pem\", roots = \"none\" }}\nhttp = \"2\"\n\
+         http2 = {{ max_concurrent_streams = 128{} }}",
+        files.path().display(),
+        // The default where there is time to fill it.
+        if is_full() { "" } else { ", stream_window_bytes = 65536" }
+    );
+    let text = Map::new(&url, "http://127.0.0.1:9/v1", "0%").text();
+    files.write("routes.toml", &text.replace("credential = { env = \"PRIMARY_KEY\" }", &lines));
+    (Program::serve(&files).await, files, front)
+}
+
+#[tokio::test]
+async fn answers_are_the_same_over_one_connection_that_requests_share() {
+    let provider = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
+    let (program, _files, front) = serve(&provider, "h2", "workers = 1").await;
+    let lanes: Vec<_> = (0..16)
+        .map(|_| {
+            let address = program.address;
+            tokio::spawn(async move {
+                let mut client = Client::connect(address).await;
+                for _ in 0..10 {
+                    assert_eq!(client.chat(ACME, r#"{"model":"summary"}"#).await.status, 200);
+                    let stream = client.chat(ACME, STREAM).await;
+                    assert!(stream.body.ends_with(b"data: [DONE]\n\n"), "{:?}", stream.body);
+                }
+                let models = client.send(request(Method::GET, "/v1/files", ACME, "")).await.unwrap();
+                assert_eq!(models.header("x-cometgate-attempts"), "1");
+            })
+        })
+        .collect();
+    for lane in lanes {
+        lane.await.unwrap();
+    }
+    assert_eq!(front.accepted(), 1);
+    let seen = &provider.requests()[0];
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {PRIMARY_KEY}").as_str()));
+    assert_eq!(seen.path(), PATH);
+}
+
+#[tokio::test]
+async fn a_provider_that_speaks_no_http2_is_told_apart_and_gets_nothing() {
+    let provider = Provider::builder("primary").start().await;
+    let (program, _files, _front) = serve(&provider, "http/1.1", "").await;
+    let answer = Client::connect(program.address).await.chat(ACME, STREAM).await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.error_message().contains("ALPN"), "{}", answer.error_message());
+    assert_eq!(provider.count(), 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_resets_its_stream_within_a_tenth_of_a_second() {
+    let provider = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
+    let (program, _files, front) = serve(&provider, "h2", "workers = 1").await;
+    let mut fastest = Duration::MAX;
+    for round in 1..=5 {
+        provider.once("POST", PATH, Reply::sse(vec![Step::chunk(FIRST), Step::Hang]));
+        let mut client = Client::connect(program.address).await;
+        let answer = client.start(request(Method::POST, PATH, ACME, STREAM)).await.unwrap();
+        let began = Instant::now();
+        client.leave();
+        drop(answer);
+        provider.wait_aborted(round).await;
+        fastest = fastest.min(began.elapsed());
+    }
+    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
+    assert_eq!(front.accepted(), 1);
+}
+
+/// An event of so many bytes.
+fn event(bytes: usize) -> String {
+    let frame = |content: &str| {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{content}\"}}}}]}}\n\n")
+    };
+    frame(&"x".repeat(bytes.saturating_sub(frame("").len()).max(1)))
+}
+
+/// Asks for a stream and never reads a byte of it.
+async fn stall(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let length = STREAM.len();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ACME}\r\ncontent-length: {length}\r\n\r\n{STREAM}"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The gaps between the events of paced streams, sorted.
+async fn gaps(address: SocketAddr) -> Vec<Duration> {
+    let lanes: Vec<_> = (0..8)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut client = Client::connect(address).await;
+                let answer = client.start(request(Method::POST, PATH, ACME, OTHER_STREAM)).await.unwrap();
+                let (mut body, mut gaps, mut bytes) = (answer.into_body(), Vec::new(), Vec::new());
+                let mut last = Instant::now();
+                while let Some(frame) = body.frame().await {
+                    bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+                    gaps.push(last.elapsed());
+                    last = Instant::now();
+                }
+                assert!(bytes.ends_with(b"data: [DONE]\n\n"), "a healthy stream was lost");
+                gaps
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for lane in lanes {
+        all.extend(lane.await.unwrap());
+    }
+    all.sort_unstable();
+    all
+}
+
+/// Waits until every window is full, which is when the gateway has nothing to do any more.
+async fn until_quiet(process: u32) {
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    for _ in 0..120 {
+        let before = ticks();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Hundredths of a second; looking at files and ticking are work too.
+        if ticks() <= before + 1 {
+            return;
+        }
+    }
+    unreachable!("the gateway is busy for a minute with nothing to do");
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted[(sorted.len() - 1) * percent / 100]
+}
+
+const STALLED: u64 = 64;
+const EXTRA: Duration = Duration::from_millis(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_do_not_read_neither_end_nor_delay_who_shares_their_connection() {
+    let all = [60, 100, 200, 300];
+    let sizes = if is_full() { &all[..] } else { &all[..1] };
+    for size in sizes {
+        let long = event(*size);
+        let paced = std::iter::repeat_n([Step::Pause(Duration::from_millis(10)), Step::chunk(FIRST)], 100);
+        let paced: Vec<Step> = paced.flatten().chain([Step::chunk(LAST)]).collect();
+        let provider = Provider::builder("primary")
+            .on_call("POST", PATH, move |request| {
+                if request.body.windows(11).any(|part| part == b"gpt-primary") {
+                    // 3 MiB: more than the windows and the system's buffers take of a caller that does not read.
+                    Reply::sse(vec![Step::chunk(long.clone()); (3 << 20) / long.len()])
+                } else {
+                    Reply::sse(paced.clone())
+                }
+            })
+            .record(false)
+            .start()
+            .await;
+        let settings = "workers = 1\n[limits]\nwrite_stall_timeout_ms = 600000";
+        let (program, _files, front) = serve(&provider, "h2", settings).await;
+        let before = gaps(program.address).await;
+        let mut stalled = Vec::new();
+        for _ in 0..STALLED {
+            stalled.push(stall(program.address).await);
+        }
+        provider.wait_open_streams(STALLED).await;
+        until_quiet(program.id()).await;
+        let after = gaps(program.address).await;
+        assert_eq!(provider.open_streams(), STALLED, "a stalled stream has ended: it was not stalled");
+        assert_eq!((provider.aborted(), front.accepted()), (0, 1));
+        for percent in [50, 99] {
+            let (before, after) = (percentile(&before, percent), percentile(&after, percent));
+            println!(
+                "{size} bytes, p{percent} of gaps: {before:?} alone, {after:?} beside {STALLED} stalled"
+            );
+            // The tail is a matter of the machine as well; the middle is not.
+            if percent == 50 || is_full() {
+                assert!(
+                    after <= before + EXTRA,
+                    "p{percent}: {before:?} alone, {after:?} beside stalled ones"
+                );
+            }
+        }
+    }
+}
