@@ -100,6 +100,11 @@ impl TargetState {
         Ok(Admission { permit, slot })
     }
 
+    /// It would turn an attempt away now, for what it has shown.
+    pub(crate) fn is_open(&self, now: Duration) -> bool {
+        self.lock().breaker.is_open(now)
+    }
+
     /// Takes one retry of this target from its budget.
     pub(crate) fn withdraw_retry(&self, now: Duration) -> bool {
         self.lock().retries.withdraw(now)

@@ -11,6 +11,8 @@ use crate::target_state::TargetState;
 pub(crate) struct Budgets<'c> {
     pub(crate) call: &'c Call,
     pub(crate) now: Duration,
+    /// The target that has failed would not be asked now: leaving it is a choice of route, which costs nothing.
+    pub(crate) is_left: bool,
 }
 
 impl Budgets<'_> {
@@ -27,6 +29,6 @@ impl Ledger for Budgets<'_> {
     }
 
     fn withdraw_fallback(&mut self, target: u8) -> bool {
-        self.state(target).is_some_and(|state| state.withdraw_fallback(self.now))
+        self.is_left || self.state(target).is_some_and(|state| state.withdraw_fallback(self.now))
     }
 }

@@ -52,10 +52,11 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
             return nobody_asks();
         }
         let at = attempts.target();
+        let is_left = !under_way.blame(class, hint);
         let next = if was_hedged {
             Next::Stop(Stop::LimitReached)
         } else {
-            decide(&call, &mut attempts, class, hint)
+            decide(&call, &mut attempts, (class, hint), is_left)
         };
         under_way.fail(class, hint, name(next));
         drop(under_way);
@@ -65,7 +66,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
         let because = Some(class.as_str());
         match next {
             Next::Stop(stop) => return tell(&call, ticket, told, hint, stop),
-            Next::Fallback => step = Step { kind: AttemptKind::Fallback, because, is_charged: true },
+            Next::Fallback => step = Step { kind: AttemptKind::Fallback, because, is_charged: !is_left },
             Next::Retry { after } => {
                 step = Step { kind: AttemptKind::Retry, because, is_charged: true };
                 let withdrawn = Withdrawn(&call, aim);
@@ -121,9 +122,14 @@ fn name(next: Next) -> &'static str {
     }
 }
 
-fn decide(call: &Call, attempts: &mut Attempts, class: ErrorClass, hint: RetryHint) -> Next {
+fn decide(
+    call: &Call,
+    attempts: &mut Attempts,
+    (class, hint): (ErrorClass, RetryHint),
+    is_left: bool,
+) -> Next {
     let remaining = call.deadline.saturating_duration_since(Instant::now());
-    let mut budgets = Budgets { call, now: call.about.context.live.now() };
+    let mut budgets = Budgets { call, now: call.about.context.live.now(), is_left };
     let failed = Failed { class, hint, committed: false };
     attempts.next(failed, remaining, fastrand::u64(..), &mut budgets)
 }
@@ -163,7 +169,7 @@ fn admit(
 /// Whether a request may go to the next target because this one is full; if so, that is paid for.
 fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
     let named = Policy::of(call.route()).fallback_on.contains(ErrorClass::Overloaded);
-    named && Budgets { call, now }.withdraw_fallback(target)
+    named && Budgets { call, now, is_left: false }.withdraw_fallback(target)
 }
 
 /// Hands a good answer on.

@@ -82,6 +82,8 @@ pub(crate) struct UnderWay {
     usage_source: UsageSource,
     /// Of its answer, handed on without a look at what it says.
     pub(crate) unread_bytes: u64,
+    /// Its failure is on its target's record.
+    is_blamed: bool,
     is_over: bool,
 }
 
@@ -119,6 +121,7 @@ impl UnderWay {
             usage: Usage::default(),
             usage_source: UsageSource::Unread,
             unread_bytes: 0,
+            is_blamed: false,
             is_over: false,
         }
     }
@@ -212,8 +215,8 @@ impl UnderWay {
         if self.is_over {
             return;
         }
-        let (seen, sample) = self.weigh(class, hint);
-        self.report(seen);
+        self.blame(class, hint);
+        let (_, sample) = self.weigh(class, hint);
         self.end(Some(class), sample, decision);
     }
 
@@ -223,6 +226,15 @@ impl UnderWay {
             self.charge();
         }
         self.fail(class, RetryHint::default(), "committed");
+    }
+
+    /// Puts its failure on its target's record, before it is decided what follows. Whether its target would still be
+    /// asked.
+    pub(crate) fn blame(&mut self, class: ErrorClass, hint: RetryHint) -> bool {
+        if !std::mem::replace(&mut self.is_blamed, true) {
+            self.report(self.weigh(class, hint).0);
+        }
+        !self.state.is_open(self.about.context.live.now())
     }
 
     /// Another that ran beside it has won.
