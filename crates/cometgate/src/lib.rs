@@ -3,6 +3,7 @@
 //! Reading order: `cli` (what can be asked), `commands` (what each does), `prepare` (a checked plan becomes something
 //! that can serve), `running` (the process from start to drain), `reload` (a changed file becomes the plan in force).
 
+mod bindings;
 mod changes;
 mod cli;
 mod commands;

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::bindings;
 use crate::exit::Failure;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
@@ -53,8 +54,14 @@ impl Running {
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
         let version = handle.current().plan().route_version().to_owned();
-        let setup =
-            Setup { listener, workers, snapshot: Arc::clone(&handle), limits: limits(settings), observer };
+        let setup = Setup {
+            listener,
+            workers,
+            snapshot: Arc::clone(&handle),
+            limits: limits(settings),
+            observer,
+            affinity: bindings::open(&settings.state_dir),
+        };
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
         // Before anybody is told that it serves: a signal that comes then must find somebody.
         let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;

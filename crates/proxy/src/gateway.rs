@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::affinity::Affinity;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -30,6 +31,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
+    /// Who remembers where things live.
+    pub affinity: Arc<dyn Affinity>,
 }
 
 /// A running gateway.
@@ -60,6 +63,7 @@ impl Gateway {
                     live: Arc::clone(&live),
                     limits: setup.limits.clone(),
                     observer: Arc::clone(&setup.observer),
+                    affinity: Arc::clone(&setup.affinity),
                 };
                 Worker::start(context, drain.clone())
             })

@@ -6,6 +6,7 @@
 //! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
 //! and what comes of it), `response::stream` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
 
+mod affinity;
 mod attempt;
 mod auth;
 mod connection;
@@ -19,6 +20,7 @@ mod limits;
 mod live;
 mod models;
 mod observer;
+mod placing;
 pub mod request;
 mod response;
 pub mod scan;
@@ -27,6 +29,7 @@ mod target_state;
 mod worker;
 mod write_stall;
 
+pub use affinity::{Affinity, Kept, Known, Made};
 pub use auth::{KEY_PREFIX, KeyRing};
 pub use error::Error;
 pub use gateway::{Gateway, Setup};

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::affinity::Affinity;
 use crate::connection;
 use crate::limits::Limits;
 use crate::live::Live;
@@ -33,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) live: Arc<Live>,
     pub(crate) limits: Limits,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) affinity: Arc<dyn Affinity>,
 }
 
 /// A connection that was accepted, with its place among the connections allowed.

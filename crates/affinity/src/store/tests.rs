@@ -125,7 +125,7 @@ fn disk_and_memory_stay_within_bounds() {
     for id in 0..5000 {
         let id = format!("resp_{id}");
         store.learn(&Made { tenant: "acme", provider: "openai", ids: &[(&id, 0)] }, NOW, Box::new(|_| {}));
-        if store.len() % 512 == 0 {
+        if store.len().is_multiple_of(512) {
             learn(&store, "acme", "openai", &[("conv", 0)]);
         }
     }

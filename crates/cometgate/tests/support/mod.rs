@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod fault;
 pub(crate) mod load;
 pub(crate) mod program;
+pub(crate) mod stateful;
 pub(crate) mod wire;
 
 use std::path::Path;

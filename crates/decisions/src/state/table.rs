@@ -182,7 +182,7 @@ pub static OPERATIONS: &[Operation] = &[
     post("/realtime/client_secrets", Json, PrimaryOnly),
     post("/realtime/sessions", Json, PrimaryOnly),
     post("/realtime/transcription_sessions", Json, PrimaryOnly),
-    post("/realtime/calls", FormOrJson, PrimaryOnly),
+    post("/realtime/calls", Form, PrimaryOnly),
     get("/realtime", PrimaryOnly),
     post("/realtime/calls/{call_id}/accept", Json, Pinned),
     post("/realtime/calls/{call_id}/hangup", Json, Pinned),

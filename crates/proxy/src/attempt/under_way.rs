@@ -12,7 +12,9 @@ use decisions::{AliasId, Endpoint, ErrorClass, ProviderId, Role, RouteId, Tenant
 use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
+use crate::affinity::Made;
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
+use crate::response::keeping::{Keeping, keep};
 use crate::scan::Usage;
 use crate::snapshot::Snapshot;
 use crate::target_state::{Admission, TargetState};
@@ -142,6 +144,12 @@ impl UnderWay {
     /// Tokens as far as they are known.
     pub(crate) fn usage(&mut self, usage: Usage, source: UsageSource) {
         (self.usage, self.usage_source) = (usage, source);
+    }
+
+    /// What its answer made is found from now on; the end of the answer waits for what is returned.
+    pub(crate) fn keep(&self, made: &[Made]) -> Option<Keeping> {
+        let about = &self.about;
+        keep(&about.context, &about.snapshot, (about.tenant, self.aim.provider), made)
     }
 
     /// It has answered well.
