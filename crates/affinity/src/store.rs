@@ -107,7 +107,11 @@ impl Store {
                 records += 1;
                 memory.put(&record);
             };
-            let (end, left) = file.read(0, take)?;
+            let (end, left) = match file.read(0, take) {
+                // Another process has just put it together with others, and what is in there is read soon.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                read => read?,
+            };
             if left > 0 && !file.is_in_use() {
                 tracing::warn!(
                     "{left} bytes at the end of {} are no record: a crash cut it",

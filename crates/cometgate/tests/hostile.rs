@@ -235,6 +235,8 @@ async fn cancelled_requests_leave_no_file_descriptor_behind() {
     provider.on("POST", PATH, Reply::hang_before_head());
     let (program, _files) = serve(&provider.base_url(), "").await;
     let open = || std::fs::read_dir(format!("/proc/{}/fd", program.id())).unwrap().count();
+    // The thread that watches the files may still be opening what it needs.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let before = open();
     let rounds = scaled(1_000) as u64;
     for round in 1..=rounds {

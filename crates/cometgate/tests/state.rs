@@ -228,3 +228,44 @@ async fn without_a_place_to_keep_it_nothing_is_made_at_the_canary() {
     let answer = world.post(ACME, "/v1/responses", &unstored).await;
     assert_eq!(answer.header("x-cometgate-provider"), "cometapi");
 }
+
+/// The version to go back to may not know the canary at all.
+#[tokio::test]
+async fn a_map_without_the_canary_still_serves_what_lives_there() {
+    let mut world = world(|map| map.share = "100%", "", 0).await;
+    let (id, home) = world.turn(None, false).await;
+    assert_eq!(home, "cometapi");
+    let urls = (world.primary.base_url(), world.canary.base_url());
+    let map = Map { version: "test.2", ..Map::new(&urls.0, &urls.1, "0%") }.text();
+    let (before, _) = map.split_once("[routes.canary]").unwrap();
+    let map = format!("{}# end test.2\n", before.replace("mode = \"canary\"", "mode = \"primary\""));
+    world.files.write("routes.toml", &map);
+    world.program.logged("route map test.2 is live").await;
+    assert_eq!(world.turn(None, false).await.1, "openai");
+    let (next, home) = world.turn(Some(&id), true).await;
+    assert_eq!(home, "cometapi");
+    // And the failures of one count for nothing at the other.
+    world.canary.on("POST", "/v1/responses", testkit::Reply::error(500, "server_error", None, "down"));
+    let body = json!({"model": "summary", "input": "x", "previous_response_id": next});
+    for _ in 0..20 {
+        assert!(world.post(ACME, "/v1/responses", &body).await.status.is_server_error());
+        assert_eq!(world.turn(None, false).await.1, "openai");
+    }
+}
+
+/// What comes out of a job lives where the job ran, and is its owner's as well.
+#[tokio::test]
+async fn files_that_a_batch_made_belong_to_whose_batch_it_is() {
+    let world = world(|_| {}, "", 0).await;
+    let batch =
+        |output: Value| testkit::Reply::json(200, &json!({"id": "batch_1", "output_file_id": output}));
+    world.primary.on("POST", "/v1/batches", batch(Value::Null));
+    world.primary.on("GET", "/v1/batches/batch_1", batch(json!("file-out")));
+    let file = world.post(ACME, "/v1/files", &json!({})).await.json()["id"].clone();
+    assert_eq!(world.post(ACME, "/v1/batches", &json!({"input_file_id": file})).await.status, 200);
+    assert_eq!(world.get(ACME, "/v1/files/file-out/content").await.status, 404, "not yet");
+    assert_eq!(world.get(GLOBEX, "/v1/batches/batch_1").await.status, 404);
+    assert_eq!(world.get(ACME, "/v1/batches/batch_1").await.status, 200);
+    assert_eq!(world.get(ACME, "/v1/files/file-out/content").await.status, 200);
+    assert_eq!(world.get(GLOBEX, "/v1/files/file-out/content").await.status, 404);
+}

@@ -34,10 +34,13 @@ pub(crate) enum Collect {
     Sealed,
 }
 
-/// What was noted.
+/// What was noted; on the heap only where something is wanted.
 #[derive(Debug, Default)]
-pub(crate) struct MadeHere {
-    wanted: Wanted,
+pub(crate) struct MadeHere(Option<Box<Noted>>);
+
+#[derive(Debug)]
+struct Noted {
+    is_stored: bool,
     made: Vec<Made>,
     /// The name that was noted last: every chunk of a completion repeats its own.
     last: Box<str>,
@@ -45,31 +48,34 @@ pub(crate) struct MadeHere {
 
 impl MadeHere {
     pub(crate) fn want(&mut self, wanted: Wanted) {
-        self.wanted = wanted;
+        let is_stored = wanted == Wanted::Stored;
+        let noted = || Box::new(Noted { is_stored, made: Vec::new(), last: Box::default() });
+        self.0 = (wanted != Wanted::Nothing).then(noted);
     }
 
     #[inline]
     pub(crate) fn is_wanted(&self) -> bool {
-        self.wanted != Wanted::Nothing
+        self.0.is_some()
     }
 
     pub(crate) fn note(&mut self, how: Collect, id: &[u8]) {
+        let Some(noted) = &mut self.0 else { return };
         let lifetime = match how {
-            Collect::Stored if self.wanted != Wanted::Stored => return,
+            Collect::Stored if !noted.is_stored => return,
             Collect::Stored | Collect::Part | Collect::Sealed => Some(RESPONSE_LIFETIME),
             Collect::Lasting => None,
         };
-        if self.last.as_bytes() == id {
+        if noted.last.as_bytes() == id {
             return;
         }
-        note(&mut self.made, id, lifetime);
-        if let Some(made) = self.made.last() {
-            self.last.clone_from(&made.id);
+        note(&mut noted.made, id, lifetime);
+        if let Some(made) = noted.made.last() {
+            noted.last.clone_from(&made.id);
         }
     }
 
     pub(crate) fn take(&mut self) -> Vec<Made> {
-        std::mem::take(&mut self.made)
+        self.0.as_mut().map(|noted| std::mem::take(&mut noted.made)).unwrap_or_default()
     }
 }
 

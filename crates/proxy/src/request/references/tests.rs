@@ -130,9 +130,6 @@ fn too_many_are_not_told_apart_and_nesting_ends() {
     let references = read(body.as_bytes()).unwrap();
     assert_eq!(references.iter().count(), MOST + 1);
     assert_eq!(references.iter().last(), Some((ReferenceKind::Id, "")));
-    let deep =
-        format!(r#"{{"input":{}{}}}"#, r#"[{"tools":"#.repeat(500), "1".to_owned() + &"}]".repeat(500));
-    assert!(read(deep.as_bytes()).is_err());
     let skipped = format!(r#"{{"x":{}{},"file_id":"f"}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(ids(&skipped), ["f"]);
 }

@@ -46,7 +46,8 @@ fn a_stream_names_the_response_first_and_the_rest_by_its_end() {
     assert!(stream.next(delta.as_bytes(), 0).is_some());
     assert!(stream.take_made().is_empty());
     assert!(stream.next(done.as_bytes(), 0).is_some());
-    assert_eq!(ids(&stream.take_made()), ALL);
+    // What was said last is not said again at once.
+    assert_eq!(ids(&stream.take_made()), ALL[1..]);
 }
 
 #[test]
