@@ -62,6 +62,7 @@ impl<'b> References<'b> {
             (_, Some(kind)) => self.add(kind, text),
             (Place::Credential, _) => self.has_credential |= !text.is_empty(),
             (Place::Bound, _) => self.bind(),
+            (Place::Model, _) if text.starts_with("ft:") => self.add(ReferenceKind::Id, text),
             _ => {}
         }
     }

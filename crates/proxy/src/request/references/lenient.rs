@@ -49,7 +49,7 @@ impl Document for Reader {
 
     fn keep(place: Place) -> usize {
         match place {
-            Place::ItemId | Place::ItemType | Place::Bound => 512,
+            Place::ItemId | Place::ItemType | Place::Bound | Place::Model => 512,
             Place::Credential => 1,
             _ if place.kind().is_some() => 512,
             _ => 0,

@@ -19,6 +19,8 @@ pub(crate) enum Place {
     Credential,
     /// A text here names something of the provider's own.
     Bound,
+    /// `model`: a name only if it is that of a fine-tuned one.
+    Model,
     /// `previous_response_id`
     Previous,
     /// `conversation`: a name, or an object with one.
@@ -144,7 +146,9 @@ fn root(key: &str) -> Place {
         "previous_response_id" => Place::Previous,
         "conversation" => Place::Conversation,
         "prompt" => Place::Prompt,
-        "input" => Place::Input,
+        // A conversation is begun and added to with `items`.
+        "input" | "items" => Place::Input,
+        "model" => Place::Model,
         "tools" => Place::Tools,
         "messages" => Place::Messages,
         "additional_messages" => Place::Messages,
