@@ -142,6 +142,7 @@ pub fn large_plan() -> Result<Plan, PlanError> {
         unlisted_models: UnlistedModels::Primary,
         primary_provider: ProviderId(0),
         default_tenant: None,
+        shared_state: false,
         providers: vec![provider("openai"), provider("cometapi")],
         families: Vec::new(),
         aliases: (0..ALIASES)

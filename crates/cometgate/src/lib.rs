@@ -4,6 +4,7 @@
 //! that can serve), `running` (the process from start to drain), `reload` (a changed file becomes the plan in force).
 
 mod admin;
+mod bindings;
 mod caller_tls;
 mod changes;
 mod cli;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
+use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
 use crate::exit::Failure;
 use crate::in_force::Means;
@@ -68,6 +69,7 @@ impl Running {
             limits: limits(settings),
             tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
             observer,
+            affinity: bindings::open(&settings.state_dir),
         };
         let draining = CancellationToken::new();
         let admin = settings.admin.map(|address| start_admin(address, &handle, &draining)).transpose()?;

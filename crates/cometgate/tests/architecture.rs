@@ -8,12 +8,13 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each may use (docs/architecture.md). `testkit` is for tests and `demo` only.
 const EDGES: &[(&str, &[&str])] = &[
+    ("affinity", &[]),
     ("decisions", &[]),
     ("config", &["decisions"]),
     ("upstream", &[]),
     ("proxy", &["decisions", "upstream"]),
     ("testkit", &[]),
-    ("cometgate", &["config", "decisions", "proxy", "testkit", "upstream"]),
+    ("cometgate", &["affinity", "config", "decisions", "proxy", "testkit", "upstream"]),
 ];
 
 /// What the pure core may use from outside.

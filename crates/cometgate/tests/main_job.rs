@@ -165,7 +165,7 @@ async fn models_lists_what_the_tenant_may_use_and_nothing_more() {
 
 #[tokio::test]
 async fn any_other_path_goes_to_the_primary_unchanged() {
-    let world = world("100%").await;
+    let world = world_with("100%", "shared_state = true", &tenants()).await;
     let mut client = Client::connect(world.program.address).await;
     let big = "x".repeat(1_000_000);
     for (method, path, body) in [
@@ -205,7 +205,7 @@ async fn responses_that_are_stored_stay_home_unless_the_route_says_otherwise() {
     let plain = r#"{"model":"summary","input":"hi"}"#;
     let unstored = r#"{"model":"summary","input":"hi","store":false}"#;
     let follow_up = r#"{"model":"summary","input":"hi","store":false,"previous_response_id":"resp_1"}"#;
-    let world = world("100%").await;
+    let world = world_with("100%", "shared_state = true", &tenants()).await;
     let mut client = Client::connect(world.program.address).await;
     for (body, role) in [(plain, "primary"), (unstored, "canary"), (follow_up, "primary")] {
         let answer = client.send(request(Method::POST, "/v1/responses", ACME, body)).await.unwrap();

@@ -20,7 +20,8 @@ async fn a_provider_is_asked_at_its_own_paths_with_its_own_headers() {
     let (url, canary) = (primary.base_url(), "http://127.0.0.1:9/v1");
     let credential = "{ env = \"PRIMARY_KEY\" }\npaths = { chat = \"/llm/talk\" }\n\
                       headers = { OpenAI-Organization = \"org-1\", X-Team = \"a b\" }";
-    let map = Map { primary_credential: credential, ..Map::new(&url, canary, "0%") };
+    let top = "shared_state = true";
+    let map = Map { primary_credential: credential, top, ..Map::new(&url, canary, "0%") };
     let files = Files::new("", &map.text(), &tenants());
     let program = Program::serve(&files).await;
     let mut client = Client::connect(program.address).await;

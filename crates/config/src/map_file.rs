@@ -27,6 +27,7 @@ pub(crate) struct MapFile {
     pub(crate) unlisted_models: UnlistedModels,
     pub(crate) primary: Option<Named>,
     pub(crate) default_tenant: Option<Named>,
+    pub(crate) shared_state: bool,
     pub(crate) providers: Vec<ProviderEntry>,
     pub(crate) aliases: Vec<AliasEntry>,
     pub(crate) cohorts: Vec<CohortEntry>,
@@ -76,6 +77,7 @@ impl MapFile {
                 .unwrap_or(UnlistedModels::Primary),
             primary: fields.required_text("primary_provider"),
             default_tenant: fields.text("default_tenant"),
+            shared_state: fields.flag("shared_state").unwrap_or(false),
             providers: each(fields.entries("providers", "provider"), |name, fields| {
                 read_provider(document, name, fields)
             }),

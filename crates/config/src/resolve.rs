@@ -260,6 +260,7 @@ impl Resolved {
             unlisted_models: map.unlisted_models,
             primary_provider: self.primary?,
             default_tenant: self.default_tenant,
+            shared_state: map.shared_state,
             providers: map.providers.iter().map(provider).collect(),
             families: self.families,
             aliases: self.aliases,

@@ -57,6 +57,8 @@ pub enum Reason {
     NotAllowed,
     /// The route is held at its primary: its map went live without a proven way back.
     Held,
+    /// It refers to what lives at one provider, or carries what must not leave its primary.
+    Pinned,
 }
 
 impl Reason {
@@ -74,6 +76,7 @@ impl Reason {
             Reason::Unproven => "unproven",
             Reason::NotAllowed => "not_allowed",
             Reason::Held => "held",
+            Reason::Pinned => "pinned",
         }
     }
 }
@@ -247,18 +250,18 @@ fn without_route<'p>(plan: &'p Plan, alias: AliasId, facts: &Facts<'_>) -> Decis
 
 /// Which providers a caller may reach on a route with this primary.
 #[derive(Clone, Copy)]
-struct Reach<'p> {
-    plan: &'p Plan,
-    tenant: TenantId,
-    caller: Caller,
-    primary: ProviderId,
+pub(crate) struct Reach<'p> {
+    pub(crate) plan: &'p Plan,
+    pub(crate) tenant: TenantId,
+    pub(crate) caller: Caller,
+    pub(crate) primary: ProviderId,
 }
 
 impl Reach<'_> {
     /// The tenant must be allowed the provider. Then: a provider that takes the caller's own key decides for itself;
     /// one paid by us is open to listed keys, and to those the route's primary has accepted. A primary paid by us
     /// vouches for nobody, since it never saw the caller's key.
-    fn check(self, provider: ProviderId) -> Result<(), Refusal> {
+    pub(crate) fn check(self, provider: ProviderId) -> Result<(), Refusal> {
         if !self.plan.tenant(self.tenant).allowed_providers.contains(provider) {
             return Err(Refusal::ProviderNotAllowed);
         }

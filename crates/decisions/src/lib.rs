@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
 //! canary), [`order`] (which targets to try), [`mod@decide`] (the three together),
-//! [`mod@explain`] (the same, with the reasons). [`proof`] and [`exposure`] are asked of
+//! [`mod@explain`] (the same, with the reasons). [`state`] says what must stay where it lives, and [`pinned`] decides a
+//! request that does. [`proof`] and [`exposure`] are asked of
 //! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
 //! [`attempts`] while it is under way.
 
@@ -19,11 +20,13 @@ pub mod exposure;
 pub mod facts;
 pub mod ids;
 pub mod order;
+pub mod pinned;
 pub mod plan;
 pub mod proof;
 pub mod route;
 mod route_index;
 pub mod spread;
+pub mod state;
 pub mod tenant_limits;
 
 pub use decide::{Chosen, Decision, Refusal, decide, tenant_primary};
@@ -32,3 +35,4 @@ pub use explain::{Explanation, explain};
 pub use facts::{Caller, Endpoint, Facts, ProviderSet, StickyKeys};
 pub use ids::{AliasId, CohortId, FamilyId, ProviderId, RouteId, TenantId};
 pub use order::{Order, Role, Target};
+pub use pinned::{decide_pinned, decide_unkept, home_of, tenant_home, tenant_pinned};

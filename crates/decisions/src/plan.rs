@@ -27,6 +27,8 @@ pub struct PlanParts {
     pub primary_provider: ProviderId,
     /// The tenant of a key that the tenants file does not list.
     pub default_tenant: Option<TenantId>,
+    /// Tenants behind one credential may see what each other have at the provider.
+    pub shared_state: bool,
     /// Providers in the file's order.
     pub providers: Vec<Provider>,
     /// The names of model families.
@@ -81,6 +83,8 @@ impl std::error::Error for PlanError {}
 pub struct Plan {
     parts: PlanParts,
     index: RouteIndex,
+    /// By provider: several tenants must not see each other's state there, and its credential does not part them.
+    shared: Vec<bool>,
 }
 
 impl Plan {
@@ -90,7 +94,8 @@ impl Plan {
     /// [`PlanError`] where the parts contradict each other.
     pub fn new(parts: PlanParts) -> Result<Plan, PlanError> {
         let index = RouteIndex::new(&parts)?;
-        Ok(Plan { parts, index })
+        let shared = shared_providers(&parts);
+        Ok(Plan { parts, index, shared })
     }
 
     /// `route_version` of the map.
@@ -109,6 +114,20 @@ impl Plan {
     #[must_use]
     pub fn provider(&self, id: ProviderId) -> &Provider {
         &self.parts.providers[id.index()]
+    }
+
+    /// Whether several tenants stand behind one credential of this provider, and the map does not say that they may see
+    /// each other's state there.
+    #[must_use]
+    pub fn is_shared(&self, id: ProviderId) -> bool {
+        self.shared.get(id.index()).copied().unwrap_or(true)
+    }
+
+    /// The provider with exactly this name; a map has a handful.
+    #[must_use]
+    pub fn provider_named(&self, name: &str) -> Option<ProviderId> {
+        let at = self.parts.providers.iter().position(|provider| provider.name == name)?;
+        u32::try_from(at).ok().map(ProviderId)
     }
 
     /// A tenant by id.
@@ -163,4 +182,14 @@ impl Plan {
     pub(crate) fn index(&self) -> &RouteIndex {
         &self.index
     }
+}
+
+/// A caller's own key parts it from others at the provider itself.
+fn shared_providers(parts: &PlanParts) -> Vec<bool> {
+    let is_shared = |(id, provider): (u32, &Provider)| {
+        let may_reach = |tenant: &&Tenant| tenant.allowed_providers.contains(ProviderId(id));
+        let has_several = || parts.tenants.iter().filter(may_reach).nth(1).is_some();
+        !parts.shared_state && provider.credential == CredentialKind::Ours && has_several()
+    };
+    (0..).zip(&parts.providers).map(is_shared).collect()
 }

@@ -69,6 +69,12 @@ pub enum Error {
     RestrictedTenant,
     /// The tenant may not use the provider that would serve it.
     ProviderNotAllowed,
+    /// It refers to what does not exist for this tenant.
+    StateNotFound,
+    /// It would list what other tenants have.
+    OthersListed,
+    /// It needs two providers at once.
+    StateContradicts,
     /// The route is switched off.
     RouteDisabled {
         /// Its name.

@@ -102,6 +102,7 @@ fn face(error: &Error) -> Face<'_> {
         | Error::RestrictedTenant
         | Error::ProviderNotAllowed
         | Error::RouteDisabled { .. } => route_face(error),
+        Error::StateNotFound | Error::OthersListed | Error::StateContradicts => state_face(error),
         Error::Unreachable { .. }
         | Error::HeadTimeout { .. }
         | Error::FirstTokenTimeout { .. }
@@ -327,6 +328,31 @@ fn route_face(error: &Error) -> Face<'_> {
             "path_not_allowed",
             "Your key is limited to certain models, and the gateway does not read the model of this path. It may use \
              /v1/chat/completions, /v1/responses, /v1/embeddings and GET /v1/models.",
+        ),
+    }
+}
+
+fn state_face(error: &Error) -> Face<'static> {
+    match error {
+        Error::OthersListed => invalid(
+            StatusCode::FORBIDDEN,
+            "list_not_allowed",
+            "Several tenants share the credential of this provider, so a list would show what others have. The operator \
+             of this gateway may allow it with `shared_state = true`.",
+        ),
+        Error::StateContradicts => invalid(
+            StatusCode::BAD_REQUEST,
+            "state_at_two_providers",
+            "The request needs two providers at once: it refers to things that live at different ones, or it carries a \
+             third party's credential, which goes to the primary only, and refers to something that lives elsewhere. \
+             Leave one of them out, or begin anew.",
+        ),
+        // The same words for what never was and for what is another's.
+        _ => invalid(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "The request refers to something that does not exist: a response, conversation, file or other object with \
+             this ID was not found.",
         ),
     }
 }

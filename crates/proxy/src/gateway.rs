@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::limits::Limits;
 use crate::live::Live;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub tls: Option<Arc<CallerTls>>,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
+    /// Who remembers where things live.
+    pub affinity: Arc<dyn Affinity>,
 }
 
 /// A running gateway.
@@ -64,6 +67,7 @@ impl Gateway {
                     limits: setup.limits.clone(),
                     tls: setup.tls.clone(),
                     observer: Arc::clone(&setup.observer),
+                    affinity: Arc::clone(&setup.affinity),
                 };
                 Worker::start(context, drain.clone())
             })

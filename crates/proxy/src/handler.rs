@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decisions::plan::OnDisconnect;
-use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, decide, tenant_primary};
+use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, tenant_pinned, tenant_primary};
 use http::{HeaderName, Request, Response, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -19,12 +19,14 @@ use crate::auth::{Identity, identify};
 use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
 use crate::observer::Outcome;
+use crate::placing::{decide_placed, operated};
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::{body, peek::peek};
+use crate::request::{body, peek::peek, references};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
-use crate::response::{GatewayBody, Relay};
+use crate::response::{GatewayBody, Learning, Relay};
+use crate::scan::made::MadeScanner;
 use crate::worker::Context;
 use crate::{error_response, models};
 
@@ -37,7 +39,9 @@ pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) ->
     match prepare(&context, &mut ticket, request).await {
         Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
         Ok(Prepared::PassedOn(pass)) => match pass.send(&mut ticket).await {
-            Ok((response, lease)) => relay(ticket, response, lease),
+            Ok((response, lease, learns)) => {
+                relay(ticket, response, lease, learns.map(|makes| (context, makes)))
+            }
             Err(error) => refuse(ticket, &error),
         },
         Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
@@ -94,14 +98,41 @@ fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
     answer(ticket, response, Outcome::Answered(code))
 }
 
-fn relay(mut ticket: Ticket, response: Response<Incoming>, lease: upstream::Lease) -> Response<GatewayBody> {
+fn relay(
+    mut ticket: Ticket,
+    response: Response<Incoming>,
+    lease: upstream::Lease,
+    learns: Option<(Arc<Context>, bool)>,
+) -> Response<GatewayBody> {
     let (mut head, body) = response.into_parts();
+    let learning = learns.and_then(|(context, makes)| learning(context, &ticket, &head, makes));
     clean(&mut head.headers, &ticket);
     stamp(&mut head.headers, &ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
-    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None);
+    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None).learning(learning);
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
+}
+
+/// Reads an answer for what it makes, where it is JSON.
+fn learning(
+    context: Arc<Context>,
+    ticket: &Ticket,
+    head: &http::response::Parts,
+    makes: bool,
+) -> Option<Learning> {
+    let (provider, _) = ticket.target?;
+    let kind = head.headers.get(header::CONTENT_TYPE)?.as_bytes();
+    let is_json =
+        kind.starts_with(b"application/json") && !head.headers.contains_key(header::CONTENT_ENCODING);
+    let left = context.limits.max_answer;
+    (is_json && head.status.is_success()).then_some(Learning {
+        snapshot: Arc::clone(&ticket.snapshot),
+        whose: (ticket.tenant?, provider),
+        scanner: MadeScanner::new(makes),
+        context,
+        left,
+    })
 }
 
 async fn prepare(
@@ -162,7 +193,7 @@ async fn route(
         stateful: peeked.stateful,
         draw: fastrand::u64(..),
     };
-    let chosen = chosen(ticket, decide(plan, &facts), &peeked.model)?;
+    let chosen = chosen(ticket, decide_placed(context, &snapshot, &facts, &peeked)?, &peeked.model)?;
     let targets = || chosen.order.iter();
     ticket.route = chosen.route;
     ticket.target = targets().next().map(|target| (target.provider, target.role));
@@ -196,6 +227,7 @@ async fn route(
         ),
         stream: peeked.stream,
         abandoned: CancellationToken::new(),
+        wanted: peeked.wanted(endpoint),
         model_at: peeked.model_at.clone(),
         body,
         identity,
@@ -212,21 +244,44 @@ struct PassedOn {
 }
 
 impl PassedOn {
-    async fn send(self, ticket: &mut Ticket) -> Result<(Response<Incoming>, upstream::Lease), Error> {
+    /// What it was answered, and whether that is to be read for what it makes, its own `id` included.
+    async fn send(
+        self,
+        ticket: &mut Ticket,
+    ) -> Result<(Response<Incoming>, upstream::Lease, Option<bool>), Error> {
         let PassedOn { context, identity, head, incoming } = self;
         let snapshot = Arc::clone(&ticket.snapshot);
         let plan = snapshot.plan();
         let (_, suffix) = read(&head.method, &head.uri)?;
-        let chosen = chosen(ticket, tenant_primary(plan, identity.tenant, identity.caller), "")?;
+        let path = head.uri.path().strip_prefix("/v1").unwrap_or_default();
+        let operated = operated(&head.method, path)?;
+        let (held, incoming) = if operated.has_references(&head.headers) && !incoming.is_end_stream() {
+            if head.headers.contains_key(header::CONTENT_ENCODING) {
+                return Err(Error::EncodedBody);
+            }
+            (Some(body::read(incoming, &context.limits, &context.live).await?), None)
+        } else {
+            (None, Some(incoming))
+        };
+        let placed = {
+            let bytes = held.as_ref().map(|held| &held.bytes[..]).filter(|bytes| !bytes.is_empty());
+            let references = bytes.map(references::read).transpose()?.unwrap_or_default();
+            operated.place(&context, &snapshot, identity.tenant, &references)?
+        };
+        let decision = match placed.at {
+            Some(provider) => tenant_pinned(plan, identity.tenant, identity.caller, provider),
+            None => tenant_primary(plan, identity.tenant, identity.caller),
+        };
+        let chosen = chosen(ticket, decision, "")?;
         let target = chosen.order.first();
         ticket.route = chosen.route;
         ticket.target = Some((target.provider, target.role));
         ticket.attempts = 1;
         refuse_gateway_key(plan, &identity, [target.provider])?;
-        let body = if incoming.is_end_stream() {
-            RequestBody::whole(bytes::Bytes::new())
-        } else {
-            RequestBody::Stream(incoming)
+        let body = match (&held, incoming) {
+            (Some(held), _) => RequestBody::whole(held.bytes.clone()),
+            (None, Some(incoming)) if !incoming.is_end_stream() => RequestBody::Stream(incoming),
+            (None, _) => RequestBody::whole(bytes::Bytes::new()),
         };
         let to = Destination::Path(suffix);
         let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
@@ -234,10 +289,12 @@ impl PassedOn {
         let request = build(provider, &identity, outgoing)?;
         let name = || plan.provider(target.provider).name.clone();
         let deadline = Instant::now() + target.timeout;
-        tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
-            .await
-            .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
-            .map_err(|source| Error::Unreachable { provider: name(), source })
+        let (response, lease) =
+            tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
+                .await
+                .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
+                .map_err(|source| Error::Unreachable { provider: name(), source })?;
+        Ok((response, lease, placed.learns))
     }
 }
 

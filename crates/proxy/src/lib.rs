@@ -6,6 +6,7 @@
 //! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
 //! and what comes of it), `response::stream` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
 
+mod affinity;
 mod attempt;
 mod auth;
 mod caller_tls;
@@ -21,6 +22,7 @@ mod limits;
 mod live;
 mod models;
 mod observer;
+mod placing;
 pub mod request;
 mod response;
 pub mod scan;
@@ -30,6 +32,7 @@ mod tenant_state;
 mod worker;
 mod write_stall;
 
+pub use affinity::{Affinity, Kept, Known, Made};
 pub use auth::{Holder, KEY_PREFIX, KeyRing};
 pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 pub use error::Error;

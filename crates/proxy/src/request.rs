@@ -4,4 +4,5 @@ pub(crate) mod body;
 pub(crate) mod headers;
 pub(crate) mod path;
 pub mod peek;
+pub mod references;
 pub mod splice;

@@ -2,6 +2,7 @@
 
 pub(crate) mod error_event;
 pub(crate) mod headers;
+pub(crate) mod keeping;
 pub(crate) mod limit_headers;
 mod relay;
 pub(crate) mod stream;
@@ -14,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-pub(crate) use relay::Relay;
+pub(crate) use relay::{Learning, Relay};
 use stream::StreamBody;
 use waiting::{Next, Waiting};
 

@@ -162,6 +162,8 @@ pub(crate) struct RouteTargets {
     primary: Arc<TargetState>,
     canary: Option<Arc<TargetState>>,
     fallback: Option<Arc<TargetState>>,
+    /// Of requests that stay where the route does not send any more.
+    elsewhere: Arc<TargetState>,
 }
 
 impl RouteTargets {
@@ -169,7 +171,7 @@ impl RouteTargets {
         let found = match role {
             Role::Primary => None,
             Role::Canary => self.canary.as_ref(),
-            Role::Fallback => self.fallback.as_ref(),
+            Role::Fallback => self.fallback.as_ref().or(Some(&self.elsewhere)),
         };
         found.unwrap_or(&self.primary)
     }
@@ -197,6 +199,15 @@ pub(crate) struct Targets {
 /// What a target without a route may retry, in parts per million of its successes.
 const UNROUTED_BUDGET: u32 = 100_000;
 
+/// What requests are remembered by that stay where their route does not send any more: together, since they are few.
+const ELSEWHERE: Key = Key {
+    origin: None,
+    role: Role::Fallback,
+    retry_budget: UNROUTED_BUDGET,
+    fallback_budget: 0,
+    max_concurrent: None,
+};
+
 /// How long a probe may take where no route says.
 const PROBE: Duration = Duration::from_secs(60);
 
@@ -209,6 +220,8 @@ impl Targets {
                 plan.routes().map(|(_, route)| route.name.as_str()).zip(&targets.by_route)
             })
             .collect();
+        let elsewhere = earlier.map(|(_, targets)| Arc::clone(&targets.unrouted.elsewhere));
+        let elsewhere = elsewhere.unwrap_or_else(|| Arc::new(TargetState::new(ELSEWHERE, PROBE)));
         let origin = |id: ProviderId| providers.get(id.index()).map(|provider| provider.origin.id());
         let of = |route: &Route| {
             let known = known.get(route.name.as_str());
@@ -234,6 +247,7 @@ impl Targets {
                 fallback: route
                     .fallback
                     .map(|provider| state(provider, Role::Fallback, route.fallback_timeout)),
+                elsewhere: Arc::clone(&elsewhere),
             }
         };
         let unrouted = Key {
@@ -248,6 +262,7 @@ impl Targets {
             primary: Arc::new(TargetState::new(unrouted, PROBE)),
             canary: None,
             fallback: None,
+            elsewhere: Arc::clone(&elsewhere),
         });
         Targets { by_route: plan.routes().map(|(_, route)| of(route)).collect(), unrouted }
     }

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::connection;
 use crate::limits::Limits;
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     /// Without it callers connect in the clear.
     pub(crate) tls: Option<Arc<CallerTls>>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) affinity: Arc<dyn Affinity>,
 }
 
 /// A connection that was accepted, with its place among the connections allowed.

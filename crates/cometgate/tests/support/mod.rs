@@ -7,6 +7,7 @@ pub(crate) mod fault;
 pub(crate) mod load;
 pub(crate) mod program;
 pub(crate) mod rate;
+pub(crate) mod stateful;
 pub(crate) mod tls;
 pub(crate) mod wire;
 

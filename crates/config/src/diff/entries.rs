@@ -133,6 +133,9 @@ impl Describe<'_> {
                 UnlistedModels::Refuse => "refuse",
             },
         );
+        if parts.shared_state {
+            fields.one("shared_state", "true");
+        }
         fields.one("primary_provider", self.provider_name(parts.primary_provider));
         fields.of("map", "")
     }

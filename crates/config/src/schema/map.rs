@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::route::{route, sticky_by};
 use super::values::{
     Presence::{Optional, Required},
-    choice, date, entries, exact, exact_pattern, integer, list, name, name_pattern, set, share, table, text,
-    version, with,
+    choice, date, entries, exact, exact_pattern, flag, integer, list, name, name_pattern, set, share, table,
+    text, version, with,
 };
 use crate::check::PROVIDERS;
 use crate::names::ID_BYTES;
@@ -26,6 +26,8 @@ pub(super) fn map() -> Value {
     let unlisted = "A model that no alias lists goes to the primary provider, or is refused with 404.";
     let default_tenant = "The tenant of keys that tenants.toml does not list; its primaries must take the \
                           caller's own key.";
+    let shared_state = "Tenants behind one credential may list what it holds, and use IDs that the gateway does not \
+                        know: they may see each other's.";
     let providers = entries("Where models are served, by name.", &name_pattern(), provider());
     let aliases = entries("What applications send as `model`.", &exact_pattern(), alias());
     let not_star = json!({ "not": { "enum": ["*"] }, "maxLength": ID_BYTES });
@@ -46,6 +48,7 @@ pub(super) fn map() -> Value {
                 with(choice(unlisted, ["primary", "refuse"]), "default", json!("primary")),
             ),
             ("default_tenant", Optional, name(default_tenant)),
+            ("shared_state", Optional, flag(shared_state, false)),
             ("providers", Optional, with(providers, "maxProperties", json!(PROVIDERS))),
             ("aliases", Optional, with(aliases, "propertyNames", not_star)),
             (

@@ -45,6 +45,7 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                     unlisted_models,
                     primary_provider,
                     default_tenant: None,
+                    shared_state: false,
                     providers: (0..)
                         .zip(credentials)
                         .map(|(at, credential)| Provider {

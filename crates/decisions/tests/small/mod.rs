@@ -19,6 +19,7 @@ pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> Pla
         unlisted_models: UnlistedModels::Refuse,
         primary_provider: ProviderId(0),
         default_tenant: None,
+        shared_state: false,
         providers: ["home", "away", "spare"].map(provider).to_vec(),
         families: Vec::new(),
         aliases: vec![Alias {

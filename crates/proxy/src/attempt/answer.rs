@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use upstream::Lease;
 
+use crate::affinity::Made;
 use crate::attempt::call::Call;
 use crate::attempt::failure::{Failure, class_of, hint};
 use crate::attempt::under_way::{Aim, UnderWay};
@@ -32,10 +33,10 @@ const MOST_BEFORE_CONTENT: usize = 64 << 10;
 
 /// An answer worth handing on.
 pub(crate) enum Good {
-    /// Read whole.
-    Whole(response::Parts, Bytes),
-    /// Longer than the gateway holds, or not to be looked into: what was read, and the rest as it comes.
-    Open(response::Parts, Bytes, Incoming, Lease),
+    /// Read whole, with what it made.
+    Whole(response::Parts, Bytes, Vec<Made>),
+    /// Longer than the gateway holds, or not to be looked into: what was read, what that made, and the rest as it comes.
+    Open(response::Parts, (Bytes, Vec<Made>), Incoming, Lease),
     /// A stream that has begun, or is complete.
     Stream(response::Parts, Box<StreamBody>),
 }
@@ -53,7 +54,7 @@ impl Call {
         match self.stream_shape() {
             _ if is_coded => {
                 let (head, body) = response.into_parts();
-                Ok(Good::Open(head, Bytes::new(), body, lease))
+                Ok(Good::Open(head, Default::default(), body, lease))
             }
             Some(shape) if is_event_stream(response.headers()) => {
                 self.begin_stream(under_way, shape, response, lease).await
@@ -135,7 +136,7 @@ impl Call {
     ) -> Result<Good, Failure> {
         let aim = under_way.aim;
         let (head, body) = response.into_parts();
-        let mut scanner = BodyScanner::new(self.body_shape(), self.required_fields());
+        let mut scanner = BodyScanner::new(self.body_shape(), self.required_fields()).wanting(self.wanted);
         let mut room = Room::new(&self.about.context.limits, &self.about.context.live);
         let most = self.about.context.limits.max_answer;
         let has_room = |length| length <= most && room.grow_to(length).is_ok();
@@ -143,10 +144,13 @@ impl Call {
         let bytes = match timeout_at(self.deadline, reading).await {
             Err(_) => return Err(self.out_of_time(aim)),
             Ok(Err(error)) => return Err(self.broken(aim, &error)),
-            Ok(Ok(Read::TooLong(first, rest))) => return Ok(Good::Open(head, first, rest, lease)),
+            Ok(Ok(Read::TooLong(first, rest))) => {
+                return Ok(Good::Open(head, (first, scanner.take_made()), rest, lease));
+            }
             Ok(Ok(Read::Whole(bytes))) => bytes,
         };
         lease.release();
+        let made = scanner.take_made();
         let seen = scanner.finish();
         if let Some(usage) = seen.usage {
             under_way.usage(usage, UsageSource::Reported);
@@ -161,7 +165,7 @@ impl Call {
         if seen.missing_required {
             return Err(self.malformed(aim, "its answer lacks a field that the alias requires"));
         }
-        Ok(Good::Whole(head, bytes))
+        Ok(Good::Whole(head, bytes, made))
     }
 
     /// Reads a stream up to its first content; with whole delivery to its end.
@@ -174,7 +178,7 @@ impl Call {
     ) -> Result<Good, Failure> {
         let aim = under_way.aim;
         let (head, body) = response.into_parts();
-        let mut stream = StreamBody::new(StreamScanner::new(shape), shape, body, lease);
+        let mut stream = StreamBody::new(StreamScanner::new(shape).wanting(self.wanted), shape, body, lease);
         let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
         let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {

@@ -14,6 +14,7 @@ use crate::attempt::under_way::{About, Aim};
 use crate::auth::Identity;
 use crate::request::body::Buffered;
 use crate::request::splice::splice;
+use crate::scan::made::Wanted;
 use crate::scan::{BodyShape, Shape};
 
 /// All that the attempts of one request need. They only read it, so that two can be under way side by side.
@@ -29,6 +30,8 @@ pub(crate) struct Call {
     /// A streamed answer is asked for.
     pub(crate) stream: bool,
     pub(crate) delivery: Delivery,
+    /// What of the answer can be referred to later.
+    pub(crate) wanted: Wanted,
     /// When the answer must have begun.
     pub(crate) deadline: Instant,
     /// The caller has left, and the attempt under way goes on only for its usage.

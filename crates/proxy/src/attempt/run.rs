@@ -42,7 +42,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
             Raced::Good(good, under_way) => {
                 ticket.target = Some((under_way.aim.provider, under_way.aim.role));
                 ticket.attempts = attempts.made();
-                return hand_on(good, under_way, ticket);
+                return hand_on(good, under_way, ticket).await;
             }
             Raced::Failed(failure, under_way, was_hedged) => (failure, under_way, was_hedged),
         };
@@ -173,15 +173,21 @@ fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
 }
 
 /// Hands a good answer on.
-fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<GatewayBody> {
+async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<GatewayBody> {
     let (head, body) = match good {
-        Good::Whole(mut head, bytes) => {
+        Good::Whole(mut head, bytes, made) => {
+            if let Some(keeping) = under_way.keep(&made) {
+                keeping.await;
+            }
             under_way.succeed();
             finish(&mut head, &mut ticket);
             ticket.end(Outcome::Complete);
             (head, GatewayBody::whole(bytes))
         }
-        Good::Open(mut head, first, rest, lease) => {
+        Good::Open(mut head, (first, made), rest, lease) => {
+            if let Some(keeping) = under_way.keep(&made) {
+                keeping.await;
+            }
             finish(&mut head, &mut ticket);
             (head, GatewayBody::Relay(Box::new(Relay::new(first, rest, lease, ticket, Some(under_way)))))
         }

@@ -12,7 +12,9 @@ use decisions::{AliasId, Endpoint, ErrorClass, ProviderId, Role, RouteId, Tenant
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
+use crate::affinity::Made;
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
+use crate::response::keeping::{Keeping, keep};
 use crate::response::limit_headers::tell_left;
 use crate::scan::{BodyScanner, BodyShape, Usage};
 use crate::snapshot::Snapshot;
@@ -190,6 +192,12 @@ impl UnderWay {
         let tokens =
             self.usage.input.unwrap_or_else(input).saturating_add(self.usage.output.unwrap_or_else(output));
         state.charge(tokens, about.context.live.now());
+    }
+
+    /// What its answer made is found from now on; the end of the answer waits for what is returned.
+    pub(crate) fn keep(&self, made: &[Made]) -> Option<Keeping> {
+        let about = &self.about;
+        keep(&about.context, &about.snapshot, (about.tenant, self.aim.provider), made)
     }
 
     /// It has answered well.

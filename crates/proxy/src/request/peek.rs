@@ -12,6 +12,9 @@ use decisions::{Endpoint, StickyKeys};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::request::references::{Place, References, Walk, read_leniently};
+use crate::scan::made::Wanted;
+
 /// The routed fields, borrowed from the body.
 #[derive(Debug)]
 pub struct Peeked<'b> {
@@ -23,6 +26,10 @@ pub struct Peeked<'b> {
     pub stream: bool,
     /// The request creates or uses state that lives at one provider.
     pub stateful: bool,
+    /// Its answer is stored, so what is in it can be referred to.
+    pub stores: bool,
+    /// What it refers to.
+    pub references: References<'b>,
     safety_identifier: Option<Cow<'b, str>>,
     user: Option<Cow<'b, str>>,
     prompt_cache_key: Option<Cow<'b, str>>,
@@ -53,6 +60,16 @@ pub enum PeekError {
 }
 
 impl Peeked<'_> {
+    /// What of its answer can be referred to later.
+    pub(crate) fn wanted(&self, endpoint: Endpoint) -> Wanted {
+        match endpoint {
+            _ if self.stores => Wanted::Stored,
+            Endpoint::Responses => Wanted::Unstored,
+            Endpoint::Chat if self.references.has_audio => Wanted::Unstored,
+            Endpoint::Chat | Endpoint::Embeddings => Wanted::Nothing,
+        }
+    }
+
     /// What the request offers to be sticky by.
     #[must_use]
     pub fn sticky_keys(&self) -> StickyKeys<'_> {
@@ -80,9 +97,16 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
     {
         return Err(PeekError::NotAnObject);
     }
-    let mut fields = Fields::default();
-    let mut json = serde_json::Deserializer::from_str(text);
-    let parsed = json.deserialize_map(FieldsVisitor(&mut fields)).and_then(|()| json.end());
+    let mut fields = Fields { refers: endpoint != Endpoint::Embeddings, ..Fields::default() };
+    let mut parsed = fields.read(text);
+    if parsed.is_err() && fields.refers && fields.duplicate.is_none() {
+        // What serde does not walk through it may still skip.
+        fields = Fields::default();
+        parsed = fields.read(text);
+        if parsed.is_ok() {
+            fields.references = read_leniently(body);
+        }
+    }
     if let Some(field) = fields.duplicate {
         return Err(PeekError::Duplicate(field));
     }
@@ -91,11 +115,17 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
     let model = text_of(raw_model).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
     // Both are addresses within the same text.
     let start = raw_model.get().as_ptr().addr() - text.as_ptr().addr();
+    if is(fields.background, "true") {
+        fields.references.bind();
+    }
+    let stores = fields.stores(endpoint);
     Ok(Peeked {
         model,
         model_at: start..start + raw_model.get().len(),
         stream: is(fields.stream, "true"),
-        stateful: fields.is_stateful(endpoint),
+        stateful: stores || fields.references.goes_on,
+        stores,
+        references: fields.references,
         safety_identifier: fields.safety_identifier.and_then(text_of),
         user: fields.user.and_then(text_of),
         prompt_cache_key: fields.prompt_cache_key.and_then(text_of),
@@ -103,7 +133,7 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
 }
 
 /// A JSON string's value, borrowed unless it has escapes; `None` for any other JSON value.
-fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let quoted = raw.get();
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -116,10 +146,6 @@ fn is(value: Option<&RawValue>, text: &str) -> bool {
     value.is_some_and(|raw| raw.get() == text)
 }
 
-fn is_present(value: Option<&RawValue>) -> bool {
-    value.is_some() && !is(value, "null")
-}
-
 /// The raw values of the routed fields.
 #[derive(Default)]
 struct Fields<'b> {
@@ -130,12 +156,20 @@ struct Fields<'b> {
     prompt_cache_key: Option<&'b RawValue>,
     store: Option<&'b RawValue>,
     background: Option<&'b RawValue>,
-    previous_response_id: Option<&'b RawValue>,
-    conversation: Option<&'b RawValue>,
+    references: References<'b>,
+    /// The endpoint has references to look for.
+    refers: bool,
+    has_previous: bool,
+    has_conversation: bool,
     duplicate: Option<&'static str>,
 }
 
 impl<'b> Fields<'b> {
+    fn read(&mut self, text: &'b str) -> Result<(), serde_json::Error> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(FieldsVisitor(self)).and_then(|()| json.end())
+    }
+
     fn slot(&mut self, key: Field) -> Option<(&mut Option<&'b RawValue>, &'static str)> {
         Some(match key {
             Field::Model => (&mut self.model, "model"),
@@ -145,22 +179,25 @@ impl<'b> Fields<'b> {
             Field::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
             Field::Store => (&mut self.store, "store"),
             Field::Background => (&mut self.background, "background"),
-            Field::PreviousResponseId => (&mut self.previous_response_id, "previous_response_id"),
-            Field::Conversation => (&mut self.conversation, "conversation"),
-            Field::Other => return None,
+            Field::Refers(_) | Field::Other => return None,
         })
     }
 
+    /// Whether a field from which a request goes on is there a second time.
+    fn is_second(&mut self, place: Place) -> Option<&'static str> {
+        let (has, name) = match place {
+            Place::Previous => (&mut self.has_previous, "previous_response_id"),
+            Place::Conversation => (&mut self.has_conversation, "conversation"),
+            _ => return None,
+        };
+        std::mem::replace(has, true).then_some(name)
+    }
+
     /// Responses are stored unless `store` is `false`; chat completions only when it is `true`.
-    fn is_stateful(&self, endpoint: Endpoint) -> bool {
+    fn stores(&self, endpoint: Endpoint) -> bool {
         match endpoint {
             Endpoint::Chat => is(self.store, "true"),
-            Endpoint::Responses => {
-                !is(self.store, "false")
-                    || is(self.background, "true")
-                    || is_present(self.previous_response_id)
-                    || is_present(self.conversation)
-            }
+            Endpoint::Responses => !is(self.store, "false") || is(self.background, "true"),
             Endpoint::Embeddings => false,
         }
     }
@@ -176,8 +213,8 @@ enum Field {
     PromptCacheKey,
     Store,
     Background,
-    PreviousResponseId,
-    Conversation,
+    /// Something may be referred to here.
+    Refers(Place),
     Other,
 }
 
@@ -200,9 +237,10 @@ impl<'de> serde::Deserialize<'de> for Field {
                     "prompt_cache_key" => Field::PromptCacheKey,
                     "store" => Field::Store,
                     "background" => Field::Background,
-                    "previous_response_id" => Field::PreviousResponseId,
-                    "conversation" => Field::Conversation,
-                    _ => Field::Other,
+                    _ => match Place::Root.member(key) {
+                        Place::Nowhere => Field::Other,
+                        place => Field::Refers(place),
+                    },
                 })
             }
         }
@@ -221,6 +259,18 @@ impl<'b> Visitor<'b> for FieldsVisitor<'_, 'b> {
 
     fn visit_map<A: MapAccess<'b>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Field>()? {
+            if let Field::Refers(place) = key {
+                if let Some(name) = self.0.is_second(place) {
+                    self.0.duplicate = Some(name);
+                    return Err(A::Error::custom("a routed field occurs twice"));
+                }
+                if !self.0.refers {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                map.next_value_seed(Walk { place, into: &mut self.0.references })?;
+                continue;
+            }
             let Some((slot, name)) = self.0.slot(key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;

@@ -4,19 +4,25 @@
 //! caller left, it is closed, which tells the provider to stop. It is also the one place that ends the request's
 //! record.
 
+use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context as Poller, Poll, ready};
 
 use bytes::Bytes;
-use decisions::ErrorClass;
+use decisions::{ErrorClass, ProviderId, TenantId};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use upstream::Lease;
 
 use crate::attempt::under_way::UnderWay;
 use crate::observer::{Outcome, UsageSource};
+use crate::response::keeping::{Keeping, keep};
 use crate::response::ticket::Ticket;
 use crate::scan::BodyScanner;
+use crate::scan::made::MadeScanner;
+use crate::snapshot::Snapshot;
+use crate::worker::Context;
 
 /// A provider's body.
 pub(crate) struct Relay {
@@ -29,6 +35,33 @@ pub(crate) struct Relay {
     under_way: Option<UnderWay>,
     /// Where its tokens are charged for.
     scanner: Option<Box<BodyScanner<'static>>>,
+    /// What it is read for, if anything.
+    learning: Option<Learning>,
+    /// What it has made is being written down; its last frame waits for that.
+    keeping: Option<Keeping>,
+    last: Option<Frame<Bytes>>,
+}
+
+/// Reads an answer for what it makes, while it passes.
+pub(crate) struct Learning {
+    pub(crate) context: Arc<Context>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) whose: (TenantId, ProviderId),
+    pub(crate) scanner: MadeScanner,
+    /// Bytes that are still read; names stand at the beginning of what is longer.
+    pub(crate) left: usize,
+}
+
+impl Learning {
+    fn read(&mut self, bytes: &[u8]) {
+        let read = bytes.get(..self.left).unwrap_or(bytes);
+        self.left -= read.len();
+        self.scanner.feed(read);
+    }
+
+    fn finish(mut self) -> Option<Keeping> {
+        keep(&self.context, &self.snapshot, self.whose, &self.scanner.take())
+    }
 }
 
 impl Relay {
@@ -46,17 +79,60 @@ impl Relay {
         if let Some(under_way) = &mut under_way {
             under_way.unread_bytes = first.len() as u64;
         }
-        let mut relay = Relay { first, body, lease: Some(lease), ticket, under_way, scanner };
+        let lease = Some(lease);
+        let (learning, keeping, last) = (None, None, None);
+        let mut relay = Relay { first, body, lease, ticket, under_way, scanner, learning, keeping, last };
         if relay.body.is_end_stream() {
             relay.complete();
         }
         relay
     }
 
+    /// Reads it for what it makes.
+    pub(crate) fn learning(mut self, learning: Option<Learning>) -> Relay {
+        self.learning = learning;
+        self
+    }
+
     pub(crate) fn poll_frame(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if self.learning.is_none() && self.keeping.is_none() && self.last.is_none() {
+            return self.poll_next(cx);
+        }
+        loop {
+            if let Some(keeping) = &mut self.keeping {
+                ready!(Pin::new(keeping).poll(cx));
+                self.keeping = None;
+            }
+            if let Some(last) = self.last.take() {
+                return Poll::Ready(Some(Ok(last)));
+            }
+            let next = ready!(self.poll_next(cx));
+            let Some(learning) = &mut self.learning else { return Poll::Ready(next) };
+            match next {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        learning.read(data);
+                    }
+                    if !self.body.is_end_stream() {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    self.last = Some(frame);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {}
+            }
+            // It has ended.
+            self.keeping = self.learning.take().and_then(Learning::finish);
+            if self.keeping.is_none() && self.last.is_none() {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
@@ -85,13 +161,14 @@ impl Relay {
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.first.is_empty() && self.body.is_end_stream()
+        self.first.is_empty() && self.body.is_end_stream() && self.last.is_none() && self.keeping.is_none()
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
         let rest = self.body.size_hint();
+        let last = self.last.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
         match rest.exact() {
-            Some(exact) => SizeHint::with_exact(exact + self.first.len() as u64),
+            Some(exact) => SizeHint::with_exact(exact + (self.first.len() + last) as u64),
             None => SizeHint::new(),
         }
     }

@@ -7,6 +7,7 @@ mod clock;
 mod draining;
 
 use std::collections::VecDeque;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::attempt::under_way::UnderWay;
 use crate::error::Error;
 use crate::observer::{Outcome, UsageSource};
 use crate::response::error_event;
+use crate::response::keeping::Keeping;
 use crate::response::ticket::Ticket;
 use crate::scan::{EventKind, Shape, StreamScanner, Usage};
 
@@ -67,6 +69,8 @@ pub(crate) struct StreamBody {
     is_complete: bool,
     failed: Option<ErrorClass>,
     clock: Clock,
+    /// What the answer has made is being written down; its end waits for that.
+    keeping: Option<Keeping>,
     caller: Option<Caller>,
 }
 
@@ -109,6 +113,7 @@ impl StreamBody {
             is_complete: false,
             failed: None,
             clock: Clock::unset(),
+            keeping: None,
             caller: None,
         }
     }
@@ -169,6 +174,7 @@ impl StreamBody {
     pub(crate) fn hand_over(&mut self, under_way: UnderWay, ticket: Ticket) {
         self.caller = Some(Caller { under_way, ticket });
         self.is_held_whole = false;
+        self.keep_made();
         if self.is_complete {
             self.settle(None);
         }
@@ -184,6 +190,12 @@ impl StreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         loop {
+            if self.is_complete
+                && let Some(keeping) = &mut self.keeping
+            {
+                ready!(Pin::new(keeping).poll(cx));
+                self.keeping = None;
+            }
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
@@ -231,6 +243,7 @@ impl StreamBody {
         self.held = self.held.saturating_add(chunk.len());
         let mut done = 0;
         while let Some(event) = self.scanner.next(chunk, done) {
+            self.keep_made();
             match event.kind {
                 EventKind::Silence => {}
                 EventKind::Lifecycle => self.clock.touch(),
@@ -259,6 +272,14 @@ impl StreamBody {
         }
         self.pass(chunk, done);
         self.keep(chunk.slice(done..));
+    }
+
+    /// What the last event made is found from now on. While the stream is held back nobody knows of it.
+    fn keep_made(&mut self) {
+        let Some(caller) = &self.caller else { return };
+        let keeping = caller.under_way.keep(&self.scanner.take_made());
+        // What is written later is acknowledged later.
+        self.keeping = keeping.or(self.keeping.take());
     }
 
     fn begin(&mut self) {

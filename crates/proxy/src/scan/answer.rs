@@ -4,6 +4,7 @@
 //! body is decided by whoever reads it.
 
 use crate::scan::json::{Document, Value};
+use crate::scan::made::{Collect, MadeHere};
 use crate::scan::progress::Choices;
 use crate::scan::{ErrorSigns, Usage};
 
@@ -15,6 +16,8 @@ pub(super) struct Answer {
     pub(super) signs: Option<Box<ErrorSigns>>,
     /// Nothing but an error counts, because clients ignore where it stands.
     pub(super) error_only: bool,
+    /// What it made that can be referred to later.
+    pub(super) made: MadeHere,
 }
 
 /// What one document says, apart from the text of an error.
@@ -101,6 +104,19 @@ pub(super) enum Place {
     OutputDetails,
     Cached,
     Reasoning,
+    Message,
+    Audio,
+    /// Audio of a streamed answer is content too.
+    AudioId,
+    Conversation,
+    Items,
+    Item,
+    Parts,
+    Part,
+    Annotations,
+    Annotation,
+    /// What an answer made, named by a text.
+    Made(Collect),
 }
 
 impl Document for Answer {
@@ -124,22 +140,38 @@ impl Document for Answer {
                 // An error event of the Responses API is flat.
                 b"code" => Place::ErrorCode,
                 b"message" => Place::ErrorMessage,
+                _ if self.made.is_wanted() => made_in_answer(key),
                 _ => Place::Nowhere,
             },
             Place::Choice => match key {
                 b"index" => Place::Index,
+                b"message" if self.made.is_wanted() => Place::Message,
                 b"delta" => Place::Delta,
                 b"finish_reason" => Place::FinishReason,
                 _ => Place::Nowhere,
             },
             // Providers have names of their own for content; what is unknown must not be held back as if it were none.
             Place::Delta if key != b"role" => Place::Content,
+            Place::Content if key == b"id" && self.made.is_wanted() => Place::AudioId,
             Place::Content => Place::ContentPart,
             Place::Response => match key {
                 b"usage" => Place::Usage,
                 b"error" => Place::ResponseError,
+                _ if self.made.is_wanted() => made_in_answer(key),
                 _ => Place::Nowhere,
             },
+            Place::Message if key == b"audio" => Place::Audio,
+            Place::Audio if key == b"id" => Place::Made(Collect::Part),
+            Place::Conversation if key == b"id" => Place::Made(Collect::Lasting),
+            Place::Item => match key {
+                b"id" => Place::Made(Collect::Stored),
+                b"encrypted_content" => Place::Made(Collect::Sealed),
+                b"container_id" => Place::Made(Collect::Lasting),
+                b"content" => Place::Parts,
+                _ => Place::Nowhere,
+            },
+            Place::Part if key == b"annotations" => Place::Annotations,
+            Place::Annotation if matches!(key, b"container_id" | b"file_id") => Place::Made(Collect::Part),
             Place::Error | Place::ResponseError => match key {
                 b"code" => Place::ErrorCode,
                 b"type" => Place::ErrorKind,
@@ -164,6 +196,9 @@ impl Document for Answer {
         match array {
             Place::Choices => Place::Choice,
             Place::Content => Place::ContentPart,
+            Place::Items => Place::Item,
+            Place::Parts => Place::Part,
+            Place::Annotations => Place::Annotation,
             _ => Place::Nowhere,
         }
     }
@@ -179,6 +214,7 @@ impl Document for Answer {
             Place::Type | Place::ErrorCode | Place::ErrorKind => 64,
             // An error may be a text of its own.
             Place::Error | Place::ErrorMessage => 512,
+            Place::Made(_) | Place::AudioId => 512,
             Place::Index | Place::SequenceNumber => COUNT,
             Place::Input | Place::Output | Place::Cached | Place::Reasoning => COUNT,
             _ => 0,
@@ -191,6 +227,13 @@ impl Document for Answer {
         match (place, value) {
             (Place::Content, Value::Text(text)) => facts.content |= !text.is_empty(),
             (Place::ContentPart, _) => facts.content = true,
+            (Place::Made(how), Value::Text(id)) => self.made.note(how, id),
+            (Place::AudioId, value) => {
+                facts.content = true;
+                if let Value::Text(id) = value {
+                    self.made.note(Collect::Part, id);
+                }
+            }
             (Place::Root, Value::Object) => facts.is_object = true,
             (Place::Choice, Value::Object) => (facts.index, facts.finished) = (0, false),
             (Place::Choice, Value::Closed) => facts.choices.note(facts.index, facts.finished),
@@ -216,6 +259,18 @@ impl Document for Answer {
             (Place::ErrorKind, Value::Text(text)) => self.signs().keep_kind(text),
             _ => {}
         }
+    }
+}
+
+/// What an answer, or the response object in an event, makes.
+fn made_in_answer(key: &[u8]) -> Place {
+    match key {
+        b"id" => Place::Made(Collect::Stored),
+        b"conversation" => Place::Conversation,
+        b"output" => Place::Items,
+        // Of an event.
+        b"item" => Place::Item,
+        _ => Place::Nowhere,
     }
 }
 

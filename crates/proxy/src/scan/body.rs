@@ -1,7 +1,9 @@
 //! Reads a whole JSON answer in pieces as they come: whether it is one, and what it says of usage and failure.
 
+use crate::affinity::Made;
 use crate::scan::answer::{Answer, Place};
 use crate::scan::json::{Document, Json, Value};
+use crate::scan::made::Wanted;
 use crate::scan::{ErrorSigns, Usage};
 
 /// So many required fields can be told apart; the width of `Fields::found`.
@@ -56,6 +58,18 @@ impl<'a> BodyScanner<'a> {
         }
     }
 
+    /// Notes what it makes, too.
+    #[must_use]
+    pub(crate) fn wanting(mut self, wanted: Wanted) -> BodyScanner<'a> {
+        self.fields.answer.made.want(wanted);
+        self
+    }
+
+    /// What it has made so far.
+    pub(crate) fn take_made(&mut self) -> Vec<Made> {
+        self.fields.answer.made.take()
+    }
+
     /// The next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.json.feed(bytes, &mut self.fields);
@@ -108,6 +122,8 @@ impl Document for Fields<'_> {
         }
         match place {
             Place::Usage | Place::Error | Place::Status => place,
+            Place::Made(_) | Place::Conversation | Place::Items => place,
+            Place::Choices if self.answer.made.is_wanted() => place,
             _ => Place::Nowhere,
         }
     }

@@ -19,7 +19,7 @@ const MAX_DEPTH: u32 = 10_000;
 const PLACES: usize = 8;
 
 /// What someone wants to know of a document: a tree of places, and what to do with the values there.
-pub(super) trait Document {
+pub(crate) trait Document {
     /// Where a value stands.
     type Place: Copy + PartialEq;
     /// Where nobody asks about anything.
@@ -39,7 +39,7 @@ pub(super) trait Document {
 
 /// A value, or the end of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'b> {
+pub(crate) enum Value<'b> {
     Null,
     Bool,
     /// As it was written, cut to what is kept.
@@ -54,7 +54,7 @@ pub(super) enum Value<'b> {
 
 /// The state between two pieces.
 #[derive(Debug)]
-pub(super) struct Json<P> {
+pub(crate) struct Json<P> {
     state: State,
     /// A text being read is a key.
     in_key: bool,
@@ -95,7 +95,7 @@ enum State {
 }
 
 impl<P: Copy + PartialEq> Json<P> {
-    pub(super) fn new<D: Document<Place = P>>() -> Json<P> {
+    pub(crate) fn new<D: Document<Place = P>>() -> Json<P> {
         Json {
             state: State::Value,
             in_key: false,
@@ -109,19 +109,19 @@ impl<P: Copy + PartialEq> Json<P> {
     }
 
     /// Ready for the next document.
-    pub(super) fn restart<D: Document<Place = P>>(&mut self) {
+    pub(crate) fn restart<D: Document<Place = P>>(&mut self) {
         self.state = State::Value;
         self.depth = 0;
         self.here = D::ROOT;
     }
 
     /// The outermost value has not ended and still can.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !matches!(self.state, State::Whole | State::Malformed)
     }
 
     /// No more comes: true if it was one whole value.
-    pub(super) fn finish<D: Document<Place = P>>(&mut self, document: &mut D) -> bool {
+    pub(crate) fn finish<D: Document<Place = P>>(&mut self, document: &mut D) -> bool {
         if let State::Number(part) = self.state
             && part.may_end()
             && self.depth == 0
@@ -133,7 +133,7 @@ impl<P: Copy + PartialEq> Json<P> {
     }
 
     /// The next piece.
-    pub(super) fn feed<D: Document<Place = P>>(&mut self, bytes: &[u8], document: &mut D) {
+    pub(crate) fn feed<D: Document<Place = P>>(&mut self, bytes: &[u8], document: &mut D) {
         let mut rest = bytes;
         while let [byte, after @ ..] = rest {
             let byte = *byte;

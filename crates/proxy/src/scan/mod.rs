@@ -11,7 +11,8 @@
 mod answer;
 mod body;
 mod error_signs;
-mod json;
+pub(crate) mod json;
+pub(crate) mod made;
 mod progress;
 mod sse;
 mod stream;

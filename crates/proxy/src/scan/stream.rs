@@ -1,8 +1,10 @@
 //! Reads an event stream as it passes: where each event ends and what it means for the answer.
 
+use crate::affinity::Made;
 use crate::scan::Progress;
 use crate::scan::answer::{Answer, EventType, Facts, Place};
 use crate::scan::json::Json;
+use crate::scan::made::Wanted;
 use crate::scan::sse::{Frames, Part, Piece};
 
 /// Whose events these are.
@@ -109,6 +111,18 @@ impl StreamScanner {
             event: EventSoFar::default(),
             progress: Progress::default(),
         }
+    }
+
+    /// Notes what it makes, too.
+    #[must_use]
+    pub(crate) fn wanting(mut self, wanted: Wanted) -> StreamScanner {
+        self.answer.made.want(wanted);
+        self
+    }
+
+    /// What it has made since it was asked last.
+    pub(crate) fn take_made(&mut self) -> Vec<Made> {
+        self.answer.made.take()
     }
 
     /// The next event that ends in `bytes` from `from` on. `None` when no event ends in the rest, which has then been

@@ -50,8 +50,9 @@ fn sixty_four_threads_never_overdraw_the_budget_of_retries() {
 
 #[test]
 fn sixty_four_threads_never_overdraw_the_budget_of_fallbacks() {
-    let state = state(100_000, None);
-    let targets = RouteTargets { primary: Arc::new(state), canary: None, fallback: None };
+    let state = Arc::new(state(100_000, None));
+    let targets =
+        RouteTargets { primary: Arc::clone(&state), canary: None, fallback: None, elsewhere: state };
     // Without another target there is nothing to pay for.
     targets.deposit_fallbacks();
     let failed = hammer(|| (0..ROUNDS).filter(|_| targets.primary.withdraw_fallback(NOW)).count());

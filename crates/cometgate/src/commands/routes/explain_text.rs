@@ -206,6 +206,7 @@ fn reason(reason: Reason) -> String {
             "the tenant's `allowed_providers` do not list the canary's, so it stays home".to_owned()
         }
         Reason::Held => "the route is held at its primary until the map's way back is proven".to_owned(),
+        Reason::Pinned => "it refers to what lives there, or carries what must not leave it".to_owned(),
     }
 }
 
