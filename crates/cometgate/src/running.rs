@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use proxy::{Gateway, Limits, Observer, Setup};
+use proxy::{Cors, Gateway, Limits, Observer, Setup};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -53,8 +53,14 @@ impl Running {
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
         let version = handle.current().plan().route_version().to_owned();
-        let setup =
-            Setup { listener, workers, snapshot: Arc::clone(&handle), limits: limits(settings), observer };
+        let setup = Setup {
+            listener,
+            workers,
+            snapshot: Arc::clone(&handle),
+            limits: limits(settings),
+            cors: Cors::new(&settings.cors_origins),
+            observer,
+        };
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
         // Before anybody is told that it serves: a signal that comes then must find somebody.
         let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
@@ -179,6 +185,7 @@ fn limits(settings: &Settings) -> Limits {
         max_connections: from.max_connections,
         header_timeout: from.header_timeout,
         body_timeout: from.body_timeout,
+        min_body_rate: from.min_body_rate,
         write_stall_timeout: from.write_stall_timeout,
         max_answer: bytes(from.max_answer),
         heartbeat: from.heartbeat,

@@ -235,7 +235,15 @@ async fn cancelled_requests_leave_no_file_descriptor_behind() {
     provider.on("POST", PATH, Reply::hang_before_head());
     let (program, _files) = serve(&provider.base_url(), "").await;
     let open = || std::fs::read_dir(format!("/proc/{}/fd", program.id())).unwrap().count();
-    let before = open();
+    // What starts beside the serving thread has to be there before anything is counted.
+    let mut before = open();
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        match open() {
+            now if now == before => break,
+            now => before = now,
+        }
+    }
     let rounds = scaled(1_000) as u64;
     for round in 1..=rounds {
         let mut client = Client::connect(program.address).await;

@@ -50,7 +50,9 @@ pub use base_url::{BaseUrl, BaseUrlError, Scheme};
 pub use code::{Code, Severity};
 pub use diff::{Changes, Diff, diff};
 pub use document::Source;
-pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map};
+pub use load::{
+    CredentialHeader, CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map,
+};
 pub use problem::{Beside, Place, Problem, Problems};
 pub use schema::{SchemaFile, schema};
 pub use settings::{Limits, Settings, Watch, load_settings};

@@ -65,13 +65,38 @@ pub enum Endpoint {
     Chat,
     /// `POST /v1/responses`
     Responses,
+    /// `POST /v1/responses/compact`
+    ResponsesCompact,
+    /// `POST /v1/responses/input_tokens`
+    ResponsesInputTokens,
     /// `POST /v1/embeddings`
     Embeddings,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/messages`, in Anthropic's shape.
+    Messages,
+    /// `POST /v1/moderations`
+    Moderations,
+    /// `POST /v1/images/generations`
+    ImageGenerations,
+    /// `POST /v1/audio/speech`
+    Speech,
 }
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 3] = [Endpoint::Chat, Endpoint::Responses, Endpoint::Embeddings];
+    pub const ALL: [Endpoint; 10] = [
+        Endpoint::Chat,
+        Endpoint::Responses,
+        Endpoint::ResponsesCompact,
+        Endpoint::ResponsesInputTokens,
+        Endpoint::Embeddings,
+        Endpoint::Completions,
+        Endpoint::Messages,
+        Endpoint::Moderations,
+        Endpoint::ImageGenerations,
+        Endpoint::Speech,
+    ];
 
     /// The name used in the route map, logs and labels.
     #[must_use]
@@ -79,7 +104,14 @@ impl Endpoint {
         match self {
             Endpoint::Chat => "chat",
             Endpoint::Responses => "responses",
+            Endpoint::ResponsesCompact => "responses_compact",
+            Endpoint::ResponsesInputTokens => "responses_input_tokens",
             Endpoint::Embeddings => "embeddings",
+            Endpoint::Completions => "completions",
+            Endpoint::Messages => "messages",
+            Endpoint::Moderations => "moderations",
+            Endpoint::ImageGenerations => "image_generations",
+            Endpoint::Speech => "speech",
         }
     }
 
@@ -89,8 +121,33 @@ impl Endpoint {
         match self {
             Endpoint::Chat => "/chat/completions",
             Endpoint::Responses => "/responses",
+            Endpoint::ResponsesCompact => "/responses/compact",
+            Endpoint::ResponsesInputTokens => "/responses/input_tokens",
             Endpoint::Embeddings => "/embeddings",
+            Endpoint::Completions => "/completions",
+            Endpoint::Messages => "/messages",
+            Endpoint::Moderations => "/moderations",
+            Endpoint::ImageGenerations => "/images/generations",
+            Endpoint::Speech => "/audio/speech",
         }
+    }
+
+    /// Whether its answers are streamed as text where the request asks for that.
+    #[must_use]
+    pub fn streams_text(self) -> bool {
+        matches!(self, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions | Endpoint::Messages)
+    }
+
+    /// Whether its answer may be something else than JSON: sound, an image, a transcript as plain text.
+    #[must_use]
+    pub fn may_answer_media(self) -> bool {
+        matches!(self, Endpoint::ImageGenerations | Endpoint::Speech)
+    }
+
+    /// Whether `model` may be left out, because the provider has a model of its own choice.
+    #[must_use]
+    pub fn has_default_model(self) -> bool {
+        matches!(self, Endpoint::Moderations | Endpoint::ImageGenerations)
     }
 }
 

@@ -3,17 +3,21 @@
 use std::collections::HashMap;
 
 use decisions::{Caller, TenantId};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::live::Live;
 use crate::snapshot::Snapshot;
 
 /// Every gateway key begins with this, so that one is recognised before it is sent anywhere by mistake.
 pub const KEY_PREFIX: &str = "cgk-";
+
+/// Where Anthropic's clients show their key.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// SHA-256 of a key.
 pub(crate) type KeyHash = [u8; 32];
@@ -55,7 +59,7 @@ fn prefix(hash: &KeyHash) -> [u8; 8] {
 pub(crate) struct Identity {
     pub(crate) tenant: TenantId,
     pub(crate) caller: Caller,
-    /// The caller's own `Authorization`, for a provider that takes it. Sensitive.
+    /// The caller's own key as an `Authorization`, for a provider that takes it. Sensitive.
     pub(crate) authorization: HeaderValue,
     /// Of an unlisted key, to remember that a provider has accepted it.
     pub(crate) unlisted_key: Option<KeyHash>,
@@ -63,17 +67,29 @@ pub(crate) struct Identity {
     pub(crate) is_gateway_key: bool,
 }
 
-/// Reads the key and finds its tenant.
-pub(crate) fn identify(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) -> Result<Identity, Error> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let authorization = values.next().ok_or(Error::MissingKey)?;
-    if values.next().is_some() {
-        return Err(Error::TwoKeys);
-    }
-    let key = bearer(authorization).ok_or(Error::MissingKey)?;
-    let hash: KeyHash = Sha256::digest(key).into();
-    let mut authorization = authorization.clone();
+/// Reads the key and finds its tenant. Whoever speaks Anthropic's dialect may show it as `x-api-key` instead.
+pub(crate) fn identify(
+    headers: &HeaderMap,
+    dialect: Dialect,
+    snapshot: &Snapshot,
+    live: &Live,
+) -> Result<Identity, Error> {
+    let shown = only(headers, &header::AUTHORIZATION)?;
+    let own = match dialect {
+        Dialect::OpenAi => None,
+        Dialect::Anthropic => only(headers, &X_API_KEY)?,
+    };
+    let mut authorization = match (shown, own) {
+        (Some(shown), None) => shown.clone(),
+        (None, Some(own)) => as_bearer(own).ok_or(Error::MissingKey)?,
+        // Some clients show one key in both.
+        (Some(shown), Some(own)) if bearer(shown) == Some(own.as_bytes()) => shown.clone(),
+        (Some(_), Some(_)) => return Err(Error::TwoKeys),
+        (None, None) => return Err(Error::MissingKey),
+    };
     authorization.set_sensitive(true);
+    let key = bearer(&authorization).ok_or(Error::MissingKey)?;
+    let hash: KeyHash = Sha256::digest(key).into();
     let is_gateway_key = key.starts_with(KEY_PREFIX.as_bytes());
     if let Some(tenant) = snapshot.keys().tenant(&hash) {
         let caller = Caller::Known;
@@ -87,8 +103,19 @@ pub(crate) fn identify(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) ->
     Ok(Identity { tenant, caller, authorization, unlisted_key: Some(hash), is_gateway_key })
 }
 
+/// The one value of a header that carries a key.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() { Err(Error::TwoKeys) } else { Ok(value) }
+}
+
+fn as_bearer(key: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[b"Bearer ", key.as_bytes()].concat()).ok()
+}
+
 /// The token of a bearer credential (RFC 6750 section 2.1; the scheme's name is case-insensitive).
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = value.as_bytes().split_at_checked(7)?;
     let token = token.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::edge;
+use crate::framing_guard::FramingGuard;
 use crate::worker::Context;
 use crate::write_stall::WriteStall;
 
@@ -77,7 +78,8 @@ async fn serve_http1(
         .max_buf_size(READ_BUFFER)
         // A caller that closes its side has left, also while a provider still thinks.
         .half_close(false);
-    until_drained(builder.serve_connection(io(stream, &context), edge::service(context)), drain).await
+    let io = TokioIo::new(FramingGuard::new(watched(stream, &context)));
+    until_drained(builder.serve_connection(io, edge::service(context)), drain).await
 }
 
 async fn serve_http2(
@@ -94,11 +96,12 @@ async fn serve_http2(
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
-    until_drained(builder.serve_connection(io(stream, &context), edge::service(context)), drain).await
+    let io = TokioIo::new(watched(stream, &context));
+    until_drained(builder.serve_connection(io, edge::service(context)), drain).await
 }
 
-fn io(stream: TcpStream, context: &Context) -> TokioIo<WriteStall<TcpStream>> {
-    TokioIo::new(WriteStall::new(stream, context.limits.write_stall_timeout))
+fn watched(stream: TcpStream, context: &Context) -> WriteStall<TcpStream> {
+    WriteStall::new(stream, context.limits.write_stall_timeout)
 }
 
 /// Serves until the connection ends by itself, or is told to end after what is under way.

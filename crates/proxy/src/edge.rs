@@ -14,9 +14,11 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+use crate::cors::handle_for_browsers;
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::error_response;
-use crate::handler::{REQUEST_ID, handle};
+use crate::handler::REQUEST_ID;
 use crate::response::GatewayBody;
 use crate::worker::Context;
 
@@ -37,13 +39,17 @@ pub(crate) fn service(
 > {
     let handler = service_fn(move |request| {
         let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(handle(context, request).await) }
+        async move { Ok::<_, Infallible>(handle_for_browsers(context, request).await) }
     });
     let stack = ServiceBuilder::new()
         .map_response(with_request_id)
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+        .layer(SetSensitiveRequestHeadersLayer::new([
+            header::AUTHORIZATION,
+            header::COOKIE,
+            HeaderName::from_static("x-api-key"),
+        ]))
         .layer(CatchPanicLayer::custom(PanicAnswer))
         .service(handler);
     TowerToHyperService::new(stack)
@@ -80,6 +86,6 @@ impl ResponseForPanic for PanicAnswer {
         _cause: Box<dyn std::any::Any + Send + 'static>,
     ) -> Response<GatewayBody> {
         tracing::error!("a request handler panicked; the caller was answered with 500");
-        error_response::respond(&Error::Internal).0
+        error_response::respond(&Error::Internal, Dialect::OpenAi).0
     }
 }

@@ -16,8 +16,12 @@ pub enum Error {
     DoubledV1,
     /// The path has dot segments, empty segments or an encoded spelling of a routed endpoint.
     OddPath,
-    /// CONNECT or TRACE.
+    /// CONNECT, TRACE, or OPTIONS where no origin is listed.
     Method,
+    /// No `Host`, more than one, or one that cannot be.
+    Host,
+    /// An `Expect` other than `100-continue`.
+    Expectation,
     /// No bearer key.
     MissingKey,
     /// More than one `Authorization` header.

@@ -6,6 +6,7 @@ use decisions::ErrorClass;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::dialect::{self, Dialect};
 use crate::error::Error;
 use crate::request::peek::PeekError;
 use crate::response::GatewayBody;
@@ -38,14 +39,24 @@ struct Face<'a> {
     should_retry: Option<bool>,
 }
 
-/// The answer for an error, and its code for the record.
-pub(crate) fn respond(error: &Error) -> (Response<GatewayBody>, &'static str) {
+/// The answer for an error in the shape that the caller's client reads, and its code for the record.
+pub(crate) fn respond(error: &Error, dialect: Dialect) -> (Response<GatewayBody>, &'static str) {
     let face = face(error);
     let (status, code, should_retry) = (face.status, face.code, face.should_retry);
-    let mut response = json(status, &Envelope { error: face });
+    let mut response = match dialect {
+        Dialect::OpenAi => json(status, &Envelope { error: face }),
+        Dialect::Anthropic => {
+            let kind = dialect::anthropic_type(status);
+            json(status, &dialect::AnthropicError::new(kind, &face.message))
+        }
+    };
     if let Some(should_retry) = should_retry {
         let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
         response.headers_mut().insert(SHOULD_RETRY, value);
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let served = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+        response.headers_mut().insert(header::ALLOW, served);
     }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -66,9 +77,13 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Gatewa
 
 fn face(error: &Error) -> Face<'_> {
     match error {
-        Error::OutsideV1 | Error::LacksV1 | Error::DoubledV1 | Error::OddPath | Error::Method => {
-            path_face(error)
-        }
+        Error::OutsideV1
+        | Error::LacksV1
+        | Error::DoubledV1
+        | Error::OddPath
+        | Error::Method
+        | Error::Host
+        | Error::Expectation => path_face(error),
         Error::MissingKey
         | Error::TwoKeys
         | Error::UnknownKey
@@ -133,6 +148,16 @@ fn path_face(error: &Error) -> Face<'_> {
         Error::Method => {
             invalid(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not served.")
         }
+        Error::Host => invalid(
+            StatusCode::BAD_REQUEST,
+            "bad_host",
+            "The request must have exactly one valid Host header.",
+        ),
+        Error::Expectation => invalid(
+            StatusCode::EXPECTATION_FAILED,
+            "expectation_failed",
+            "The only expectation that is met is `Expect: 100-continue`.",
+        ),
         _ => invalid(
             StatusCode::NOT_FOUND,
             "unknown_path",
@@ -146,7 +171,7 @@ fn key_face(error: &Error) -> Face<'_> {
         Error::TwoKeys => invalid(
             StatusCode::BAD_REQUEST,
             "two_credentials",
-            "The request has more than one Authorization header; send exactly one.",
+            "The request has more than one credential; send exactly one.",
         ),
         Error::GatewayKeyNotForwarded { provider } => invalid(
             StatusCode::UNAUTHORIZED,
@@ -287,7 +312,7 @@ fn route_face(error: &Error) -> Face<'_> {
             StatusCode::FORBIDDEN,
             "path_not_allowed",
             "Your key is limited to certain models, and the gateway does not read the model of this path. It may use \
-             /v1/chat/completions, /v1/responses, /v1/embeddings and GET /v1/models.",
+             the paths that are routed by model, such as POST /v1/chat/completions, and GET /v1/models.",
         ),
     }
 }

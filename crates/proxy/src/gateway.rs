@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::cors::Cors;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -28,6 +29,8 @@ pub struct Setup {
     pub snapshot: Arc<SnapshotHandle>,
     /// Its bounds.
     pub limits: Limits,
+    /// Whose pages may call it from browsers.
+    pub cors: Cors,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
 }
@@ -59,6 +62,7 @@ impl Gateway {
                     snapshot: Arc::clone(&setup.snapshot),
                     live: Arc::clone(&live),
                     limits: setup.limits.clone(),
+                    cors: setup.cors.clone(),
                     observer: Arc::clone(&setup.observer),
                 };
                 Worker::start(context, drain.clone())

@@ -15,11 +15,14 @@ use crate::attempt::caller_hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
 use crate::auth::{Identity, identify};
+use crate::dialect::Dialect;
 use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
 use crate::observer::Outcome;
+use crate::request::pace::{Fault, Paced};
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::{body, peek::peek};
+use crate::request::peek::{PeekError, peek};
+use crate::request::{body, conformance};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
@@ -32,7 +35,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-r
 
 /// Answers a request; it cannot fail, since every error is an answer.
 pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
-    let mut ticket = Ticket::open(Arc::clone(&context));
+    let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
     match prepare(&context, &mut ticket, request).await {
         Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
         Ok(Prepared::PassedOn(pass)) => match pass.send(&mut ticket).await {
@@ -84,7 +87,7 @@ fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome)
 }
 
 fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
-    let (response, code) = error_response::respond(error);
+    let (response, code) = error_response::respond(error, ticket.dialect);
     answer(ticket, response, Outcome::Answered(code))
 }
 
@@ -105,10 +108,11 @@ async fn prepare(
 ) -> Result<Prepared, Error> {
     let (head, incoming) = request.into_parts();
     let snapshot = Arc::clone(&ticket.snapshot);
+    conformance::check(&head)?;
     let (asked, _) = read(&head.method, &head.uri)?;
     ticket.asked(asked);
     // Before any byte of the body is read.
-    let identity = identify(&head.headers, &snapshot, &context.live)?;
+    let identity = identify(&head.headers, ticket.dialect, &snapshot, &context.live)?;
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {
@@ -214,10 +218,11 @@ impl PassedOn {
         ticket.target = Some((target.provider, target.role));
         ticket.attempts = 1;
         refuse_gateway_key(plan, &identity, [target.provider])?;
+        let fault = Arc::new(Fault::default());
         let body = if incoming.is_end_stream() {
             RequestBody::whole(bytes::Bytes::new())
         } else {
-            RequestBody::Stream(incoming)
+            RequestBody::Stream(Box::pin(Paced::new(incoming, context.limits.min_body_rate, &fault)))
         };
         let to = Destination::Path(suffix);
         let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
@@ -228,7 +233,9 @@ impl PassedOn {
         tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
             .await
             .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
-            .map_err(|source| Error::Unreachable { provider: name(), source })
+            .map_err(|source| {
+                fault.error().unwrap_or_else(|| Error::Unreachable { provider: name(), source })
+            })
     }
 }
 
@@ -239,6 +246,7 @@ fn chosen<'p>(ticket: &mut Ticket, decision: Decision<'p>, model: &str) -> Resul
         Decision::Refuse(refusal) => refusal,
     };
     Err(match refusal {
+        Refusal::UnknownModel if model.is_empty() => Error::Body(PeekError::NoModel),
         Refusal::UnknownModel => Error::UnknownModel { model: model.to_owned() },
         Refusal::RouteDisabled(route) => {
             ticket.route = Some(route);

@@ -9,10 +9,13 @@
 mod attempt;
 mod auth;
 mod connection;
+mod cors;
+mod dialect;
 mod dispatch;
 mod edge;
 mod error;
 mod error_response;
+mod framing_guard;
 mod gateway;
 mod handler;
 mod limits;
@@ -28,6 +31,7 @@ mod worker;
 mod write_stall;
 
 pub use auth::{KEY_PREFIX, KeyRing};
+pub use cors::Cors;
 pub use error::Error;
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

@@ -15,6 +15,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// Bytes of a body that must come each second while the gateway waits for it; 0 is no minimum.
+    pub min_body_rate: u64,
     /// How long a caller may leave what is sent to it unread.
     pub write_stall_timeout: Duration,
     /// Bytes of one answer that are held, to be able to answer from elsewhere if it fails.
@@ -31,6 +33,7 @@ impl Default for Limits {
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
+            min_body_rate: 128,
             write_stall_timeout: Duration::from_secs(30),
             max_answer: 1 << 20,
             heartbeat: Duration::from_secs(10),

@@ -1,7 +1,9 @@
 //! What is read of a request: its path, its body up to the cap, the few fields that route it, its headers.
 
 pub(crate) mod body;
+pub(crate) mod conformance;
 pub(crate) mod headers;
+pub(crate) mod pace;
 pub(crate) mod path;
 pub mod peek;
 pub mod splice;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection;
+use crate::cors::Cors;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     pub(crate) snapshot: Arc<SnapshotHandle>,
     pub(crate) live: Arc<Live>,
     pub(crate) limits: Limits,
+    pub(crate) cors: Cors,
     pub(crate) observer: Arc<dyn Observer>,
 }
 

@@ -10,12 +10,13 @@ mod body;
 mod connect;
 mod credential;
 mod error;
+mod framing;
 mod origin;
 mod pool;
 mod tls;
 
-pub use body::RequestBody;
-pub use credential::Credential;
+pub use body::{BoxError, RequestBody, StreamedBody};
+pub use credential::{Credential, CredentialHeader};
 pub use error::{SendError, SendErrorKind};
 pub use origin::{Address, Origin, OriginId, Scheme};
 pub use pool::Lease;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::body::RequestBody;
 use crate::connect::{Connector, Sender};
 use crate::error::SendError;
+use crate::framing::{Interim, TOO_MANY_INTERIM, ambiguity};
 use crate::pool::{Lease, Pools};
 use crate::tls::TlsClient;
 
@@ -141,14 +142,24 @@ impl Origin {
         &self,
         worker: usize,
         mut sender: Sender,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError> {
-        match sender.send(request).await {
+        let malformed = |what: &'static str| SendError::new(crate::SendErrorKind::Malformed, what);
+        let interim = Interim::of(&mut request);
+        let sent = tokio::select! {
+            sent = sender.send(request) => sent,
+            () = interim.flooded() => return Err(malformed(TOO_MANY_INTERIM)),
+        };
+        match sent {
             // Nothing here asks for another protocol.
             Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                Err(SendError::new(crate::SendErrorKind::Malformed, "it switches protocols unasked"))
+                Err(malformed("it switches protocols unasked"))
             }
-            Ok(response) => Ok(Ok((response, Lease::new(Arc::clone(&self.pools), worker, sender)))),
+            Ok(_) if interim.is_flooded() => Err(malformed(TOO_MANY_INTERIM)),
+            Ok(response) => match ambiguity(response.headers()) {
+                Some(what) => Err(malformed(what)),
+                None => Ok(Ok((response, Lease::new(Arc::clone(&self.pools), worker, sender)))),
+            },
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),
                 None => Err(SendError::from_exchange(error.into_error())),

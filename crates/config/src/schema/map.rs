@@ -11,6 +11,7 @@ use super::values::{
     version, with,
 };
 use crate::check::PROVIDERS;
+use crate::load::CredentialHeader;
 use crate::names::ID_BYTES;
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
@@ -80,6 +81,7 @@ fn provider() -> Value {
         vec![
             ("base_url", Required, text(base_url, "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\s]+(/[^?#\\s]*)?$")),
             ("credential", Required, credential()),
+            ("credential_header", Optional, credential_header()),
             ("connect_timeout_ms", Optional, integer(connect, &(1..=LONGEST_CONNECT_MS), Some(CONNECT_MS))),
             ("max_concurrent_requests", Optional, integer(concurrent, &(1..=MOST_CONCURRENT), None)),
             ("approved_models", Optional, list(approved, &model)),
@@ -102,6 +104,12 @@ fn credential() -> Value {
             table("A key in a file.", vec![("file", Required, file)]),
         ],
     })
+}
+
+fn credential_header() -> Value {
+    let description = "The header that carries the key: Authorization with Bearer before it, or x-api-key.";
+    let schema = choice(description, CredentialHeader::ALL.map(CredentialHeader::as_str));
+    with(schema, "default", json!(CredentialHeader::default().as_str()))
 }
 
 fn paths() -> Value {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::values::{Presence::Optional, choice, integer, name, table, text, with};
+use super::values::{Presence::Optional, choice, integer, list, name, table, text, with};
 use crate::settings::{
-    ANSWER_BYTES, BYTES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, ROUTES,
-    STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
+    ANSWER_BYTES, BODY_RATE, BYTES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS,
+    ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
 };
 
 pub(super) fn settings() -> Value {
@@ -41,8 +41,15 @@ pub(super) fn settings() -> Value {
                 with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
             ),
             ("limits", Optional, limits()),
+            ("cors", Optional, cors()),
         ],
     )
+}
+
+fn cors() -> Value {
+    let origin = text("An origin, as in https://app.example.", "^https?://[a-z0-9.:\\[\\]-]{1,255}$");
+    let origins = list("The origins whose pages may call; without any, none may.", &origin);
+    table("Calls from pages in browsers.", vec![("origins", Optional, origins)])
 }
 
 fn limits() -> Value {
@@ -52,6 +59,7 @@ fn limits() -> Value {
         max_connections,
         header_timeout,
         body_timeout,
+        min_body_rate,
         drain_timeout,
         write_stall_timeout,
         max_answer,
@@ -64,6 +72,7 @@ fn limits() -> Value {
     let millis = |description, default| millis_of(description, &(1..=LONGEST_MS), default);
     let connections = "Connections of applications at one time; more wait.";
     let header = "How long a request's head may take, and how long a connection may idle; in milliseconds.";
+    let rate = "Bytes of a body that must come each second, five seconds together; 0 is no minimum.";
     let drain = "How long requests may take to finish once the process was told to stop; in milliseconds.";
     let stall = "How long a caller may leave an answer unread; in milliseconds.";
     let answer = "Bytes of one answer that are held so that another target can still be tried: answers that are not \
@@ -84,6 +93,7 @@ fn limits() -> Value {
                 Optional,
                 millis("How long a request's body may take; in milliseconds.", body_timeout),
             ),
+            ("min_body_bytes_per_second", Optional, integer(rate, &BODY_RATE, Some(min_body_rate))),
             ("drain_timeout_ms", Optional, millis(drain, drain_timeout)),
             ("write_stall_timeout_ms", Optional, millis_of(stall, &WRITE_STALL_MS, write_stall_timeout)),
             ("max_answer_bytes", Optional, integer(answer, &ANSWER_BYTES, Some(max_answer))),

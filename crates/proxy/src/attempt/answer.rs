@@ -51,7 +51,7 @@ impl Call {
         let is_coded =
             response.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
         match self.stream_shape() {
-            _ if is_coded => {
+            _ if is_coded || self.about.endpoint.may_answer_media() && is_media(response.headers()) => {
                 let (head, body) = response.into_parts();
                 Ok(Good::Open(head, Bytes::new(), body, lease))
             }
@@ -233,9 +233,21 @@ const IDLE: Duration = Duration::from_secs(60);
 const IN_ALL: Duration = Duration::from_secs(3600);
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Neither JSON, which is read before it goes on, nor a page, which is what a broken front of a provider shows.
+fn is_media(headers: &HeaderMap) -> bool {
+    let kind = media_type(headers);
+    let is_read =
+        [&b""[..], b"application/json", b"text/html"].iter().any(|read| kind.eq_ignore_ascii_case(read));
+    !is_read && !kind.to_ascii_lowercase().ends_with(b"+json")
+}
+
+/// The media type without its parameters; empty where there is none.
+fn media_type(headers: &HeaderMap) -> &[u8] {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 enum Read {

@@ -60,11 +60,12 @@ impl Call {
         }
     }
 
-    /// What the events of a streamed answer look like; embeddings have none.
+    /// What the events of a streamed answer look like, where it is text. Streamed sound and images go on as they come.
     pub(crate) fn stream_shape(&self) -> Option<Shape> {
         match self.about.endpoint {
-            Endpoint::Chat if self.stream => Some(Shape::Chat),
+            Endpoint::Chat | Endpoint::Completions if self.stream => Some(Shape::Chat),
             Endpoint::Responses if self.stream => Some(Shape::Responses),
+            Endpoint::Messages if self.stream => Some(Shape::Messages),
             _ => None,
         }
     }
@@ -74,6 +75,7 @@ impl Call {
             Endpoint::Chat => BodyShape::Chat,
             Endpoint::Responses => BodyShape::Responses,
             Endpoint::Embeddings => BodyShape::Embeddings,
+            _ => BodyShape::Object,
         }
     }
 

@@ -16,9 +16,10 @@ use crate::response::ticket::Ticket;
 /// Makes the attempts of a request in a way that dropping this does not end the one under way. No other begins then.
 pub(crate) async fn outlive(call: Call, ticket: Ticket) -> Response<GatewayBody> {
     let _caller = Caller(Arc::clone(&call.abandoned));
+    let dialect = ticket.dialect;
     match tokio::spawn(run(call, ticket)).await {
         Ok(response) => response,
-        Err(_panicked_or_cut) => error_response::respond(&Error::Internal).0,
+        Err(_panicked_or_cut) => error_response::respond(&Error::Internal, dialect).0,
     }
 }
 

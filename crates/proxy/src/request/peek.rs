@@ -15,9 +15,9 @@ use serde_json::value::RawValue;
 /// The routed fields, borrowed from the body.
 #[derive(Debug)]
 pub struct Peeked<'b> {
-    /// The value of `model`, decoded.
+    /// The value of `model`, decoded; empty where there is none and the endpoint can do without.
     pub model: Cow<'b, str>,
-    /// Where the value of `model` stands in the body, quotes included.
+    /// Where the value of `model` stands in the body, quotes included; empty where there is none.
     pub model_at: Range<usize>,
     /// `stream` is `true`.
     pub stream: bool,
@@ -87,17 +87,27 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
         return Err(PeekError::Duplicate(field));
     }
     parsed.map_err(|error| PeekError::Syntax { line: error.line(), column: error.column() })?;
-    let raw_model = fields.model.ok_or(PeekError::NoModel)?;
-    let model = text_of(raw_model).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
-    // Both are addresses within the same text.
-    let start = raw_model.get().as_ptr().addr() - text.as_ptr().addr();
+    let (model, model_at) = match fields.model {
+        Some(raw) => {
+            let model = text_of(raw).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
+            // Both are addresses within the same text.
+            let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
+            (model, start..start + raw.get().len())
+        }
+        None if endpoint.has_default_model() => (Cow::Borrowed(""), 0..0),
+        None => return Err(PeekError::NoModel),
+    };
+    let user = match endpoint {
+        Endpoint::Messages => fields.metadata.and_then(user_id),
+        _ => fields.user.and_then(text_of),
+    };
     Ok(Peeked {
         model,
-        model_at: start..start + raw_model.get().len(),
+        model_at,
         stream: is(fields.stream, "true"),
         stateful: fields.is_stateful(endpoint),
         safety_identifier: fields.safety_identifier.and_then(text_of),
-        user: fields.user.and_then(text_of),
+        user,
         prompt_cache_key: fields.prompt_cache_key.and_then(text_of),
     })
 }
@@ -110,6 +120,16 @@ fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
         return serde_json::from_str(quoted).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(inner))
+}
+
+/// Who the end user is, where Anthropic's clients say it.
+fn user_id(metadata: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Metadata<'m> {
+        #[serde(borrow)]
+        user_id: Option<&'m RawValue>,
+    }
+    serde_json::from_str::<Metadata<'_>>(metadata.get()).ok()?.user_id.and_then(text_of)
 }
 
 fn is(value: Option<&RawValue>, text: &str) -> bool {
@@ -127,6 +147,7 @@ struct Fields<'b> {
     stream: Option<&'b RawValue>,
     safety_identifier: Option<&'b RawValue>,
     user: Option<&'b RawValue>,
+    metadata: Option<&'b RawValue>,
     prompt_cache_key: Option<&'b RawValue>,
     store: Option<&'b RawValue>,
     background: Option<&'b RawValue>,
@@ -142,6 +163,7 @@ impl<'b> Fields<'b> {
             Field::Stream => (&mut self.stream, "stream"),
             Field::SafetyIdentifier => (&mut self.safety_identifier, "safety_identifier"),
             Field::User => (&mut self.user, "user"),
+            Field::Metadata => (&mut self.metadata, "metadata"),
             Field::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
             Field::Store => (&mut self.store, "store"),
             Field::Background => (&mut self.background, "background"),
@@ -161,7 +183,12 @@ impl<'b> Fields<'b> {
                     || is_present(self.previous_response_id)
                     || is_present(self.conversation)
             }
-            Endpoint::Embeddings => false,
+            // What it answers can be read by the provider that wrote it alone.
+            Endpoint::ResponsesCompact => true,
+            Endpoint::ResponsesInputTokens => {
+                is_present(self.previous_response_id) || is_present(self.conversation)
+            }
+            _ => false,
         }
     }
 }
@@ -173,6 +200,7 @@ enum Field {
     Stream,
     SafetyIdentifier,
     User,
+    Metadata,
     PromptCacheKey,
     Store,
     Background,
@@ -197,6 +225,7 @@ impl<'de> serde::Deserialize<'de> for Field {
                     "stream" => Field::Stream,
                     "safety_identifier" => Field::SafetyIdentifier,
                     "user" => Field::User,
+                    "metadata" => Field::Metadata,
                     "prompt_cache_key" => Field::PromptCacheKey,
                     "store" => Field::Store,
                     "background" => Field::Background,
