@@ -181,6 +181,7 @@ fn limits(settings: &Settings) -> Limits {
     let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     Limits {
         max_body: bytes(from.max_body_bytes),
+        replay_body: bytes(from.replay_body_bytes),
         max_buffered: bytes(from.max_buffered_bytes),
         max_connections: from.max_connections,
         header_timeout: from.header_timeout,

@@ -25,16 +25,16 @@ struct World {
 }
 
 /// All of it goes to the canary, whose key travels as the map says.
-async fn world(edit: impl Fn(String) -> String) -> World {
+async fn world(edit: impl Fn(&str) -> String) -> World {
     let primary = Provider::builder("primary").start().await;
     let canary = Provider::builder("canary").allow_anonymous().start().await;
     let text = Map::new(&primary.base_url(), &canary.base_url(), "100%").text();
-    let files = Files::new("[limits]\nheartbeat_ms = 200\n", &edit(text), &tenants());
+    let files = Files::new("[limits]\nheartbeat_ms = 200\n", &edit(&text), &tenants());
     let program = Program::serve(&files).await;
     World { primary, canary, program, _files: files }
 }
 
-fn with_x_api_key(map: String) -> String {
+fn with_x_api_key(map: &str) -> String {
     let credential = "credential = { env = \"CANARY_KEY\" }";
     map.replace(credential, &format!("{credential}\ncredential_header = \"x-api-key\""))
 }
@@ -52,7 +52,7 @@ fn anthropic(key: Option<&str>, bearer: Option<&str>, body: &str) -> Request<Ful
 
 #[tokio::test]
 async fn every_endpoint_is_routed_by_its_model_and_only_the_models_bytes_change() {
-    let world = world(|map| map).await;
+    let world = world(str::to_owned).await;
     let mut client = Client::connect(world.program.address).await;
     for path in [
         "/v1/completions",

@@ -73,6 +73,8 @@ pub enum Watch {
 pub struct Limits {
     /// Bytes of one request's body.
     pub max_body_bytes: u64,
+    /// Bytes of a form that is held whole so that it can be sent again.
+    pub replay_body_bytes: u64,
     /// Bytes of all request bodies that are held at one time.
     pub max_buffered_bytes: u64,
     /// Connections of applications at one time.
@@ -189,6 +191,7 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
         millis_of(fields, name, 1..=LONGEST_MS, value);
     };
     limits.max_body_bytes = fields.integer("max_body_bytes", BYTES, limits.max_body_bytes);
+    limits.replay_body_bytes = fields.integer("replay_body_bytes", BYTES, limits.replay_body_bytes);
     limits.max_buffered_bytes = fields.integer("max_buffered_bytes", BYTES, limits.max_buffered_bytes);
     let connections = fields.integer("max_connections", 1..=MOST_CONNECTIONS, limits.max_connections as u64);
     limits.max_connections = usize::try_from(connections).unwrap_or(limits.max_connections);
@@ -211,6 +214,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_body_bytes: 32 * MIB,
+            replay_body_bytes: MIB,
             max_buffered_bytes: 512 * MIB,
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),

@@ -81,11 +81,19 @@ pub enum Endpoint {
     ImageGenerations,
     /// `POST /v1/audio/speech`
     Speech,
+    /// `POST /v1/audio/transcriptions`
+    Transcriptions,
+    /// `POST /v1/audio/translations`
+    Translations,
+    /// `POST /v1/images/edits`
+    ImageEdits,
+    /// `POST /v1/images/variations`
+    ImageVariations,
 }
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 10] = [
+    pub const ALL: [Endpoint; 14] = [
         Endpoint::Chat,
         Endpoint::Responses,
         Endpoint::ResponsesCompact,
@@ -96,6 +104,10 @@ impl Endpoint {
         Endpoint::Moderations,
         Endpoint::ImageGenerations,
         Endpoint::Speech,
+        Endpoint::Transcriptions,
+        Endpoint::Translations,
+        Endpoint::ImageEdits,
+        Endpoint::ImageVariations,
     ];
 
     /// The name used in the route map, logs and labels.
@@ -112,6 +124,10 @@ impl Endpoint {
             Endpoint::Moderations => "moderations",
             Endpoint::ImageGenerations => "image_generations",
             Endpoint::Speech => "speech",
+            Endpoint::Transcriptions => "transcriptions",
+            Endpoint::Translations => "translations",
+            Endpoint::ImageEdits => "image_edits",
+            Endpoint::ImageVariations => "image_variations",
         }
     }
 
@@ -129,6 +145,10 @@ impl Endpoint {
             Endpoint::Moderations => "/moderations",
             Endpoint::ImageGenerations => "/images/generations",
             Endpoint::Speech => "/audio/speech",
+            Endpoint::Transcriptions => "/audio/transcriptions",
+            Endpoint::Translations => "/audio/translations",
+            Endpoint::ImageEdits => "/images/edits",
+            Endpoint::ImageVariations => "/images/variations",
         }
     }
 
@@ -141,13 +161,31 @@ impl Endpoint {
     /// Whether its answer may be something else than JSON: sound, an image, a transcript as plain text.
     #[must_use]
     pub fn may_answer_media(self) -> bool {
-        matches!(self, Endpoint::ImageGenerations | Endpoint::Speech)
+        matches!(self, Endpoint::ImageGenerations | Endpoint::Speech) || self.takes_forms()
     }
 
     /// Whether `model` may be left out, because the provider has a model of its own choice.
     #[must_use]
     pub fn has_default_model(self) -> bool {
-        matches!(self, Endpoint::Moderations | Endpoint::ImageGenerations)
+        matches!(
+            self,
+            Endpoint::Moderations
+                | Endpoint::ImageGenerations
+                | Endpoint::ImageEdits
+                | Endpoint::ImageVariations
+        )
+    }
+
+    /// Whether its requests may be multipart forms, with a file in them.
+    #[must_use]
+    pub fn takes_forms(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Transcriptions
+                | Endpoint::Translations
+                | Endpoint::ImageEdits
+                | Endpoint::ImageVariations
+        )
     }
 }
 

@@ -44,6 +44,11 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The `model` of a form comes after more than may be held.
+    ModelTooLate {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The body did not arrive in time.
     BodyTimeout,
     /// The caller's connection failed while it sent the body, or its chunks are malformed.

@@ -93,6 +93,7 @@ fn face(error: &Error) -> Face<'_> {
         Error::ModelInQuery
         | Error::EncodedBody
         | Error::BodyTooLarge { .. }
+        | Error::ModelTooLate { .. }
         | Error::BodyTimeout
         | Error::BodyBroken
         | Error::NoRoom => body_face(error),
@@ -223,6 +224,17 @@ fn body_face(error: &Error) -> Face<'_> {
                 "The request body is over this gateway's limit of {limit} bytes (`limits.max_body_bytes`)."
             ),
         ),
+        Error::ModelTooLate { limit } => Face {
+            param: Some("model"),
+            ..invalid(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "model_too_late",
+                format!(
+                    "The form has no `model` in its first {limit} bytes (`limits.max_body_bytes`); send `model` before \
+                     the file."
+                ),
+            )
+        },
         Error::NoRoom => Face {
             r#type: "server_error",
             should_retry: Some(true),
@@ -270,6 +282,9 @@ fn peek_face(error: &PeekError) -> Face<'_> {
                 .into(),
             )
         },
+        PeekError::Form(what) => {
+            bad("invalid_form", format!("The multipart form cannot be read: {what}.").into())
+        }
         PeekError::NoModel => Face {
             param: Some("model"),
             ..bad("missing_required_parameter", "You must provide a `model` parameter.".into())

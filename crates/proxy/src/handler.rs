@@ -21,8 +21,8 @@ use crate::error::Error;
 use crate::observer::Outcome;
 use crate::request::pace::{Fault, Paced};
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::peek::{PeekError, peek};
-use crate::request::{body, conformance};
+use crate::request::peek::PeekError;
+use crate::request::{conformance, receive::receive};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
@@ -145,8 +145,8 @@ async fn route(
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Error::EncodedBody);
     }
-    let body = body::read(incoming, &context.limits, &context.live).await?;
-    let peeked = peek(&body.bytes, endpoint)?;
+    let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
+    let peeked = body.peeked(endpoint)?;
     let snapshot = Arc::clone(&ticket.snapshot);
     let plan = snapshot.plan();
     let facts = Facts {
@@ -191,8 +191,10 @@ async fn route(
         ),
         stream: peeked.stream,
         abandoned: Arc::default(),
-        model_at: peeked.model_at.clone(),
-        body,
+        payload: {
+            let model_at = peeked.model_at.clone();
+            body.into_payload(model_at)
+        },
         identity,
         head,
     })

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of one request body that is read for its model.
     pub max_body: usize,
+    /// Bytes of a form that is held whole, to be sent again if need be; a larger one is sent on as it arrives.
+    pub replay_body: usize,
     /// Bytes of all such bodies at once.
     pub max_buffered: usize,
     /// Connections of callers at once.
@@ -29,6 +31,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_body: 32 << 20,
+            replay_body: 1 << 20,
             max_buffered: 512 << 20,
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),

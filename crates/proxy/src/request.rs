@@ -2,8 +2,11 @@
 
 pub(crate) mod body;
 pub(crate) mod conformance;
+pub(crate) mod form;
 pub(crate) mod headers;
 pub(crate) mod pace;
 pub(crate) mod path;
+pub(crate) mod payload;
 pub mod peek;
+pub(crate) mod receive;
 pub mod splice;

@@ -55,6 +55,7 @@ fn cors() -> Value {
 fn limits() -> Value {
     let Limits {
         max_body_bytes,
+        replay_body_bytes,
         max_buffered_bytes,
         max_connections,
         header_timeout,
@@ -79,12 +80,14 @@ fn limits() -> Value {
                   streamed, and those of a route with delivery = \"whole\".";
     let heartbeat = "How long a caller that streams waits for headers, and for comments where no content comes; in \
                      milliseconds.";
+    let replay = "Bytes of a form that is held whole so that it can be sent again; a larger one is sent on as it arrives.";
     let buffered = "Bytes of all request bodies that are held at one time; max_body_bytes at least.";
     let max_connections = integer(connections, &(1..=MOST_CONNECTIONS), u64::try_from(max_connections).ok());
     table(
         "What the process takes on at most.",
         vec![
             ("max_body_bytes", Optional, bytes("Bytes of one request's body.", max_body_bytes)),
+            ("replay_body_bytes", Optional, bytes(replay, replay_body_bytes)),
             ("max_buffered_bytes", Optional, bytes(buffered, max_buffered_bytes)),
             ("max_connections", Optional, max_connections),
             ("header_timeout_ms", Optional, millis(header, header_timeout)),

@@ -78,7 +78,7 @@ impl Call {
             method: Method::POST,
             to: Destination::Endpoint(about.endpoint, self.head.uri.query()),
             headers: &self.head.headers,
-            body: self.body_for(aim),
+            body: self.body_for(aim).ok_or_else(internal)?,
         };
         let request = build(provider, &self.identity, outgoing)
             .map_err(|error| Failure::own(ErrorClass::Validation, error))?;
@@ -92,6 +92,10 @@ impl Call {
                 Err(Failure::own(ErrorClass::HeadTimeout, Error::HeadTimeout { provider: name, timeout_ms }))
             }
             Ok(Err(source)) => {
+                // What the caller sent could not be sent on: the provider has no part in that.
+                if let Some(error) = self.payload.fault() {
+                    return Err(Failure::own(ErrorClass::Validation, error));
+                }
                 Err(Failure::own(class_of(source.kind), Error::Unreachable { provider: name, source }))
             }
             Ok(Ok((response, lease))) => {

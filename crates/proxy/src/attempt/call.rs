@@ -1,6 +1,5 @@
 //! A routed request, ready to be sent to any of its targets.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,8 +11,7 @@ use upstream::RequestBody;
 
 use crate::attempt::under_way::{About, Aim};
 use crate::auth::Identity;
-use crate::request::body::Buffered;
-use crate::request::splice::splice;
+use crate::request::payload::Payload;
 use crate::scan::{BodyShape, Shape};
 
 /// All that the attempts of one request need. They only read it, so that two can be under way side by side.
@@ -21,9 +19,7 @@ pub(crate) struct Call {
     pub(crate) about: Arc<About>,
     pub(crate) identity: Identity,
     pub(crate) head: request::Parts,
-    pub(crate) body: Buffered,
-    /// Where the value of `model` stands in the body.
-    pub(crate) model_at: Range<usize>,
+    pub(crate) payload: Payload,
     /// The targets to try, first to last.
     pub(crate) aims: [Option<Aim>; 2],
     /// A streamed answer is asked for.
@@ -52,12 +48,9 @@ impl Call {
         if self.aims[1].is_some() { 2 } else { 1 }
     }
 
-    /// The body for one target: only the value of `model` differs.
-    pub(crate) fn body_for(&self, aim: Aim) -> RequestBody {
-        match self.about.model_id(aim.provider) {
-            Some(model_id) => RequestBody::Parts(splice(&self.body.bytes, self.model_at.clone(), model_id)),
-            None => RequestBody::whole(self.body.bytes.clone()),
-        }
+    /// The body for one target: only the value of `model` differs. Nothing if it is gone.
+    pub(crate) fn body_for(&self, aim: Aim) -> Option<RequestBody> {
+        self.payload.body(self.about.model_id(aim.provider))
     }
 
     /// What the events of a streamed answer look like, where it is text. Streamed sound and images go on as they come.

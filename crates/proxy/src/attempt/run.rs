@@ -48,7 +48,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
         };
         let Failure { class, hint, shown } = failure;
         let at = attempts.target();
-        let next = if was_hedged {
+        let next = if was_hedged || !call.payload.is_replayable() {
             Next::Stop(Stop::LimitReached)
         } else {
             decide(&call, &mut attempts, class, hint)

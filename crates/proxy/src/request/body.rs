@@ -43,6 +43,12 @@ impl Room {
     }
 }
 
+impl Buffered {
+    pub(crate) fn new(bytes: Bytes, room: Room) -> Buffered {
+        Buffered { bytes, _room: room }
+    }
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         self.live.free(self.bytes);
@@ -102,7 +108,7 @@ fn check(length: usize, most: usize) -> Result<(), Error> {
 }
 
 /// The next data; trailers are passed over.
-async fn next<B>(body: &mut B, pace: &mut Pace) -> Result<Option<Bytes>, Error>
+pub(crate) async fn next<B>(body: &mut B, pace: &mut Pace) -> Result<Option<Bytes>, Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use crate::error::Error;
+use crate::request::peek::PeekError;
 
 /// The stretch of waiting that is looked at; what begins slowly has that long.
 const STRETCH: Duration = Duration::from_secs(5);
@@ -72,6 +73,8 @@ pub(crate) struct Fault(AtomicU8);
 pub(crate) enum Flaw {
     TooSlow = 1,
     Broken = 2,
+    /// A form that is not in order.
+    Form = 3,
 }
 
 impl Fault {
@@ -84,6 +87,7 @@ impl Fault {
         match self.0.load(Ordering::Relaxed) {
             1 => Some(Error::BodyTimeout),
             2 => Some(Error::BodyBroken),
+            3 => Some(Error::Body(PeekError::Form("its end says something else than its beginning"))),
             _ => None,
         }
     }

@@ -72,7 +72,7 @@ fn is_plain(below: &str) -> bool {
 }
 
 /// Percent-decoding (RFC 3986 section 2.1); malformed escapes stay as they are.
-fn decode(text: &str) -> Vec<u8> {
+pub(crate) fn decode(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

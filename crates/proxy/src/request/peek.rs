@@ -50,6 +50,23 @@ pub enum PeekError {
     NoModel,
     /// `model` is not a string, or empty.
     ModelNotText,
+    /// A form that is not well-formed, or that can be read in two ways: what is wrong.
+    Form(&'static str),
+}
+
+impl<'b> Peeked<'b> {
+    /// What a form says.
+    pub(crate) fn of_form(model: &'b str, model_at: Range<usize>, user: Option<&'b str>) -> Peeked<'b> {
+        Peeked {
+            model: Cow::Borrowed(model),
+            model_at,
+            stream: false,
+            stateful: false,
+            safety_identifier: None,
+            user: user.map(Cow::Borrowed),
+            prompt_cache_key: None,
+        }
+    }
 }
 
 impl Peeked<'_> {
