@@ -382,7 +382,7 @@ impl Corpus {
             ("an unknown protocol", "connection: upgrade\r\nupgrade: foo/2\r\n"),
             ("TLS", "connection: upgrade\r\nupgrade: TLS/1.0\r\n"),
         ] {
-            self.add("S 7.8", format!("upgrade to {name}"), sized(lines), Served(1));
+            self.add("S 7.8", format!("upgrade to {name}"), sized(lines), ServedAndClosed);
         }
         self.add("S 10.1.1", "expect in capitals", sized("expect: 100-Continue\r\n"), Served(1));
         self.add("S 10.1.1", "an unknown expectation", sized("expect: 200-ok\r\n"), Refused(417));

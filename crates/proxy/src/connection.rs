@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::edge;
 use crate::framing_guard::FramingGuard;
+use crate::websocket::Slot;
 use crate::worker::Context;
 use crate::write_stall::WriteStall;
 
@@ -79,7 +80,20 @@ async fn serve_http1(
         // A caller that closes its side has left, also while a provider still thinks.
         .half_close(false);
     let io = TokioIo::new(FramingGuard::new(watched(stream, &context)));
-    until_drained(builder.serve_connection(io, edge::service(context)), drain).await
+    let slot = Slot::default();
+    {
+        let service = edge::service(context, slot.clone());
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
+        tokio::select! {
+            result = connection.as_mut() => result?,
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await?;
+            }
+        }
+    }
+    slot.run().await;
+    Ok(())
 }
 
 async fn serve_http2(
@@ -97,7 +111,7 @@ async fn serve_http2(
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
     let io = TokioIo::new(watched(stream, &context));
-    until_drained(builder.serve_connection(io, edge::service(context)), drain).await
+    until_drained(builder.serve_connection(io, edge::service(context, Slot::default())), drain).await
 }
 
 fn watched(stream: TcpStream, context: &Context) -> WriteStall<TcpStream> {

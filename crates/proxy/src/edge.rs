@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use tower::{Service, ServiceBuilder, service_fn};
@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::error_response;
 use crate::handler::REQUEST_ID;
 use crate::response::GatewayBody;
+use crate::websocket::Slot;
 use crate::worker::Context;
 
 /// What OpenAI's clients show as the id of a request: the provider's where it answered, else the gateway's.
@@ -31,15 +32,27 @@ pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
 /// The service of one connection.
 pub(crate) fn service(
     context: Arc<Context>,
+    slot: Slot,
 ) -> TowerToHyperService<
     impl Service<Request<Incoming>, Response = Response<EdgeBody>, Error = Infallible, Future: Send + 'static>
     + Clone
     + Send
     + 'static,
 > {
-    let handler = service_fn(move |request| {
+    let handler = service_fn(move |mut request: Request<Incoming>| {
         let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(handle_for_browsers(context, request).await) }
+        let asks_for_another = request.headers().contains_key(header::UPGRADE);
+        if asks_for_another {
+            request.extensions_mut().insert(slot.clone());
+        }
+        async move {
+            let mut response = handle_for_browsers(context, request).await;
+            if asks_for_another && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                // The guard before hyper has let go of this connection.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let stack = ServiceBuilder::new()
         .map_response(with_request_id)

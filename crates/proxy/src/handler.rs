@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use decisions::plan::OnDisconnect;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, decide, tenant_primary};
-use http::{HeaderName, Request, Response, header, request};
+use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -27,8 +27,9 @@ use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
 use crate::response::{GatewayBody, Relay};
+use crate::websocket::Socket;
 use crate::worker::Context;
-use crate::{error_response, models};
+use crate::{error_response, models, websocket};
 
 /// The gateway's own id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
@@ -38,9 +39,12 @@ pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) ->
     let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
     match prepare(&context, &mut ticket, request).await {
         Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
-        Ok(Prepared::PassedOn(pass)) => match pass.send(&mut ticket).await {
-            Ok((response, lease)) => relay(ticket, response, lease),
-            Err(error) => refuse(ticket, &error),
+        Ok(Prepared::PassedOn(mut pass)) => match (pass.socket.take(), pass.send(&mut ticket).await) {
+            (Some(socket), Ok((response, lease))) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                socket.switch(ticket, response, lease)
+            }
+            (_, Ok((response, lease))) => relay(ticket, response, lease),
+            (_, Err(error)) => refuse(ticket, &error),
         },
         Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
         Err(error) => refuse(ticket, &error),
@@ -106,7 +110,8 @@ async fn prepare(
     ticket: &mut Ticket,
     request: Request<Incoming>,
 ) -> Result<Prepared, Error> {
-    let (head, incoming) = request.into_parts();
+    let (mut head, incoming) = request.into_parts();
+    let socket = Socket::of(&mut head);
     let snapshot = Arc::clone(&ticket.snapshot);
     conformance::check(&head)?;
     let (asked, _) = read(&head.method, &head.uri)?;
@@ -128,7 +133,14 @@ async fn prepare(
         Asked::Other => {}
     }
     let context = Arc::clone(context);
-    Ok(Prepared::PassedOn(Box::new(PassedOn { context, identity, head, incoming })))
+    Ok(Prepared::PassedOn(Box::new(PassedOn {
+        context,
+        identity,
+        is_socket: socket.is_some(),
+        socket,
+        head,
+        incoming,
+    })))
 }
 
 /// A request that is routed by its model, read and decided.
@@ -206,11 +218,13 @@ struct PassedOn {
     identity: Identity,
     head: request::Parts,
     incoming: Incoming,
+    is_socket: bool,
+    socket: Option<Socket>,
 }
 
 impl PassedOn {
     async fn send(self, ticket: &mut Ticket) -> Result<(Response<Incoming>, upstream::Lease), Error> {
-        let PassedOn { context, identity, head, incoming } = self;
+        let PassedOn { context, identity, head, incoming, is_socket, .. } = self;
         let snapshot = Arc::clone(&ticket.snapshot);
         let plan = snapshot.plan();
         let (_, suffix) = read(&head.method, &head.uri)?;
@@ -229,7 +243,10 @@ impl PassedOn {
         let to = Destination::Path(suffix);
         let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
         let provider = snapshot.provider(target.provider).ok_or(Error::Internal)?;
-        let request = build(provider, &identity, outgoing)?;
+        let mut request = build(provider, &identity, outgoing)?;
+        if is_socket {
+            websocket::ask(&mut request, &head.headers);
+        }
         let name = || plan.provider(target.provider).name.clone();
         let deadline = Instant::now() + target.timeout;
         tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))

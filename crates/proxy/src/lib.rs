@@ -27,6 +27,7 @@ mod response;
 pub mod scan;
 mod snapshot;
 mod target_state;
+mod websocket;
 mod worker;
 mod write_stall;
 

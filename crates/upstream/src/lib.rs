@@ -18,6 +18,6 @@ mod tls;
 pub use body::{BoxError, RequestBody, StreamedBody};
 pub use credential::{Credential, CredentialHeader};
 pub use error::{SendError, SendErrorKind};
-pub use origin::{Address, Origin, OriginId, Scheme};
+pub use origin::{Address, MaySwitch, Origin, OriginId, Scheme};
 pub use pool::Lease;
 pub use tls::{TlsClient, TlsSetupError};

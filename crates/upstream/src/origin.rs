@@ -67,6 +67,10 @@ pub struct Origin {
     pools: Arc<Pools>,
 }
 
+/// Among the extensions of a request, allows the answer to switch protocols. The connection is then no more ours.
+#[derive(Clone, Copy, Debug)]
+pub struct MaySwitch;
+
 /// The connection closed while it lay idle; the request is handed back and goes out on another.
 struct HandedBack(Box<Request<RequestBody>>);
 
@@ -145,14 +149,14 @@ impl Origin {
         mut request: Request<RequestBody>,
     ) -> Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError> {
         let malformed = |what: &'static str| SendError::new(crate::SendErrorKind::Malformed, what);
+        let may_switch = request.extensions().get::<MaySwitch>().is_some();
         let interim = Interim::of(&mut request);
         let sent = tokio::select! {
             sent = sender.send(request) => sent,
             () = interim.flooded() => return Err(malformed(TOO_MANY_INTERIM)),
         };
         match sent {
-            // Nothing here asks for another protocol.
-            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
+            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS && !may_switch => {
                 Err(malformed("it switches protocols unasked"))
             }
             Ok(_) if interim.is_flooded() => Err(malformed(TOO_MANY_INTERIM)),
