@@ -82,7 +82,9 @@ impl Preparer {
         let failed =
             |_| PrepareError::Path { place: settings.place.clone(), provider: settings.name.clone() };
         let path_of = |endpoint| settings.path_of(endpoint).to_owned();
-        Provider::new(origin, credential, headers(settings), path_of).map_err(failed)
+        let mut provider = Provider::new(origin, credential, headers(settings), path_of).map_err(failed)?;
+        provider.credential_header = secrets::carried_in(settings);
+        Ok(provider)
     }
 
     fn origin(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use proxy::{Gateway, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Cors, Gateway, Limits, Observer, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +68,7 @@ impl Running {
             snapshot: Arc::clone(&handle),
             limits: limits(settings),
             tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
+            cors: Cors::new(&settings.cors_origins),
             observer,
             affinity: bindings::open(&settings.state_dir),
         };
@@ -219,10 +220,12 @@ fn limits(settings: &Settings) -> Limits {
     let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     Limits {
         max_body: bytes(from.max_body_bytes),
+        replay_body: bytes(from.replay_body_bytes),
         max_buffered: bytes(from.max_buffered_bytes),
         max_connections: from.max_connections,
         header_timeout: from.header_timeout,
         body_timeout: from.body_timeout,
+        min_body_rate: from.min_body_rate,
         write_stall_timeout: from.write_stall_timeout,
         max_answer: bytes(from.max_answer),
         heartbeat: from.heartbeat,

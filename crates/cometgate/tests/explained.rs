@@ -73,9 +73,15 @@ impl Asked {
             tenant: rng.usize(..TENANTS),
             endpoint,
             model: MODELS[rng.usize(..MODELS.len())],
-            // Embeddings know `user` only.
-            keys: if endpoint == Endpoint::Embeddings { [None, keys[1].clone(), None] } else { keys },
-            stateful: endpoint == Endpoint::Responses && rng.bool(),
+            // Embeddings know `user` only, and messages have it under another name.
+            keys: match endpoint {
+                Endpoint::Embeddings | Endpoint::Messages => [None, keys[1].clone(), None],
+                _ => keys,
+            },
+            stateful: match endpoint {
+                Endpoint::Responses => rng.bool(),
+                of => of == Endpoint::ResponsesCompact,
+            },
         }
     }
 
@@ -100,10 +106,15 @@ impl Asked {
                 body["input"] = json!("hi");
                 body["store"] = json!(self.stateful);
             }
-            Endpoint::Embeddings => body["input"] = json!("hi"),
+            Endpoint::Messages => {
+                if let [_, Some(user), _] = &self.keys {
+                    body["metadata"] = json!({"user_id": user});
+                }
+            }
+            _ => body["input"] = json!("hi"),
         }
         for (name, value) in ["safety_identifier", "user", "prompt_cache_key"].into_iter().zip(&self.keys) {
-            if let Some(value) = value {
+            if let (Some(value), false) = (value, self.endpoint == Endpoint::Messages) {
                 body[name] = json!(value);
             }
         }
@@ -145,7 +156,9 @@ fn agrees(loaded: &Loaded, asked: &Asked, decision: &Decision<'_>, answer: &Answ
                 Refusal::ProviderNotAllowed => (403, "provider_not_allowed"),
                 Refusal::UnknownKey | Refusal::RestrictedTenant => (0, ""),
             };
-            answer.status == status && answer.error().0 == code
+            // Anthropic's errors have no code.
+            let is_code = |answer: &Answer| asked.endpoint == Endpoint::Messages || answer.error().0 == code;
+            answer.status == status && is_code(answer)
         }
     }
 }

@@ -157,8 +157,7 @@ async fn models_lists_what_the_tenant_may_use_and_nothing_more() {
     let unknown = client.chat(GLOBEX, r#"{"model":"gpt-primary"}"#).await;
     assert_eq!((hidden.status.as_u16(), hidden.error().0), (404, "model_not_found".to_owned()));
     assert_eq!((unknown.status.as_u16(), unknown.error().0), (404, "model_not_found".to_owned()));
-    let other_path =
-        client.send(request(Method::POST, "/v1/images/generations", GLOBEX, "{}")).await.unwrap();
+    let other_path = client.send(request(Method::POST, "/v1/fine_tuning/jobs", GLOBEX, "{}")).await.unwrap();
     assert_eq!((other_path.status.as_u16(), other_path.error().0), (403, "path_not_allowed".to_owned()));
     assert_eq!(world.primary.count() + world.canary.count(), 0);
 }
@@ -170,7 +169,7 @@ async fn any_other_path_goes_to_the_primary_unchanged() {
     let big = "x".repeat(1_000_000);
     for (method, path, body) in [
         (Method::GET, "/v1/files?limit=2&after=a%20b", ""),
-        (Method::POST, "/v1/images/generations", r#"{"model":"summary","model":"twice"}"#),
+        (Method::POST, "/v1/fine_tuning/jobs", r#"{"model":"summary","model":"twice"}"#),
         (Method::DELETE, "/v1/models/ft:abc", ""),
         (Method::POST, "/v1/files", big.as_str()),
         (Method::GET, "/v1/models/not-an-alias", ""),

@@ -87,6 +87,7 @@ codes! {
     ListedTwice = "E0216", "A list has the same entry twice.";
     StickyByOrder = "E0217", "Something stands after `request` in `sticky_by` and would never count.";
     StickyByEmpty = "E0218", "`sticky_by` is empty, so that nobody would ever be in.";
+    BadOrigin = "E0219", "An origin is not a scheme with a host.";
 
     UnknownName = "E0301", "A name stands for nothing.";
 

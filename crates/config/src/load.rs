@@ -74,6 +74,8 @@ pub struct ProviderSettings {
     pub base_url: BaseUrl,
     /// Who pays.
     pub credential: CredentialSource,
+    /// Which header carries the key.
+    pub credential_header: CredentialHeader,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How its certificate is judged, and what it is shown.
@@ -92,7 +94,14 @@ impl ProviderSettings {
     /// Where a request goes and what it meets there, as one text; secrets are only named.
     pub(crate) fn reached_by(&self) -> String {
         let connection = (&self.tls, self.http2);
-        format!("{} {:?} {:?} {:?} {connection:?}", self.base_url, self.paths, self.headers, self.credential)
+        format!(
+            "{} {:?} {:?} {:?} {connection:?} {}",
+            self.base_url,
+            self.paths,
+            self.headers,
+            self.credential,
+            self.credential_header.as_str()
+        )
     }
 
     /// Where it serves an endpoint, under its base URL.
@@ -112,6 +121,30 @@ pub enum CredentialSource {
     Env(String),
     /// A file.
     File(PathBuf),
+}
+
+/// The header that carries a provider's key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialHeader {
+    /// `Authorization: Bearer KEY`
+    #[default]
+    Authorization,
+    /// `x-api-key: KEY`
+    XApiKey,
+}
+
+impl CredentialHeader {
+    /// All of them.
+    pub const ALL: [CredentialHeader; 2] = [CredentialHeader::Authorization, CredentialHeader::XApiKey];
+
+    /// Its name in the map.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CredentialHeader::Authorization => "authorization",
+            CredentialHeader::XApiKey => "x-api-key",
+        }
+    }
 }
 
 /// A gateway key or a certificate, of which only the hash is known.

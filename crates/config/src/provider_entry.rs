@@ -10,7 +10,7 @@ use crate::base_url::{BaseUrl, BaseUrlError};
 use crate::code::Code;
 use crate::document::{Document, Named};
 use crate::fields::{Fields, Value};
-use crate::load::{CredentialSource, ProviderSettings};
+use crate::load::{CredentialHeader, CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;
@@ -58,6 +58,8 @@ pub(crate) fn read_provider(
     let value = fields.required("credential");
     let credential_at = value.map_or(name.at, |value| value.span().start);
     let credential = value.and_then(|value| read_credential(document, value));
+    let credential_headers = CredentialHeader::ALL.map(|header| (header.as_str(), header));
+    let credential_header = fields.choice("credential_header", &credential_headers).unwrap_or_default();
     let connect_timeout = fields.millis("connect_timeout_ms", 1..=LONGEST_CONNECT_MS, CONNECT_MS);
     let max_concurrent = fields.position("max_concurrent_requests").and_then(|_| {
         u32::try_from(fields.integer("max_concurrent_requests", 1..=MOST_CONCURRENT, MOST_CONCURRENT)).ok()
@@ -73,6 +75,7 @@ pub(crate) fn read_provider(
         name: name.text.clone(),
         base_url,
         credential,
+        credential_header,
         connect_timeout,
         tls: connection.tls,
         http2: connection.http2,

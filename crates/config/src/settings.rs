@@ -36,6 +36,9 @@ pub(crate) const ANSWER_BYTES: RangeInclusive<u64> = 1024..=1024 * MIB;
 /// Five minutes at the most: what stands between a caller and its gateway gives up on silence sooner.
 pub(crate) const HEARTBEAT_MS: RangeInclusive<u64> = 100..=300_000;
 
+/// A modem at the lower end; more than a gigabit is a mistake in the unit.
+pub(crate) const BODY_RATE: RangeInclusive<u64> = 0..=128 * MIB;
+
 const MIB: u64 = 1024 * 1024;
 
 /// An hour; a longer wait is a mistake in the unit.
@@ -64,6 +67,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// What the process takes on at most.
     pub limits: Limits,
+    /// Origins whose pages may call from browsers.
+    pub cors_origins: Vec<String>,
 }
 
 /// How a change of the route map or the tenants file is noticed.
@@ -80,6 +85,8 @@ pub enum Watch {
 pub struct Limits {
     /// Bytes of one request's body.
     pub max_body_bytes: u64,
+    /// Bytes of a form that is held whole so that it can be sent again.
+    pub replay_body_bytes: u64,
     /// Bytes of all request bodies that are held at one time.
     pub max_buffered_bytes: u64,
     /// Connections of applications at one time.
@@ -88,6 +95,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
+    /// Bytes of a body that must come each second; 0 is no minimum.
+    pub min_body_rate: u64,
     /// How long requests may take to finish once the process was told to stop.
     pub drain_timeout: Duration,
     /// How long a caller may leave an answer unread.
@@ -136,6 +145,7 @@ fn read_settings(
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let limits = read_limits(document, fields.table("limits"));
+    let cors_origins = read_cors(document, fields.table("cors"));
     fields.finish();
     Some(Settings {
         listen: listen?,
@@ -149,6 +159,7 @@ fn read_settings(
         tls: tls.flatten(),
         admin: admin.flatten(),
         limits,
+        cors_origins,
     })
 }
 
@@ -185,6 +196,25 @@ fn read_address(
     parsed.ok()
 }
 
+fn read_cors(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Vec<String> {
+    let Some(mut fields) = table else { return Vec::new() };
+    let origins = fields.texts("origins").unwrap_or_default();
+    fields.finish();
+    for origin in origins.iter().filter(|origin| !is_origin(&origin.text)) {
+        let message = format!("{} is not an origin", quote(&origin.text));
+        let help = "as browsers send it: \"https://app.example\", in lower case, without a path or a slash at its end";
+        document.problem_with_help(Code::BadOrigin, origin.at, message, help);
+    }
+    origins.into_iter().map(|origin| origin.text).collect()
+}
+
+/// RFC 6454 section 6.2, as browsers write it.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    (1..=255).contains(&host.len()) && host.bytes().all(allowed)
+}
+
 fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits {
     let mut limits = Limits::default();
     let Some(mut fields) = table else { return limits };
@@ -197,11 +227,13 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
         millis_of(fields, name, 1..=LONGEST_MS, value);
     };
     limits.max_body_bytes = fields.integer("max_body_bytes", BYTES, limits.max_body_bytes);
+    limits.replay_body_bytes = fields.integer("replay_body_bytes", BYTES, limits.replay_body_bytes);
     limits.max_buffered_bytes = fields.integer("max_buffered_bytes", BYTES, limits.max_buffered_bytes);
     let connections = fields.integer("max_connections", 1..=MOST_CONNECTIONS, limits.max_connections as u64);
     limits.max_connections = usize::try_from(connections).unwrap_or(limits.max_connections);
     millis(&mut fields, "header_timeout_ms", &mut limits.header_timeout);
     millis(&mut fields, "body_timeout_ms", &mut limits.body_timeout);
+    limits.min_body_rate = fields.integer("min_body_bytes_per_second", BODY_RATE, limits.min_body_rate);
     millis(&mut fields, "drain_timeout_ms", &mut limits.drain_timeout);
     millis_of(&mut fields, "write_stall_timeout_ms", WRITE_STALL_MS, &mut limits.write_stall_timeout);
     limits.max_answer = fields.integer("max_answer_bytes", ANSWER_BYTES, limits.max_answer);
@@ -218,10 +250,12 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_body_bytes: 32 * MIB,
+            replay_body_bytes: MIB,
             max_buffered_bytes: 512 * MIB,
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
+            min_body_rate: 128,
             drain_timeout: Duration::from_secs(60),
             write_stall_timeout: Duration::from_secs(30),
             max_answer: MIB,

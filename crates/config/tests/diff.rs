@@ -125,8 +125,7 @@ fn aliases_whose_model_ids_differ_are_told_of_together_where_the_ids_stay() {
 
 #[test]
 fn endpoints_are_told_of_where_they_differ() {
-    let expected =
-        ["support-summary-v3, tenant acme, responses and embeddings only: cometapi (gpt-5.4) 5% -> 0%, \
+    let expected = ["support-summary-v3, tenant acme, all but chat: cometapi (gpt-5.4) 5% -> 0%, \
                      openai (gpt-5.4) 95% -> 100%"];
     assert_eq!(change(&[("mode = \"canary\"", "endpoint = \"chat\"\nmode = \"canary\"")]), expected);
 }

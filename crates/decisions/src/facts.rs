@@ -65,13 +65,50 @@ pub enum Endpoint {
     Chat,
     /// `POST /v1/responses`
     Responses,
+    /// `POST /v1/responses/compact`
+    ResponsesCompact,
+    /// `POST /v1/responses/input_tokens`
+    ResponsesInputTokens,
     /// `POST /v1/embeddings`
     Embeddings,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/messages`, in Anthropic's shape.
+    Messages,
+    /// `POST /v1/moderations`
+    Moderations,
+    /// `POST /v1/images/generations`
+    ImageGenerations,
+    /// `POST /v1/audio/speech`
+    Speech,
+    /// `POST /v1/audio/transcriptions`
+    Transcriptions,
+    /// `POST /v1/audio/translations`
+    Translations,
+    /// `POST /v1/images/edits`
+    ImageEdits,
+    /// `POST /v1/images/variations`
+    ImageVariations,
 }
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 3] = [Endpoint::Chat, Endpoint::Responses, Endpoint::Embeddings];
+    pub const ALL: [Endpoint; 14] = [
+        Endpoint::Chat,
+        Endpoint::Responses,
+        Endpoint::ResponsesCompact,
+        Endpoint::ResponsesInputTokens,
+        Endpoint::Embeddings,
+        Endpoint::Completions,
+        Endpoint::Messages,
+        Endpoint::Moderations,
+        Endpoint::ImageGenerations,
+        Endpoint::Speech,
+        Endpoint::Transcriptions,
+        Endpoint::Translations,
+        Endpoint::ImageEdits,
+        Endpoint::ImageVariations,
+    ];
 
     /// The name used in the route map, logs and labels.
     #[must_use]
@@ -79,7 +116,18 @@ impl Endpoint {
         match self {
             Endpoint::Chat => "chat",
             Endpoint::Responses => "responses",
+            Endpoint::ResponsesCompact => "responses_compact",
+            Endpoint::ResponsesInputTokens => "responses_input_tokens",
             Endpoint::Embeddings => "embeddings",
+            Endpoint::Completions => "completions",
+            Endpoint::Messages => "messages",
+            Endpoint::Moderations => "moderations",
+            Endpoint::ImageGenerations => "image_generations",
+            Endpoint::Speech => "speech",
+            Endpoint::Transcriptions => "transcriptions",
+            Endpoint::Translations => "translations",
+            Endpoint::ImageEdits => "image_edits",
+            Endpoint::ImageVariations => "image_variations",
         }
     }
 
@@ -89,8 +137,55 @@ impl Endpoint {
         match self {
             Endpoint::Chat => "/chat/completions",
             Endpoint::Responses => "/responses",
+            Endpoint::ResponsesCompact => "/responses/compact",
+            Endpoint::ResponsesInputTokens => "/responses/input_tokens",
             Endpoint::Embeddings => "/embeddings",
+            Endpoint::Completions => "/completions",
+            Endpoint::Messages => "/messages",
+            Endpoint::Moderations => "/moderations",
+            Endpoint::ImageGenerations => "/images/generations",
+            Endpoint::Speech => "/audio/speech",
+            Endpoint::Transcriptions => "/audio/transcriptions",
+            Endpoint::Translations => "/audio/translations",
+            Endpoint::ImageEdits => "/images/edits",
+            Endpoint::ImageVariations => "/images/variations",
         }
+    }
+
+    /// Whether its answers are streamed as text where the request asks for that.
+    #[must_use]
+    pub fn streams_text(self) -> bool {
+        matches!(self, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions | Endpoint::Messages)
+    }
+
+    /// Whether its answer may be something else than JSON: sound, an image, a transcript as plain text.
+    #[must_use]
+    pub fn may_answer_media(self) -> bool {
+        matches!(self, Endpoint::ImageGenerations | Endpoint::Speech) || self.takes_forms()
+    }
+
+    /// Whether `model` may be left out, because the provider has a model of its own choice.
+    #[must_use]
+    pub fn has_default_model(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Moderations
+                | Endpoint::ImageGenerations
+                | Endpoint::ImageEdits
+                | Endpoint::ImageVariations
+        )
+    }
+
+    /// Whether its requests may be multipart forms, with a file in them.
+    #[must_use]
+    pub fn takes_forms(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Transcriptions
+                | Endpoint::Translations
+                | Endpoint::ImageEdits
+                | Endpoint::ImageVariations
+        )
     }
 }
 

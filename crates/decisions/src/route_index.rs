@@ -13,6 +13,8 @@ use crate::plan::{Alias, AllowedAliases, CohortMembers, ModelMatch, PlanError, P
 
 /// Bits of an id in a key; a file of 16 MiB has not nearly as many entries.
 const ID_BITS: u32 = 22;
+/// Room for every endpoint and for none of them.
+const ENDPOINT_BITS: u32 = 4;
 
 type Aliases = HashMap<Box<str>, AliasId, BuildHasherDefault<NameHasher>>;
 type Routes = HashMap<u64, RouteId, BuildHasherDefault<NameHasher>>;
@@ -207,7 +209,7 @@ fn check_ids(parts: &PlanParts) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// What a route matches in one word: 2 bits of scope kind, 22 of its id, 2 of model kind, 22 of its id, 2 of endpoint.
+/// What a route matches in one word: 2 bits of scope kind, 22 of its id, 2 of model kind, 22 of its id, 4 of endpoint.
 fn route_key(scope: Scope, models: ModelMatch, endpoint: Option<Endpoint>) -> u64 {
     scope_key(scope) | match_key(models, endpoint)
 }
@@ -218,7 +220,7 @@ fn scope_key(scope: Scope) -> u64 {
         Scope::Cohort(id) => (2, id.0),
         Scope::Everyone => (3, 0),
     };
-    (kind << ID_BITS | u64::from(id)) << (ID_BITS + 4)
+    (kind << ID_BITS | u64::from(id)) << (ID_BITS + 2 + ENDPOINT_BITS)
 }
 
 fn match_key(models: ModelMatch, endpoint: Option<Endpoint>) -> u64 {
@@ -228,7 +230,7 @@ fn match_key(models: ModelMatch, endpoint: Option<Endpoint>) -> u64 {
         ModelMatch::Any => (3, 0),
     };
     let endpoint = endpoint.map_or(0, |endpoint| endpoint as u64 + 1);
-    (kind << ID_BITS | u64::from(id)) << 2 | endpoint
+    (kind << ID_BITS | u64::from(id)) << ENDPOINT_BITS | endpoint
 }
 
 /// How specific a match is within one scope: smaller wins.

@@ -5,18 +5,22 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use decisions::{Caller, TenantId};
-use http::{HeaderMap, HeaderValue, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use crate::caller_tls::CallerCertificate;
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::live::Live;
 use crate::snapshot::Snapshot;
 
 /// Every gateway key begins with this, so that one is recognised before it is sent anywhere by mistake.
 pub const KEY_PREFIX: &str = "cgk-";
+
+/// Where Anthropic's clients show their key.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// SHA-256 of a key.
 pub(crate) type KeyHash = [u8; 32];
@@ -94,8 +98,8 @@ fn prefix(hash: &KeyHash) -> [u8; 8] {
 pub(crate) struct Identity {
     pub(crate) tenant: TenantId,
     pub(crate) caller: Caller,
-    /// The caller's own `Authorization`, for a provider that takes it. Sensitive. Missing where a certificate speaks for
-    /// the caller.
+    /// The caller's own key as an `Authorization`, for a provider that takes it. Sensitive. Missing where a certificate
+    /// speaks for the caller.
     pub(crate) authorization: Option<HeaderValue>,
     /// Of an unlisted key, to remember that a provider has accepted it.
     pub(crate) unlisted_key: Option<KeyHash>,
@@ -105,21 +109,27 @@ pub(crate) struct Identity {
 
 /// Finds the tenant by the key, by the certificate, or by both where they agree. A certificate that nobody has listed
 /// says nothing: it may be there for the sake of the connection alone.
-pub(crate) fn identify(head: &request::Parts, snapshot: &Snapshot, live: &Live) -> Result<Identity, Error> {
+pub(crate) fn identify(
+    head: &request::Parts,
+    dialect: Dialect,
+    snapshot: &Snapshot,
+    live: &Live,
+) -> Result<Identity, Error> {
     let certificate = head.extensions.get::<CallerCertificate>();
     let certified = certificate
         .and_then(|shown| snapshot.keys().certificates.holder(&shown.0))
         .map(|holder| holder.tenant);
-    match certified {
-        Some(tenant) if !head.headers.contains_key(header::AUTHORIZATION) => Ok(Identity {
+    match (certified, shown_key(&head.headers, dialect)?) {
+        (None, None) => Err(Error::MissingKey),
+        (Some(tenant), None) => Ok(Identity {
             tenant,
             caller: Caller::Known,
             authorization: None,
             unlisted_key: None,
             is_gateway_key: false,
         }),
-        certified => {
-            let identity = identify_by_key(&head.headers, snapshot, live)?;
+        (certified, Some(authorization)) => {
+            let identity = identify_by_key(authorization, snapshot, live)?;
             match certified {
                 Some(tenant) if tenant != identity.tenant => Err(Error::KeyAndCertificateDiffer),
                 _ => Ok(identity),
@@ -128,19 +138,34 @@ pub(crate) fn identify(head: &request::Parts, snapshot: &Snapshot, live: &Live) 
     }
 }
 
-/// Reads the key and finds its tenant.
-fn identify_by_key(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) -> Result<Identity, Error> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let authorization = values.next().ok_or(Error::MissingKey)?;
-    if values.next().is_some() {
-        return Err(Error::TwoKeys);
+/// The key of a request, as an `Authorization`. Whoever speaks Anthropic's dialect may show it as `x-api-key` instead.
+fn shown_key(headers: &HeaderMap, dialect: Dialect) -> Result<Option<HeaderValue>, Error> {
+    let shown = only(headers, &header::AUTHORIZATION)?;
+    let own = match dialect {
+        Dialect::OpenAi => None,
+        Dialect::Anthropic => only(headers, &X_API_KEY)?,
+    };
+    match (shown, own) {
+        (None, None) => Ok(None),
+        (Some(shown), None) => Ok(Some(shown.clone())),
+        (None, Some(own)) => as_bearer(own).ok_or(Error::MissingKey).map(Some),
+        // Some clients show one key in both.
+        (Some(shown), Some(own)) if bearer(shown) == Some(own.as_bytes()) => Ok(Some(shown.clone())),
+        (Some(_), Some(_)) => Err(Error::TwoKeys),
     }
-    let key = bearer(authorization).ok_or(Error::MissingKey)?;
-    let hash: KeyHash = Sha256::digest(key).into();
-    let mut authorization = authorization.clone();
+}
+
+/// Finds the tenant of a key.
+fn identify_by_key(
+    mut authorization: HeaderValue,
+    snapshot: &Snapshot,
+    live: &Live,
+) -> Result<Identity, Error> {
     authorization.set_sensitive(true);
-    let authorization = Some(authorization);
+    let key = bearer(&authorization).ok_or(Error::MissingKey)?;
+    let hash: KeyHash = Sha256::digest(key).into();
     let is_gateway_key = key.starts_with(KEY_PREFIX.as_bytes());
+    let authorization = Some(authorization);
     if let Some(holder) = snapshot.keys().keys.holder(&hash) {
         if holder.has_expired() {
             return Err(Error::ExpiredKey);
@@ -156,8 +181,19 @@ fn identify_by_key(headers: &HeaderMap, snapshot: &Snapshot, live: &Live) -> Res
     Ok(Identity { tenant, caller, authorization, unlisted_key: Some(hash), is_gateway_key })
 }
 
+/// The one value of a header that carries a key.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() { Err(Error::TwoKeys) } else { Ok(value) }
+}
+
+fn as_bearer(key: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[b"Bearer ", key.as_bytes()].concat()).ok()
+}
+
 /// The token of a bearer credential (RFC 6750 section 2.1; the scheme's name is case-insensitive).
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = value.as_bytes().split_at_checked(7)?;
     let token = token.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)

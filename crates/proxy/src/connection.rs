@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::caller_tls::{Accepted, CallerCertificate};
 use crate::edge;
 use crate::first_bytes::FirstBytes;
+use crate::framing_guard::FramingGuard;
+use crate::websocket::Slot;
 use crate::worker::Context;
 use crate::write_stall::WriteStall;
 
@@ -107,8 +109,21 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_buf_size(READ_BUFFER)
         // A caller that closes its side has left, also while a provider still thinks.
         .half_close(false);
-    let service = edge::service(context, certificate);
-    until_drained(builder.serve_connection(TokioIo::new(stream), service), drain).await
+    let io = TokioIo::new(FramingGuard::new(stream));
+    let slot = Slot::default();
+    {
+        let service = edge::service(context, certificate, slot.clone());
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
+        tokio::select! {
+            result = connection.as_mut() => result?,
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await?;
+            }
+        }
+    }
+    slot.run().await;
+    Ok(())
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
@@ -126,7 +141,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = edge::service(context, certificate);
+    let service = edge::service(context, certificate, Slot::default());
     until_drained(builder.serve_connection(TokioIo::new(stream), service), drain).await
 }
 

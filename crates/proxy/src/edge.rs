@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use tower::{Service, ServiceBuilder, service_fn};
@@ -15,10 +15,13 @@ use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, 
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use crate::caller_tls::CallerCertificate;
+use crate::cors::handle_for_browsers;
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::error_response;
-use crate::handler::{REQUEST_ID, handle};
+use crate::handler::REQUEST_ID;
 use crate::response::GatewayBody;
+use crate::websocket::Slot;
 use crate::worker::Context;
 
 /// What OpenAI's clients show as the id of a request: the provider's where it answered, else the gateway's.
@@ -31,6 +34,7 @@ pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) fn service(
     context: Arc<Context>,
     certificate: Option<CallerCertificate>,
+    slot: Slot,
 ) -> TowerToHyperService<
     impl Service<Request<Incoming>, Response = Response<EdgeBody>, Error = Infallible, Future: Send + 'static>
     + Clone
@@ -42,13 +46,28 @@ pub(crate) fn service(
         if let Some(certificate) = certificate {
             request.extensions_mut().insert(certificate);
         }
-        async move { Ok::<_, Infallible>(handle(context, request).await) }
+        let asks_for_another = request.headers().contains_key(header::UPGRADE);
+        if asks_for_another {
+            request.extensions_mut().insert(slot.clone());
+        }
+        async move {
+            let mut response = handle_for_browsers(context, request).await;
+            if asks_for_another && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                // The guard before hyper has let go of this connection.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let stack = ServiceBuilder::new()
         .map_response(with_request_id)
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+        .layer(SetSensitiveRequestHeadersLayer::new([
+            header::AUTHORIZATION,
+            header::COOKIE,
+            HeaderName::from_static("x-api-key"),
+        ]))
         .layer(CatchPanicLayer::custom(PanicAnswer))
         .service(handler);
     TowerToHyperService::new(stack)
@@ -85,6 +104,6 @@ impl ResponseForPanic for PanicAnswer {
         _cause: Box<dyn std::any::Any + Send + 'static>,
     ) -> Response<GatewayBody> {
         tracing::error!("a request handler panicked; the caller was answered with 500");
-        error_response::respond(&Error::Internal).0
+        error_response::respond(&Error::Internal, Dialect::OpenAi).0
     }
 }

@@ -17,8 +17,12 @@ pub enum Error {
     DoubledV1,
     /// The path has dot segments, empty segments or an encoded spelling of a routed endpoint.
     OddPath,
-    /// CONNECT or TRACE.
+    /// CONNECT, TRACE, or OPTIONS where no origin is listed.
     Method,
+    /// No `Host`, more than one, or one that cannot be.
+    Host,
+    /// An `Expect` other than `100-continue`.
+    Expectation,
     /// No bearer key.
     MissingKey,
     /// More than one `Authorization` header.
@@ -49,6 +53,11 @@ pub enum Error {
     EncodedBody,
     /// The body is longer than the limit.
     BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The `model` of a form comes after more than may be held.
+    ModelTooLate {
         /// The limit in bytes.
         limit: usize,
     },

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::dialect::{self, Dialect};
 use crate::error::Error;
 use crate::request::peek::PeekError;
 use crate::response::GatewayBody;
@@ -48,17 +49,27 @@ struct Face<'a> {
     after: Option<Duration>,
 }
 
-/// The answer for an error, and its code for the record.
-pub(crate) fn respond(error: &Error) -> (Response<GatewayBody>, &'static str) {
+/// The answer for an error in the shape that the caller's client reads, and its code for the record.
+pub(crate) fn respond(error: &Error, dialect: Dialect) -> (Response<GatewayBody>, &'static str) {
     let face = face(error);
     let (status, code, should_retry, after) = (face.status, face.code, face.should_retry, face.after);
-    let mut response = json(status, &Envelope { error: face });
+    let mut response = match dialect {
+        Dialect::OpenAi => json(status, &Envelope { error: face }),
+        Dialect::Anthropic => {
+            let kind = dialect::anthropic_type(status);
+            json(status, &dialect::AnthropicError::new(kind, &face.message))
+        }
+    };
     if let Some(should_retry) = should_retry {
         let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
         response.headers_mut().insert(SHOULD_RETRY, value);
     }
     if let Some(after) = after {
         limit::ask_to_wait(response.headers_mut(), after);
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let served = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+        response.headers_mut().insert(header::ALLOW, served);
     }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -79,9 +90,13 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Gatewa
 
 fn face(error: &Error) -> Face<'_> {
     match error {
-        Error::OutsideV1 | Error::LacksV1 | Error::DoubledV1 | Error::OddPath | Error::Method => {
-            path_face(error)
-        }
+        Error::OutsideV1
+        | Error::LacksV1
+        | Error::DoubledV1
+        | Error::OddPath
+        | Error::Method
+        | Error::Host
+        | Error::Expectation => path_face(error),
         Error::MissingKey
         | Error::TwoKeys
         | Error::UnknownKey
@@ -95,6 +110,7 @@ fn face(error: &Error) -> Face<'_> {
         Error::ModelInQuery
         | Error::EncodedBody
         | Error::BodyTooLarge { .. }
+        | Error::ModelTooLate { .. }
         | Error::BodyTimeout
         | Error::BodyBroken
         | Error::NoRoom => body_face(error),
@@ -153,6 +169,16 @@ fn path_face(error: &Error) -> Face<'_> {
         Error::Method => {
             invalid(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not served.")
         }
+        Error::Host => invalid(
+            StatusCode::BAD_REQUEST,
+            "bad_host",
+            "The request must have exactly one valid Host header.",
+        ),
+        Error::Expectation => invalid(
+            StatusCode::EXPECTATION_FAILED,
+            "expectation_failed",
+            "The only expectation that is met is `Expect: 100-continue`.",
+        ),
         _ => invalid(
             StatusCode::NOT_FOUND,
             "unknown_path",
@@ -166,7 +192,7 @@ fn key_face(error: &Error) -> Face<'_> {
         Error::TwoKeys => invalid(
             StatusCode::BAD_REQUEST,
             "two_credentials",
-            "The request has more than one Authorization header; send exactly one.",
+            "The request has more than one credential; send exactly one.",
         ),
         Error::GatewayKeyNotForwarded { provider } => invalid(
             StatusCode::UNAUTHORIZED,
@@ -238,6 +264,17 @@ fn body_face(error: &Error) -> Face<'_> {
                 "The request body is over this gateway's limit of {limit} bytes (`limits.max_body_bytes`)."
             ),
         ),
+        Error::ModelTooLate { limit } => Face {
+            param: Some("model"),
+            ..invalid(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "model_too_late",
+                format!(
+                    "The form has no `model` in its first {limit} bytes (`limits.max_body_bytes`); send `model` before \
+                     the file."
+                ),
+            )
+        },
         Error::NoRoom => Face {
             r#type: "server_error",
             should_retry: Some(true),
@@ -285,6 +322,9 @@ fn peek_face(error: &PeekError) -> Face<'_> {
                 .into(),
             )
         },
+        PeekError::Form(what) => {
+            bad("invalid_form", format!("The multipart form cannot be read: {what}.").into())
+        }
         PeekError::NoModel => Face {
             param: Some("model"),
             ..bad("missing_required_parameter", "You must provide a `model` parameter.".into())
@@ -327,7 +367,7 @@ fn route_face(error: &Error) -> Face<'_> {
             StatusCode::FORBIDDEN,
             "path_not_allowed",
             "Your key is limited to certain models, and the gateway does not read the model of this path. It may use \
-             /v1/chat/completions, /v1/responses, /v1/embeddings and GET /v1/models.",
+             the paths that are routed by model, such as POST /v1/chat/completions, and GET /v1/models.",
         ),
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
+use crate::cors::Cors;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -32,6 +33,8 @@ pub struct Setup {
     pub limits: Limits,
     /// TLS towards callers; without it they connect in the clear.
     pub tls: Option<Arc<CallerTls>>,
+    /// Whose pages may call it from browsers.
+    pub cors: Cors,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
     /// Who remembers where things live.
@@ -66,6 +69,7 @@ impl Gateway {
                     live: Arc::clone(&live),
                     limits: setup.limits.clone(),
                     tls: setup.tls.clone(),
+                    cors: setup.cors.clone(),
                     observer: Arc::clone(&setup.observer),
                     affinity: Arc::clone(&setup.affinity),
                 };

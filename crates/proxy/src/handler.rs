@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use decisions::plan::OnDisconnect;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, tenant_pinned, tenant_primary};
-use http::{HeaderName, Request, Response, header, request};
+use http::{HeaderName, Request, Response, StatusCode, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -16,33 +16,42 @@ use crate::attempt::caller_hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
 use crate::auth::{Identity, identify};
+use crate::dialect::Dialect;
 use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
 use crate::observer::Outcome;
 use crate::placing::{decide_placed, operated};
+use crate::request::pace::{Fault, Paced};
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::{body, peek::peek, references};
+use crate::request::peek::PeekError;
+use crate::request::{body, conformance, receive::receive, references};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
 use crate::response::{GatewayBody, Learning, Relay};
 use crate::scan::made::MadeScanner;
+use crate::websocket::Socket;
 use crate::worker::Context;
-use crate::{error_response, models};
+use crate::{error_response, models, websocket};
 
 /// The gateway's own id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
 /// Answers a request; it cannot fail, since every error is an answer.
 pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
-    let mut ticket = Ticket::open(Arc::clone(&context));
+    let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
     match prepare(&context, &mut ticket, request).await {
         Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
-        Ok(Prepared::PassedOn(pass)) => match pass.send(&mut ticket).await {
-            Ok((response, lease, learns)) => {
+        Ok(Prepared::PassedOn(mut pass)) => match (pass.socket.take(), pass.send(&mut ticket).await) {
+            (Some(socket), Ok((response, lease, _)))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+            {
+                socket.switch(ticket, response, lease)
+            }
+            (_, Ok((response, lease, learns))) => {
                 relay(ticket, response, lease, learns.map(|makes| (context, makes)))
             }
-            Err(error) => refuse(ticket, &error),
+            (_, Err(error)) => refuse(ticket, &error),
         },
         Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
         Err(error) => refuse(ticket, &error),
@@ -94,7 +103,7 @@ fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome)
 }
 
 fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
-    let (response, code) = error_response::respond(error);
+    let (response, code) = error_response::respond(error, ticket.dialect);
     answer(ticket, response, Outcome::Answered(code))
 }
 
@@ -140,12 +149,14 @@ async fn prepare(
     ticket: &mut Ticket,
     request: Request<Incoming>,
 ) -> Result<Prepared, Error> {
-    let (head, incoming) = request.into_parts();
+    let (mut head, incoming) = request.into_parts();
+    let socket = Socket::of(&mut head);
     let snapshot = Arc::clone(&ticket.snapshot);
+    conformance::check(&head)?;
     let (asked, _) = read(&head.method, &head.uri)?;
     ticket.asked(asked);
     // Before any byte of the body is read.
-    let identity = identify(&head, &snapshot, &context.live)?;
+    let identity = identify(&head, ticket.dialect, &snapshot, &context.live)?;
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {
@@ -163,7 +174,14 @@ async fn prepare(
     }
     ticket.begin()?;
     let context = Arc::clone(context);
-    Ok(Prepared::PassedOn(Box::new(PassedOn { context, identity, head, incoming })))
+    Ok(Prepared::PassedOn(Box::new(PassedOn {
+        context,
+        identity,
+        is_socket: socket.is_some(),
+        socket,
+        head,
+        incoming,
+    })))
 }
 
 /// A request that is routed by its model, read and decided.
@@ -180,8 +198,8 @@ async fn route(
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Error::EncodedBody);
     }
-    let body = body::read(incoming, &context.limits, &context.live).await?;
-    let peeked = peek(&body.bytes, endpoint)?;
+    let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
+    let peeked = body.peeked(endpoint)?;
     let snapshot = Arc::clone(&ticket.snapshot);
     let plan = snapshot.plan();
     let facts = Facts {
@@ -216,7 +234,8 @@ async fn route(
             reason: chosen.reason,
             callers_retries: caller_hints::retries(&head.headers),
             is_impatient: patience.is_some_and(|patience| patience < timeout),
-            request_bytes: body.bytes.len(),
+            // A form is a file: its bytes say nothing of tokens.
+            request_bytes: if body.form.is_some() { 0 } else { body.held.bytes.len() },
             snapshot: Arc::clone(&snapshot),
             context: Arc::clone(context),
         }),
@@ -228,8 +247,10 @@ async fn route(
         stream: peeked.stream,
         abandoned: CancellationToken::new(),
         wanted: peeked.wanted(endpoint),
-        model_at: peeked.model_at.clone(),
-        body,
+        payload: {
+            let model_at = peeked.model_at.clone();
+            body.into_payload(model_at)
+        },
         identity,
         head,
     })
@@ -241,6 +262,8 @@ struct PassedOn {
     identity: Identity,
     head: request::Parts,
     incoming: Incoming,
+    is_socket: bool,
+    socket: Option<Socket>,
 }
 
 impl PassedOn {
@@ -249,7 +272,7 @@ impl PassedOn {
         self,
         ticket: &mut Ticket,
     ) -> Result<(Response<Incoming>, upstream::Lease, Option<bool>), Error> {
-        let PassedOn { context, identity, head, incoming } = self;
+        let PassedOn { context, identity, head, incoming, is_socket, .. } = self;
         let snapshot = Arc::clone(&ticket.snapshot);
         let plan = snapshot.plan();
         let (_, suffix) = read(&head.method, &head.uri)?;
@@ -278,22 +301,30 @@ impl PassedOn {
         ticket.target = Some((target.provider, target.role));
         ticket.attempts = 1;
         refuse_gateway_key(plan, &identity, [target.provider])?;
+        let fault = Arc::new(Fault::default());
         let body = match (&held, incoming) {
             (Some(held), _) => RequestBody::whole(held.bytes.clone()),
-            (None, Some(incoming)) if !incoming.is_end_stream() => RequestBody::Stream(incoming),
+            (None, Some(incoming)) if !incoming.is_end_stream() => {
+                RequestBody::Stream(Box::pin(Paced::new(incoming, context.limits.min_body_rate, &fault)))
+            }
             (None, _) => RequestBody::whole(bytes::Bytes::new()),
         };
         let to = Destination::Path(suffix);
         let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
         let provider = snapshot.provider(target.provider).ok_or(Error::Internal)?;
-        let request = build(provider, &identity, outgoing)?;
+        let mut request = build(provider, &identity, outgoing)?;
+        if is_socket {
+            websocket::ask(&mut request, &head.headers);
+        }
         let name = || plan.provider(target.provider).name.clone();
         let deadline = Instant::now() + target.timeout;
         let (response, lease) =
             tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
                 .await
                 .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
-                .map_err(|source| Error::Unreachable { provider: name(), source })?;
+                .map_err(|source| {
+                    fault.error().unwrap_or_else(|| Error::Unreachable { provider: name(), source })
+                })?;
         Ok((response, lease, placed.learns))
     }
 }
@@ -305,6 +336,7 @@ fn chosen<'p>(ticket: &mut Ticket, decision: Decision<'p>, model: &str) -> Resul
         Decision::Refuse(refusal) => refusal,
     };
     Err(match refusal {
+        Refusal::UnknownModel if model.is_empty() => Error::Body(PeekError::NoModel),
         Refusal::UnknownModel => Error::UnknownModel { model: model.to_owned() },
         Refusal::RouteDisabled(route) => {
             ticket.route = Some(route);

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of one request body that is read for its model.
     pub max_body: usize,
+    /// Bytes of a form that is held whole, to be sent again if need be; a larger one is sent on as it arrives.
+    pub replay_body: usize,
     /// Bytes of all such bodies at once.
     pub max_buffered: usize,
     /// Connections of callers at once.
@@ -15,6 +17,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// Bytes of a body that must come each second while the gateway waits for it; 0 is no minimum.
+    pub min_body_rate: u64,
     /// How long a caller may leave what is sent to it unread.
     pub write_stall_timeout: Duration,
     /// Bytes of one answer that are held, to be able to answer from elsewhere if it fails.
@@ -27,10 +31,12 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_body: 32 << 20,
+            replay_body: 1 << 20,
             max_buffered: 512 << 20,
             max_connections: 10_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
+            min_body_rate: 128,
             write_stall_timeout: Duration::from_secs(30),
             max_answer: 1 << 20,
             heartbeat: Duration::from_secs(10),

@@ -7,7 +7,7 @@ use decisions::plan::Plan;
 use decisions::{Endpoint, ProviderId, RouteId, TenantId};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
-use upstream::{Credential, Origin};
+use upstream::{Credential, CredentialHeader, Origin};
 
 use crate::auth::KeyRing;
 use crate::target_state::{RouteTargets, Targets};
@@ -33,9 +33,12 @@ pub struct Provider {
     pub origin: Arc<Origin>,
     /// What it is shown.
     pub credential: Credential,
+    /// Which header carries that.
+    pub credential_header: CredentialHeader,
     /// What the map adds to every request, or puts in place of the caller's; without a credential.
     pub headers: HeaderMap,
-    endpoints: [EndpointPath; Endpoint::ALL.len()],
+    /// In the order of [`Endpoint::ALL`], which is that of its values.
+    endpoints: Box<[EndpointPath]>,
 }
 
 /// Where a provider serves a routed endpoint.
@@ -58,12 +61,13 @@ impl Provider {
         headers: HeaderMap,
         path_of: impl Fn(Endpoint) -> String,
     ) -> Result<Provider, http::uri::InvalidUri> {
-        let serve = |endpoint| -> Result<EndpointPath, http::uri::InvalidUri> {
-            let path = path_of(endpoint).into_boxed_str();
+        let serve = |endpoint: &Endpoint| -> Result<EndpointPath, http::uri::InvalidUri> {
+            let path = path_of(*endpoint).into_boxed_str();
             Ok(EndpointPath { whole: origin.path(&path)?, path })
         };
-        let [chat, responses, embeddings] = Endpoint::ALL.map(serve);
-        Ok(Provider { endpoints: [chat?, responses?, embeddings?], origin, credential, headers })
+        let endpoints = Endpoint::ALL.iter().map(serve).collect::<Result<_, _>>()?;
+        let credential_header = CredentialHeader::default();
+        Ok(Provider { endpoints, origin, credential, credential_header, headers })
     }
 
     /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::connection;
+use crate::cors::Cors;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     /// Without it callers connect in the clear.
     pub(crate) tls: Option<Arc<CallerTls>>,
+    pub(crate) cors: Cors,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) affinity: Arc<dyn Affinity>,
 }

@@ -165,6 +165,7 @@ fn echo(persona: &Persona, request: &RecordedRequest) -> Reply {
             "provider": persona.name,
             "method": request.method.as_str(),
             "path": request.path_and_query,
+            "model": request.json().and_then(|body| body.get("model").cloned()),
         }),
     )
 }

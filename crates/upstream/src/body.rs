@@ -5,15 +5,19 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
-/// One type without a box, because it is on every request.
-#[derive(Debug)]
+/// Whatever made a streamed body fail.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body that is sent as it arrives.
+pub type StreamedBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+
+/// No box around what was buffered, because that is on almost every request.
 pub enum RequestBody {
     /// Up to three slices sent one after the other: what stood before the model value, the new value, the rest.
     Parts([Bytes; 3]),
     /// The caller's body as it arrives.
-    Stream(Incoming),
+    Stream(StreamedBody),
 }
 
 impl RequestBody {
@@ -26,25 +30,25 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             RequestBody::Parts(parts) => {
                 let next = parts.iter_mut().find(|part| !part.is_empty()).map(std::mem::take);
                 Poll::Ready(next.map(|part| Ok(Frame::data(part))))
             }
-            RequestBody::Stream(incoming) => Pin::new(incoming).poll_frame(cx),
+            RequestBody::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             RequestBody::Parts(parts) => parts.iter().all(Bytes::is_empty),
-            RequestBody::Stream(incoming) => incoming.is_end_stream(),
+            RequestBody::Stream(body) => body.is_end_stream(),
         }
     }
 
@@ -53,7 +57,16 @@ impl Body for RequestBody {
             RequestBody::Parts(parts) => {
                 SizeHint::with_exact(parts.iter().map(|part| part.len() as u64).sum())
             }
-            RequestBody::Stream(incoming) => incoming.size_hint(),
+            RequestBody::Stream(body) => body.size_hint(),
         }
+    }
+}
+
+impl std::fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RequestBody::Parts(_) => "Parts(…)",
+            RequestBody::Stream(_) => "Stream(…)",
+        })
     }
 }

@@ -244,7 +244,7 @@ impl Tls {
 async fn handshake(io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, SendError> {
     let (http, connection) = http1::handshake(io).await.map_err(SendError::from_exchange)?;
     let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a provider's connection ended");
         }
     });

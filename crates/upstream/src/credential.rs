@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderValue, header::InvalidHeaderValue};
+use http::{HeaderName, HeaderValue, header, header::InvalidHeaderValue};
 
 /// The credential of one provider.
 #[derive(Clone)]
@@ -13,7 +13,43 @@ pub enum Credential {
     Ours(HeaderValue),
 }
 
+/// The header that carries a credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialHeader {
+    /// `Authorization: Bearer KEY`
+    #[default]
+    Authorization,
+    /// `x-api-key: KEY`, as Anthropic has it.
+    XApiKey,
+}
+
+impl CredentialHeader {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> HeaderName {
+        match self {
+            CredentialHeader::Authorization => header::AUTHORIZATION,
+            CredentialHeader::XApiKey => HeaderName::from_static("x-api-key"),
+        }
+    }
+}
+
 impl Credential {
+    /// Makes the credential of a secret, as this header carries it.
+    ///
+    /// # Errors
+    /// When the secret has bytes that a header cannot carry.
+    pub fn of(secret: &str, carried_in: CredentialHeader) -> Result<Credential, InvalidHeaderValue> {
+        match carried_in {
+            CredentialHeader::Authorization => Credential::bearer(secret),
+            CredentialHeader::XApiKey => {
+                let mut value = HeaderValue::try_from(secret)?;
+                value.set_sensitive(true);
+                Ok(Credential::Ours(value))
+            }
+        }
+    }
+
     /// Makes a bearer credential of a secret.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::body::RequestBody;
 use crate::connect::{Connector, Sender};
 use crate::error::SendError;
+use crate::framing::{Interim, TOO_MANY_INTERIM, ambiguity};
 use crate::http2::{Http2, SharedPools};
 use crate::pool::{Lease, Pools};
 use crate::tls::{TlsClient, TlsIdentity};
@@ -74,6 +75,10 @@ pub struct Origin {
 
 /// Shared connections that may end, one after the other, before one takes the request.
 const MOST_HAND_BACKS: usize = 4;
+
+/// Among the extensions of a request, allows the answer to switch protocols. The connection is then no more ours.
+#[derive(Clone, Copy, Debug)]
+pub struct MaySwitch;
 
 /// The connection closed while it lay idle; the request is handed back and goes out on another.
 struct HandedBack(Box<Request<RequestBody>>);
@@ -191,14 +196,24 @@ impl Origin {
         &self,
         worker: usize,
         mut sender: Sender,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError> {
-        match sender.send(request).await {
-            // Nothing here asks for another protocol.
-            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                Err(SendError::new(crate::SendErrorKind::Malformed, "it switches protocols unasked"))
+        let malformed = |what: &'static str| SendError::new(crate::SendErrorKind::Malformed, what);
+        let may_switch = request.extensions().get::<MaySwitch>().is_some();
+        let interim = Interim::of(&mut request);
+        let sent = tokio::select! {
+            sent = sender.send(request) => sent,
+            () = interim.flooded() => return Err(malformed(TOO_MANY_INTERIM)),
+        };
+        match sent {
+            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS && !may_switch => {
+                Err(malformed("it switches protocols unasked"))
             }
-            Ok(response) => Ok(Ok((response, Lease::alone(Arc::clone(&self.pools), worker, sender)))),
+            Ok(_) if interim.is_flooded() => Err(malformed(TOO_MANY_INTERIM)),
+            Ok(response) => match ambiguity(response.headers()) {
+                Some(what) => Err(malformed(what)),
+                None => Ok(Ok((response, Lease::alone(Arc::clone(&self.pools), worker, sender)))),
+            },
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),
                 None => Err(SendError::from_exchange(error.into_error())),

@@ -146,6 +146,7 @@ impl Describe<'_> {
             if !self.is_parity {
                 fields.one("base_url", settings.base_url.to_string());
                 fields.one("credential", credential(&settings.credential));
+                fields.one("credential_header", settings.credential_header.as_str());
                 fields.one("connect_timeout_ms", millis(settings.connect_timeout));
                 fields
                     .one_of("max_concurrent_requests", provider.max_concurrent.map(|most| most.to_string()));

@@ -86,13 +86,16 @@ pub(crate) fn aliases(names: &[impl Display]) -> String {
     }
 }
 
-/// `, chat only`; nothing where it is about all of them.
+/// `, chat only`, or `, all but chat` where that is shorter; nothing where it is about all of them.
 pub(crate) fn endpoints(some: &[Endpoint]) -> String {
-    if some.len() == Endpoint::ALL.len() {
-        return String::new();
+    let names =
+        |some: Vec<Endpoint>| some.into_iter().map(Endpoint::as_str).collect::<Vec<_>>().join(" and ");
+    let others: Vec<Endpoint> = Endpoint::ALL.into_iter().filter(|one| !some.contains(one)).collect();
+    match others.len() {
+        0 => String::new(),
+        few if few < some.len() => format!(", all but {}", names(others)),
+        _ => format!(", {} only", names(some.to_vec())),
     }
-    let names: Vec<&str> = some.iter().map(|endpoint| endpoint.as_str()).collect();
-    format!(", {} only", names.join(" and "))
 }
 
 /// A text from a file: what a terminal would obey is escaped.

@@ -11,6 +11,7 @@ use super::values::{
     text, version, with,
 };
 use crate::check::PROVIDERS;
+use crate::load::CredentialHeader;
 use crate::names::ID_BYTES;
 use crate::provider_connection::{
     CONNECTION_WINDOW, HTTP, Http2Settings, ROOTS, STREAM_WINDOW, STREAMS, WINDOW_FACTOR,
@@ -88,6 +89,7 @@ fn provider() -> Value {
         vec![
             ("base_url", Required, text(base_url, "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\s]+(/[^?#\\s]*)?$")),
             ("credential", Required, credential()),
+            ("credential_header", Optional, credential_header()),
             ("connect_timeout_ms", Optional, integer(connect, &(1..=LONGEST_CONNECT_MS), Some(CONNECT_MS))),
             ("max_concurrent_requests", Optional, integer(concurrent, &(1..=MOST_CONCURRENT), None)),
             ("tls", Optional, provider_tls()),
@@ -161,6 +163,12 @@ fn credential() -> Value {
             table("A key in a file.", vec![("file", Required, file)]),
         ],
     })
+}
+
+fn credential_header() -> Value {
+    let description = "The header that carries the key: Authorization with Bearer before it, or x-api-key.";
+    let schema = choice(description, CredentialHeader::ALL.map(CredentialHeader::as_str));
+    with(schema, "default", json!(CredentialHeader::default().as_str()))
 }
 
 fn paths() -> Value {

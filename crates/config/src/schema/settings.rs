@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::values::{
     Presence::{Optional, Required},
-    choice, integer, name, table, text, with,
+    choice, integer, list, name, table, text, with,
 };
 use crate::settings::{
-    ANSWER_BYTES, BYTES, CLIENT_CERTIFICATES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS,
-    MOST_WORKERS, ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
+    ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits,
+    MOST_CONNECTIONS, MOST_WORKERS, ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
 };
 
 const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
@@ -47,6 +47,7 @@ pub(super) fn settings() -> Value {
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
             ("limits", Optional, limits()),
+            ("cors", Optional, cors()),
         ],
     )
 }
@@ -80,13 +81,21 @@ fn admin() -> Value {
     )
 }
 
+fn cors() -> Value {
+    let origin = text("An origin, as in https://app.example.", "^https?://[a-z0-9.:\\[\\]-]{1,255}$");
+    let origins = list("The origins whose pages may call; without any, none may.", &origin);
+    table("Calls from pages in browsers.", vec![("origins", Optional, origins)])
+}
+
 fn limits() -> Value {
     let Limits {
         max_body_bytes,
+        replay_body_bytes,
         max_buffered_bytes,
         max_connections,
         header_timeout,
         body_timeout,
+        min_body_rate,
         drain_timeout,
         write_stall_timeout,
         max_answer,
@@ -99,18 +108,21 @@ fn limits() -> Value {
     let millis = |description, default| millis_of(description, &(1..=LONGEST_MS), default);
     let connections = "Connections of applications at one time; more wait.";
     let header = "How long a request's head may take, and how long a connection may idle; in milliseconds.";
+    let rate = "Bytes of a body that must come each second, five seconds together; 0 is no minimum.";
     let drain = "How long requests may take to finish once the process was told to stop; in milliseconds.";
     let stall = "How long a caller may leave an answer unread; in milliseconds.";
     let answer = "Bytes of one answer that are held so that another target can still be tried: answers that are not \
                   streamed, and those of a route with delivery = \"whole\".";
     let heartbeat = "How long a caller that streams waits for headers, and for comments where no content comes; in \
                      milliseconds.";
+    let replay = "Bytes of a form that is held whole so that it can be sent again; a larger one is sent on as it arrives.";
     let buffered = "Bytes of all request bodies that are held at one time; max_body_bytes at least.";
     let max_connections = integer(connections, &(1..=MOST_CONNECTIONS), u64::try_from(max_connections).ok());
     table(
         "What the process takes on at most.",
         vec![
             ("max_body_bytes", Optional, bytes("Bytes of one request's body.", max_body_bytes)),
+            ("replay_body_bytes", Optional, bytes(replay, replay_body_bytes)),
             ("max_buffered_bytes", Optional, bytes(buffered, max_buffered_bytes)),
             ("max_connections", Optional, max_connections),
             ("header_timeout_ms", Optional, millis(header, header_timeout)),
@@ -119,6 +131,7 @@ fn limits() -> Value {
                 Optional,
                 millis("How long a request's body may take; in milliseconds.", body_timeout),
             ),
+            ("min_body_bytes_per_second", Optional, integer(rate, &BODY_RATE, Some(min_body_rate))),
             ("drain_timeout_ms", Optional, millis(drain, drain_timeout)),
             ("write_stall_timeout_ms", Optional, millis_of(stall, &WRITE_STALL_MS, write_stall_timeout)),
             ("max_answer_bytes", Optional, integer(answer, &ANSWER_BYTES, Some(max_answer))),

@@ -52,7 +52,7 @@ impl Call {
         let is_coded =
             response.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
         match self.stream_shape() {
-            _ if is_coded => {
+            _ if is_coded || self.about.endpoint.may_answer_media() && is_media(response.headers()) => {
                 let (head, body) = response.into_parts();
                 Ok(Good::Open(head, Default::default(), body, lease))
             }
@@ -79,7 +79,7 @@ impl Call {
             method: Method::POST,
             to: Destination::Endpoint(about.endpoint, self.head.uri.query()),
             headers: &self.head.headers,
-            body: self.body_for(aim),
+            body: self.body_for(aim).ok_or_else(internal)?,
         };
         let request = build(provider, &self.identity, outgoing)
             .map_err(|error| Failure::own(ErrorClass::Validation, error))?;
@@ -93,6 +93,10 @@ impl Call {
                 Err(Failure::own(ErrorClass::HeadTimeout, Error::HeadTimeout { provider: name, timeout_ms }))
             }
             Ok(Err(source)) => {
+                // What the caller sent could not be sent on: the provider has no part in that.
+                if let Some(error) = self.payload.fault() {
+                    return Err(Failure::own(ErrorClass::Validation, error));
+                }
                 Err(Failure::own(class_of(source.kind), Error::Unreachable { provider: name, source }))
             }
             Ok(Ok((response, lease))) => {
@@ -239,9 +243,21 @@ const IDLE: Duration = Duration::from_secs(60);
 const IN_ALL: Duration = Duration::from_secs(3600);
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Neither JSON, which is read before it goes on, nor a page, which is what a broken front of a provider shows.
+fn is_media(headers: &HeaderMap) -> bool {
+    let kind = media_type(headers);
+    let is_read =
+        [&b""[..], b"application/json", b"text/html"].iter().any(|read| kind.eq_ignore_ascii_case(read));
+    !is_read && !kind.to_ascii_lowercase().ends_with(b"+json")
+}
+
+/// The media type without its parameters; empty where there is none.
+fn media_type(headers: &HeaderMap) -> &[u8] {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 enum Read {

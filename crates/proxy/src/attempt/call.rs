@@ -1,6 +1,5 @@
 //! A routed request, ready to be sent to any of its targets.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use decisions::Endpoint;
@@ -12,8 +11,7 @@ use upstream::RequestBody;
 
 use crate::attempt::under_way::{About, Aim};
 use crate::auth::Identity;
-use crate::request::body::Buffered;
-use crate::request::splice::splice;
+use crate::request::payload::Payload;
 use crate::scan::made::Wanted;
 use crate::scan::{BodyShape, Shape};
 
@@ -22,9 +20,7 @@ pub(crate) struct Call {
     pub(crate) about: Arc<About>,
     pub(crate) identity: Identity,
     pub(crate) head: request::Parts,
-    pub(crate) body: Buffered,
-    /// Where the value of `model` stands in the body.
-    pub(crate) model_at: Range<usize>,
+    pub(crate) payload: Payload,
     /// The targets to try, first to last.
     pub(crate) aims: [Option<Aim>; 2],
     /// A streamed answer is asked for.
@@ -55,19 +51,17 @@ impl Call {
         if self.aims[1].is_some() { 2 } else { 1 }
     }
 
-    /// The body for one target: only the value of `model` differs.
-    pub(crate) fn body_for(&self, aim: Aim) -> RequestBody {
-        match self.about.model_id(aim.provider) {
-            Some(model_id) => RequestBody::Parts(splice(&self.body.bytes, self.model_at.clone(), model_id)),
-            None => RequestBody::whole(self.body.bytes.clone()),
-        }
+    /// The body for one target: only the value of `model` differs. Nothing if it is gone.
+    pub(crate) fn body_for(&self, aim: Aim) -> Option<RequestBody> {
+        self.payload.body(self.about.model_id(aim.provider))
     }
 
-    /// What the events of a streamed answer look like; embeddings have none.
+    /// What the events of a streamed answer look like, where it is text. Streamed sound and images go on as they come.
     pub(crate) fn stream_shape(&self) -> Option<Shape> {
         match self.about.endpoint {
-            Endpoint::Chat if self.stream => Some(Shape::Chat),
+            Endpoint::Chat | Endpoint::Completions if self.stream => Some(Shape::Chat),
             Endpoint::Responses if self.stream => Some(Shape::Responses),
+            Endpoint::Messages if self.stream => Some(Shape::Messages),
             _ => None,
         }
     }
@@ -77,6 +71,7 @@ impl Call {
             Endpoint::Chat => BodyShape::Chat,
             Endpoint::Responses => BodyShape::Responses,
             Endpoint::Embeddings => BodyShape::Embeddings,
+            _ => BodyShape::Object,
         }
     }
 

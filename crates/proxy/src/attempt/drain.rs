@@ -14,8 +14,9 @@ use crate::response::ticket::Ticket;
 pub(crate) async fn outlive(call: Call, ticket: Ticket) -> Response<GatewayBody> {
     // After the answer nobody asks any more whether the caller is there.
     let _caller = call.abandoned.clone().drop_guard();
+    let dialect = ticket.dialect;
     match tokio::spawn(run(call, ticket)).await {
         Ok(response) => response,
-        Err(_panicked_or_cut) => error_response::respond(&Error::Internal).0,
+        Err(_panicked_or_cut) => error_response::respond(&Error::Internal, dialect).0,
     }
 }

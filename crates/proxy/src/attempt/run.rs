@@ -53,7 +53,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
         }
         let at = attempts.target();
         let is_left = !under_way.blame(class, hint);
-        let next = if was_hedged {
+        let next = if was_hedged || !call.payload.is_replayable() {
             Next::Stop(Stop::LimitReached)
         } else {
             decide(&call, &mut attempts, (class, hint), is_left)

@@ -94,7 +94,7 @@ fn respond(mut ticket: Ticket, told: Option<Told>, advice: &Advice) -> Response<
             (head, GatewayBody::whole(bytes))
         }
         Shown::Own(error) => {
-            let (response, code) = error_response::respond(&error);
+            let (response, code) = error_response::respond(&error, ticket.dialect);
             ticket.end(Outcome::Answered(code));
             response.into_parts()
         }

@@ -173,6 +173,7 @@ impl UnderWay {
             Endpoint::Chat => BodyShape::Chat,
             Endpoint::Responses => BodyShape::Responses,
             Endpoint::Embeddings => BodyShape::Embeddings,
+            _ => BodyShape::Object,
         };
         Some(BodyScanner::new(shape, &[]))
     }
@@ -185,9 +186,13 @@ impl UnderWay {
         let of_bytes = |bytes: u64| bytes.div_ceil(BYTES_OF_A_TOKEN);
         let input = || of_bytes(u64::try_from(about.request_bytes).unwrap_or(u64::MAX));
         let output = || match about.endpoint {
-            // A list of numbers.
-            Endpoint::Embeddings => 0,
-            Endpoint::Chat | Endpoint::Responses => of_bytes(self.unread_bytes),
+            Endpoint::Chat
+            | Endpoint::Responses
+            | Endpoint::ResponsesCompact
+            | Endpoint::Completions
+            | Endpoint::Messages => of_bytes(self.unread_bytes),
+            // A list of numbers, sound, an image.
+            _ => 0,
         };
         let tokens =
             self.usage.input.unwrap_or_else(input).saturating_add(self.usage.output.unwrap_or_else(output));

@@ -7,11 +7,11 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
-use http_body_util::BodyExt;
 
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::request::pace::Pace;
 
 /// A body in memory; gives its room back when it is dropped.
 #[derive(Debug)]
@@ -43,6 +43,12 @@ impl Room {
     }
 }
 
+impl Buffered {
+    pub(crate) fn new(bytes: Bytes, room: Room) -> Buffered {
+        Buffered { bytes, _room: room }
+    }
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         self.live.free(self.bytes);
@@ -55,7 +61,8 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let room = Room::new(limits, live);
-    let mut reading = pin!(collect(body, limits.max_body, room));
+    let pace = Pace::new(limits.min_body_rate);
+    let mut reading = pin!(collect(body, limits.max_body, room, pace));
     // Most bodies arrive with their head: only one that does not costs a timer.
     let at_once = std::future::poll_fn(|cx| match reading.as_mut().poll(cx) {
         Poll::Ready(read) => Poll::Ready(Some(read)),
@@ -67,7 +74,7 @@ where
     }
 }
 
-async fn collect<B>(mut body: B, most: usize, mut room: Room) -> Result<Buffered, Error>
+async fn collect<B>(mut body: B, most: usize, mut room: Room, mut pace: Pace) -> Result<Buffered, Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -76,7 +83,7 @@ where
         return Err(Error::BodyTooLarge { limit: most });
     }
     room.grow_to(announced)?;
-    let Some(first) = next(&mut body).await? else {
+    let Some(first) = next(&mut body, &mut pace).await? else {
         return Ok(Buffered { bytes: Bytes::new(), _room: room });
     };
     check(first.len(), most)?;
@@ -88,7 +95,7 @@ where
     let mut bytes = BytesMut::with_capacity(announced.max(first.len()));
     bytes.extend_from_slice(&first);
     drop(first);
-    while let Some(data) = next(&mut body).await? {
+    while let Some(data) = next(&mut body, &mut pace).await? {
         check(bytes.len() + data.len(), most)?;
         room.grow_to(bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
@@ -101,15 +108,24 @@ fn check(length: usize, most: usize) -> Result<(), Error> {
 }
 
 /// The next data; trailers are passed over.
-async fn next<B>(body: &mut B) -> Result<Option<Bytes>, Error>
+pub(crate) async fn next<B>(body: &mut B, pace: &mut Pace) -> Result<Option<Bytes>, Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    while let Some(frame) = Pin::new(&mut *body).frame().await {
-        let frame = frame.map_err(|_| Error::BodyBroken)?;
-        if let Ok(data) = frame.into_data() {
-            return Ok(Some(data));
+    std::future::poll_fn(|cx| {
+        loop {
+            match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Pending => return pace.poll_stalled(cx).map(|()| Err(Error::BodyTimeout)),
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Error::BodyBroken)),
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        pace.came(data.len());
+                        return Poll::Ready(Ok(Some(data)));
+                    }
+                }
+            }
         }
-    }
-    Ok(None)
+    })
+    .await
 }

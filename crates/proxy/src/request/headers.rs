@@ -1,16 +1,17 @@
 //! The head of an outgoing request, built from an allow-list: what is not named here does not leave.
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE,
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE,
     USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use upstream::Credential;
+use upstream::{Credential, CredentialHeader};
 
+use crate::auth::bearer;
 use crate::snapshot::Provider;
 
 /// Sent on to every provider.
-static ALLOWED: [HeaderName; 12] = [
+static ALLOWED: [HeaderName; 14] = [
     ACCEPT,
     CONTENT_TYPE,
     USER_AGENT,
@@ -19,6 +20,8 @@ static ALLOWED: [HeaderName; 12] = [
     IF_NONE_MATCH,
     IF_MODIFIED_SINCE,
     HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-client-request-id"),
@@ -49,25 +52,49 @@ pub(crate) fn outgoing(
     for (name, value) in &provider.headers {
         headers.insert(name.clone(), value.clone());
     }
-    match &provider.credential {
-        Credential::Client => {
-            if let Some(own) = callers_own {
-                headers.insert(AUTHORIZATION, own.clone());
-            }
-        }
-        Credential::Ours(value) => {
-            headers.insert(AUTHORIZATION, value.clone());
-        }
+    let shown = match (&provider.credential, callers_own) {
+        (Credential::Ours(value), _) => Some(value.clone()),
+        (Credential::Client, None) => None,
+        (Credential::Client, Some(own)) => Some(match provider.credential_header {
+            CredentialHeader::Authorization => own.clone(),
+            CredentialHeader::XApiKey => bare(own),
+        }),
+    };
+    if let Some(shown) = shown {
+        headers.insert(provider.credential_header.name(), shown);
     }
     headers
 }
 
+/// The key of a bearer credential alone.
+fn bare(authorization: &HeaderValue) -> HeaderValue {
+    let key = bearer(authorization).and_then(|key| HeaderValue::from_bytes(key).ok());
+    let mut value = key.unwrap_or_else(|| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
 fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
-    for name in names {
+    let names_headers = |value: &HeaderValue| {
+        !value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+            && !value.as_bytes().eq_ignore_ascii_case(b"close")
+    };
+    let lists_any = from.get_all(CONNECTION).iter().any(names_headers);
+    for name in names.iter().filter(|name| !lists_any || !is_listed(from, name)) {
         for value in from.get_all(name) {
             to.append(name.clone(), value.clone());
         }
     }
+}
+
+/// Whether `Connection` says that a header is about this connection only (RFC 9110 section 7.6.1).
+fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let mut listed = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    listed.any(|listed| listed.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
 #[cfg(test)]

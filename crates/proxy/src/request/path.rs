@@ -21,7 +21,7 @@ pub(crate) enum Asked<'u> {
 
 /// Reads method and path. The second value is the path below `/v1`, with its query.
 pub(crate) fn read<'u>(method: &Method, uri: &'u Uri) -> Result<(Asked<'u>, &'u str), Error> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
+    if matches!(*method, Method::CONNECT | Method::TRACE | Method::OPTIONS) {
         return Err(Error::Method);
     }
     let path_and_query = uri.path_and_query().map_or("/", |whole| whole.as_str());
@@ -44,8 +44,8 @@ pub(crate) fn read<'u>(method: &Method, uri: &'u Uri) -> Result<(Asked<'u>, &'u 
             .into_iter()
             .find(|endpoint| endpoint.path() == below)
             .map_or(Asked::Other, Asked::Routed),
-        Method::GET if below == "/models" => Asked::Models,
-        Method::GET => below.strip_prefix("/models/").map_or(Asked::Other, Asked::Model),
+        Method::GET | Method::HEAD if below == "/models" => Asked::Models,
+        Method::GET | Method::HEAD => below.strip_prefix("/models/").map_or(Asked::Other, Asked::Model),
         _ => Asked::Other,
     };
     Ok((asked, suffix))

@@ -18,9 +18,9 @@ use crate::scan::made::Wanted;
 /// The routed fields, borrowed from the body.
 #[derive(Debug)]
 pub struct Peeked<'b> {
-    /// The value of `model`, decoded.
+    /// The value of `model`, decoded; empty where there is none and the endpoint can do without.
     pub model: Cow<'b, str>,
-    /// Where the value of `model` stands in the body, quotes included.
+    /// Where the value of `model` stands in the body, quotes included; empty where there is none.
     pub model_at: Range<usize>,
     /// `stream` is `true`.
     pub stream: bool,
@@ -57,6 +57,25 @@ pub enum PeekError {
     NoModel,
     /// `model` is not a string, or empty.
     ModelNotText,
+    /// A form that is not well-formed, or that can be read in two ways: what is wrong.
+    Form(&'static str),
+}
+
+impl<'b> Peeked<'b> {
+    /// What a form says.
+    pub(crate) fn of_form(model: &'b str, model_at: Range<usize>, user: Option<&'b str>) -> Peeked<'b> {
+        Peeked {
+            model: Cow::Borrowed(model),
+            model_at,
+            stream: false,
+            stateful: false,
+            stores: false,
+            references: References::default(),
+            safety_identifier: None,
+            user: user.map(Cow::Borrowed),
+            prompt_cache_key: None,
+        }
+    }
 }
 
 impl Peeked<'_> {
@@ -66,7 +85,7 @@ impl Peeked<'_> {
             _ if self.stores => Wanted::Stored,
             Endpoint::Responses => Wanted::Unstored,
             Endpoint::Chat if self.references.has_audio => Wanted::Unstored,
-            Endpoint::Chat | Endpoint::Embeddings => Wanted::Nothing,
+            _ => Wanted::Nothing,
         }
     }
 
@@ -111,23 +130,33 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
         return Err(PeekError::Duplicate(field));
     }
     parsed.map_err(|error| PeekError::Syntax { line: error.line(), column: error.column() })?;
-    let raw_model = fields.model.ok_or(PeekError::NoModel)?;
-    let model = text_of(raw_model).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
-    // Both are addresses within the same text.
-    let start = raw_model.get().as_ptr().addr() - text.as_ptr().addr();
+    let (model, model_at) = match fields.model {
+        Some(raw) => {
+            let model = text_of(raw).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
+            // Both are addresses within the same text.
+            let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
+            (model, start..start + raw.get().len())
+        }
+        None if endpoint.has_default_model() => (Cow::Borrowed(""), 0..0),
+        None => return Err(PeekError::NoModel),
+    };
+    let user = match endpoint {
+        Endpoint::Messages => fields.metadata.and_then(user_id),
+        _ => fields.user.and_then(text_of),
+    };
     if is(fields.background, "true") {
         fields.references.bind();
     }
     let stores = fields.stores(endpoint);
     Ok(Peeked {
         model,
-        model_at: start..start + raw_model.get().len(),
+        model_at,
         stream: is(fields.stream, "true"),
         stateful: stores || fields.references.goes_on,
         stores,
         references: fields.references,
         safety_identifier: fields.safety_identifier.and_then(text_of),
-        user: fields.user.and_then(text_of),
+        user,
         prompt_cache_key: fields.prompt_cache_key.and_then(text_of),
     })
 }
@@ -142,6 +171,16 @@ pub(crate) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
+/// Who the end user is, where Anthropic's clients say it.
+fn user_id(metadata: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Metadata<'m> {
+        #[serde(borrow)]
+        user_id: Option<&'m RawValue>,
+    }
+    serde_json::from_str::<Metadata<'_>>(metadata.get()).ok()?.user_id.and_then(text_of)
+}
+
 fn is(value: Option<&RawValue>, text: &str) -> bool {
     value.is_some_and(|raw| raw.get() == text)
 }
@@ -153,6 +192,7 @@ struct Fields<'b> {
     stream: Option<&'b RawValue>,
     safety_identifier: Option<&'b RawValue>,
     user: Option<&'b RawValue>,
+    metadata: Option<&'b RawValue>,
     prompt_cache_key: Option<&'b RawValue>,
     store: Option<&'b RawValue>,
     background: Option<&'b RawValue>,
@@ -176,6 +216,7 @@ impl<'b> Fields<'b> {
             Field::Stream => (&mut self.stream, "stream"),
             Field::SafetyIdentifier => (&mut self.safety_identifier, "safety_identifier"),
             Field::User => (&mut self.user, "user"),
+            Field::Metadata => (&mut self.metadata, "metadata"),
             Field::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
             Field::Store => (&mut self.store, "store"),
             Field::Background => (&mut self.background, "background"),
@@ -198,7 +239,9 @@ impl<'b> Fields<'b> {
         match endpoint {
             Endpoint::Chat => is(self.store, "true"),
             Endpoint::Responses => !is(self.store, "false") || is(self.background, "true"),
-            Endpoint::Embeddings => false,
+            // What it answers can be read by the provider that wrote it alone.
+            Endpoint::ResponsesCompact => true,
+            _ => false,
         }
     }
 }
@@ -210,6 +253,7 @@ enum Field {
     Stream,
     SafetyIdentifier,
     User,
+    Metadata,
     PromptCacheKey,
     Store,
     Background,
@@ -234,6 +278,7 @@ impl<'de> serde::Deserialize<'de> for Field {
                     "stream" => Field::Stream,
                     "safety_identifier" => Field::SafetyIdentifier,
                     "user" => Field::User,
+                    "metadata" => Field::Metadata,
                     "prompt_cache_key" => Field::PromptCacheKey,
                     "store" => Field::Store,
                     "background" => Field::Background,

@@ -15,6 +15,13 @@ pub fn splice(body: &Bytes, model_at: Range<usize>, model_id: &str) -> [Bytes; 3
     [body.slice(..model_at.start), value, body.slice(model_at.end..)]
 }
 
+/// The same for a form, where the value stands as it is.
+#[must_use]
+pub(crate) fn splice_text(body: &Bytes, model_at: Range<usize>, model_id: &str) -> [Bytes; 3] {
+    let value = Bytes::copy_from_slice(model_id.as_bytes());
+    [body.slice(..model_at.start), value, body.slice(model_at.end..)]
+}
+
 /// A text as a JSON string.
 fn quote(text: &str) -> Bytes {
     let plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');

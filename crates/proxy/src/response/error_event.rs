@@ -6,6 +6,7 @@ use decisions::ErrorClass;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::dialect;
 use crate::scan::{ErrorSigns, Shape};
 
 /// The code of an answer that failed after its beginning was handed on.
@@ -78,6 +79,7 @@ fn event(shape: Shape, fields: &Fields<'_>, sequence_number: Option<u64>) -> Byt
     // Serialising our own strings and numbers cannot fail.
     let (name, json) = match shape {
         Shape::Chat => ("", serde_json::to_string(&Chat { error: fields.clone() })),
+        Shape::Messages => ("event: error\n", dialect::anthropic_error(fields.r#type, fields.message)),
         Shape::Responses => {
             let flat = Responses {
                 r#type: "error",

@@ -2,7 +2,8 @@
 //! out, who served is put in.
 
 use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION,
+    HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 
@@ -12,7 +13,7 @@ use crate::response::limit_headers::{remove_limits, tell_left};
 use crate::response::ticket::Ticket;
 
 /// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
-static REMOVED: [HeaderName; 20] = [
+static REMOVED: [HeaderName; 23] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -27,6 +28,10 @@ static REMOVED: [HeaderName; 20] = [
     HeaderName::from_static("authorization"),
     HeaderName::from_static("openai-organization"),
     HeaderName::from_static("openai-project"),
+    // What a page in a browser may see is for the gateway's operator to say.
+    ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS,
     // Only the gateway says these.
     HeaderName::from_static("x-cometgate-request-id"),
     ROUTE_VERSION,

@@ -8,6 +8,7 @@ use decisions::{ProviderId, Role, RouteId, TenantId};
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::observer::{Outcome, Record};
 use crate::request::path::Asked;
@@ -21,6 +22,8 @@ pub(crate) struct Ticket {
     pub(crate) snapshot: Arc<Snapshot>,
     started: Instant,
     endpoint: &'static str,
+    /// The shape of errors that the caller's client reads.
+    pub(crate) dialect: Dialect,
     /// It is routed by its model.
     pub(crate) is_routed: bool,
     pub(crate) tenant: Option<TenantId>,
@@ -36,13 +39,14 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// Pins the snapshot in force for this request.
-    pub(crate) fn open(context: Arc<Context>) -> Ticket {
+    pub(crate) fn open(context: Arc<Context>, dialect: Dialect) -> Ticket {
         context.live.enter();
         Ticket {
             snapshot: context.snapshot.current(),
             context,
             started: Instant::now(),
             endpoint: "other",
+            dialect,
             is_routed: false,
             tenant: None,
             route: None,

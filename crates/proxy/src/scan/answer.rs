@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) failed: bool,
     pub(super) choices: Choices,
     pub(super) usage: Usage,
+    /// Tokens of the input that Anthropic counts beside `input_tokens`: read from a cache, or written to one.
+    beside_input: u64,
     pub(super) sequence_number: Option<u64>,
     /// Of the choice being read.
     index: u64,
@@ -49,6 +51,22 @@ pub(super) enum EventType {
     Error,
     Other,
     Terminal,
+    /// Anthropic's: a block of content begins.
+    BlockStart,
+    /// Anthropic's: a piece of a block.
+    BlockDelta,
+    /// Anthropic's: the end.
+    MessageStop,
+    /// Anthropic's: somebody is there.
+    Ping,
+}
+
+impl Facts {
+    /// The counts of tokens, with every token of the input in `input`.
+    pub(super) fn usage(&self) -> Usage {
+        let input = self.usage.input.map(|input| input.saturating_add(self.beside_input));
+        Usage { input, ..self.usage }
+    }
 }
 
 impl EventType {
@@ -57,6 +75,10 @@ impl EventType {
             b"" => EventType::Absent,
             b"error" | b"response.failed" => EventType::Error,
             b"response.completed" | b"response.incomplete" => EventType::Terminal,
+            b"content_block_delta" => EventType::BlockDelta,
+            b"content_block_start" => EventType::BlockStart,
+            b"message_stop" => EventType::MessageStop,
+            b"ping" => EventType::Ping,
             _ if [&b".delta"[..], b".done", b".partial_image"].iter().any(|end| name.ends_with(end)) => {
                 EventType::Content
             }
@@ -89,6 +111,9 @@ pub(super) enum Place {
     SequenceNumber,
     Status,
     Object,
+    /// A block of content that begins.
+    Block,
+    BlockType,
     /// A response object inside an event.
     Response,
     /// Its `error`: null in most events, so its presence alone says nothing.
@@ -103,6 +128,10 @@ pub(super) enum Place {
     InputDetails,
     OutputDetails,
     Cached,
+    /// `cache_read_input_tokens`
+    CacheRead,
+    /// `cache_creation_input_tokens`
+    CacheWritten,
     Reasoning,
     Message,
     Audio,
@@ -137,6 +166,7 @@ impl Document for Answer {
                 b"error" => Place::Error,
                 b"status" => Place::Status,
                 b"object" => Place::Object,
+                b"content_block" => Place::Block,
                 // An error event of the Responses API is flat.
                 b"code" => Place::ErrorCode,
                 b"message" => Place::ErrorMessage,
@@ -146,6 +176,8 @@ impl Document for Answer {
             Place::Choice => match key {
                 b"index" => Place::Index,
                 b"message" if self.made.is_wanted() => Place::Message,
+                // Of completions without a chat.
+                b"text" => Place::Content,
                 b"delta" => Place::Delta,
                 b"finish_reason" => Place::FinishReason,
                 _ => Place::Nowhere,
@@ -154,6 +186,9 @@ impl Document for Answer {
             Place::Delta if key != b"role" => Place::Content,
             Place::Content if key == b"id" && self.made.is_wanted() => Place::AudioId,
             Place::Content => Place::ContentPart,
+            Place::Block if key == b"type" => Place::BlockType,
+            // The message that Anthropic's first event holds stands where an error's text stands elsewhere.
+            Place::ErrorMessage if key == b"usage" => Place::Usage,
             Place::Response => match key {
                 b"usage" => Place::Usage,
                 b"error" => Place::ResponseError,
@@ -181,6 +216,8 @@ impl Document for Answer {
             Place::Usage => match key {
                 b"prompt_tokens" | b"input_tokens" => Place::Input,
                 b"completion_tokens" | b"output_tokens" => Place::Output,
+                b"cache_read_input_tokens" => Place::CacheRead,
+                b"cache_creation_input_tokens" => Place::CacheWritten,
                 b"prompt_tokens_details" | b"input_tokens_details" => Place::InputDetails,
                 b"completion_tokens_details" | b"output_tokens_details" => Place::OutputDetails,
                 _ => Place::Nowhere,
@@ -210,13 +247,14 @@ impl Document for Answer {
         match place {
             // Whether there is anything.
             Place::Content | Place::FinishReason => 1,
-            Place::Status | Place::Object => 16,
+            Place::Status | Place::Object | Place::BlockType => 16,
             Place::Type | Place::ErrorCode | Place::ErrorKind => 64,
             // An error may be a text of its own.
             Place::Error | Place::ErrorMessage => 512,
             Place::Made(_) | Place::AudioId => 512,
             Place::Index | Place::SequenceNumber => COUNT,
             Place::Input | Place::Output | Place::Cached | Place::Reasoning => COUNT,
+            Place::CacheRead | Place::CacheWritten => COUNT,
             _ => 0,
         }
     }
@@ -245,10 +283,19 @@ impl Document for Answer {
             (Place::Object, Value::Text(b"error")) => facts.error = true,
             (Place::SequenceNumber, Value::Number(number)) => facts.sequence_number = count(number),
             (Place::Status, Value::Text(status)) => facts.failed = status == b"failed",
-            (Place::Usage, Value::Object) => facts.usage = Usage::default(),
+            // Any other block comes with something: a tool's name, a result, a thought that is redacted.
+            (Place::BlockType, Value::Text(kind)) => facts.content = !matches!(kind, b"text" | b"thinking"),
+            (Place::Usage, Value::Object) => (facts.usage, facts.beside_input) = (Usage::default(), 0),
             (Place::Input, Value::Number(number)) => facts.usage.input = count(number),
             (Place::Output, Value::Number(number)) => facts.usage.output = count(number),
             (Place::Cached, Value::Number(number)) => facts.usage.cached = count(number),
+            (Place::CacheRead, Value::Number(number)) => {
+                facts.usage.cached = count(number);
+                facts.beside_input = facts.beside_input.saturating_add(count(number).unwrap_or(0));
+            }
+            (Place::CacheWritten, Value::Number(number)) => {
+                facts.beside_input = facts.beside_input.saturating_add(count(number).unwrap_or(0));
+            }
             (Place::Reasoning, Value::Number(number)) => facts.usage.reasoning = count(number),
             (Place::Error, Value::Object) => facts.error = true,
             (Place::Error | Place::ErrorMessage, Value::Text(text)) if !text.is_empty() => {

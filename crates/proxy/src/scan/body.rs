@@ -18,6 +18,8 @@ pub enum BodyShape {
     Responses,
     /// A list of embeddings.
     Embeddings,
+    /// Any other object, with `usage` and `error` where these have them.
+    Object,
 }
 
 /// What a whole answer turned out to be.
@@ -85,7 +87,7 @@ impl<'a> BodyScanner<'a> {
             well_formed,
             is_object: answer.facts.is_object,
             missing_required,
-            usage: answer.facts.usage.if_any(),
+            usage: answer.facts.usage().if_any(),
             error: answer.facts.error.then(|| *answer.signs.unwrap_or_default()),
             response_failed: self.shape == BodyShape::Responses && answer.facts.failed,
         }

@@ -16,8 +16,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The answer came to its own end: chat: every choice seen (and at least one) has its finish reason; responses:
-    /// a terminal event came.
+    /// The answer came to its own end: chat: every choice seen (and at least one) has its finish reason; responses
+    /// and messages: a terminal event came.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.terminal || self.choices.all_finished()

@@ -14,6 +14,8 @@ pub enum Shape {
     Chat,
     /// Typed events of the Responses API, ended by a terminal event.
     Responses,
+    /// Typed events of Anthropic's Messages API, ended by `message_stop`.
+    Messages,
 }
 
 /// One event, read to its blank line.
@@ -28,7 +30,7 @@ pub struct Event {
 /// What an event means for the answer.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum EventKind {
-    /// Comments only, or no data.
+    /// Comments only, or no data; a ping.
     Silence,
     /// Something was said, but no content yet: a role, an empty delta, usage alone, a response that was created or
     /// queued, a type not known here.
@@ -39,7 +41,7 @@ pub enum EventKind {
     Finish,
     /// `[DONE]`.
     Done,
-    /// Responses: completed or incomplete.
+    /// Responses: completed or incomplete. Messages: `message_stop`.
     Terminal,
     /// An error, in any of the shapes providers and relays give it.
     Error,
@@ -244,7 +246,17 @@ impl StreamScanner {
                 match if by_name { event.name.says() } else { facts.event_type } {
                     EventType::Content => EventKind::Content,
                     EventType::Terminal => EventKind::Terminal,
-                    EventType::Absent | EventType::Error | EventType::Other => EventKind::Lifecycle,
+                    _ => EventKind::Lifecycle,
+                }
+            }
+            Shape::Messages => {
+                let by_name = facts.event_type == EventType::Absent;
+                match if by_name { event.name.says() } else { facts.event_type } {
+                    EventType::BlockDelta => EventKind::Content,
+                    EventType::BlockStart if facts.content => EventKind::Content,
+                    EventType::MessageStop => EventKind::Terminal,
+                    EventType::Ping => EventKind::Silence,
+                    _ => EventKind::Lifecycle,
                 }
             }
         }
@@ -269,8 +281,14 @@ impl StreamScanner {
             Shape::Responses => {
                 progress.sequence_number = facts.sequence_number.or(progress.sequence_number);
             }
+            // The first event counts the input, later ones only what has changed.
+            Shape::Messages => {
+                let sum = facts.usage().or(progress.usage.unwrap_or_default());
+                progress.usage = sum.if_any();
+                return;
+            }
         }
-        progress.usage = facts.usage.if_any().or(progress.usage);
+        progress.usage = facts.usage().if_any().or(progress.usage);
     }
 
     /// Ready for the next event.

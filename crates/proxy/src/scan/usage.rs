@@ -7,13 +7,23 @@ pub struct Usage {
     pub input: Option<u64>,
     /// `completion_tokens` or `output_tokens`.
     pub output: Option<u64>,
-    /// `cached_tokens` of the input's details; part of `input`.
+    /// `cached_tokens` of the input's details, or `cache_read_input_tokens`; part of `input`.
     pub cached: Option<u64>,
     /// `reasoning_tokens` of the output's details; part of `output`.
     pub reasoning: Option<u64>,
 }
 
 impl Usage {
+    /// Its own counts, and another's where it has none.
+    pub(super) fn or(self, other: Usage) -> Usage {
+        Usage {
+            input: self.input.or(other.input),
+            output: self.output.or(other.output),
+            cached: self.cached.or(other.cached),
+            reasoning: self.reasoning.or(other.reasoning),
+        }
+    }
+
     /// `None` if no count was given.
     pub(super) fn if_any(self) -> Option<Usage> {
         (self != Usage::default()).then_some(self)

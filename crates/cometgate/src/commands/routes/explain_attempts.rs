@@ -28,7 +28,7 @@ pub(super) fn falls_back(route: &Route) -> bool {
 
 fn time(route: &Route, endpoint: Endpoint) -> String {
     let mut text = format!("time: {} ms for all attempts together", route.timeout.as_millis());
-    if endpoint == Endpoint::Embeddings {
+    if !endpoint.streams_text() {
         return text;
     }
     if route.first_token_timeout < route.timeout {

@@ -60,6 +60,10 @@ fn chat(stream: &str) -> Seen {
     scan(Shape::Chat, [stream.as_bytes()])
 }
 
+fn messages(stream: &str) -> Seen {
+    scan(Shape::Messages, [stream.as_bytes()])
+}
+
 fn responses(stream: &str) -> Seen {
     scan(Shape::Responses, [stream.as_bytes()])
 }
@@ -76,6 +80,7 @@ fn finished(index: u32) -> String {
 const CHAT: &str = include_str!("tests/chat.sse");
 const CHAT_TOOLS: &str = include_str!("tests/chat-tools.sse");
 const RESPONSES: &str = include_str!("tests/responses.sse");
+const MESSAGES: &str = include_str!("tests/messages.sse");
 const RESPONSES_FAILED: &str = include_str!("tests/responses-failed.sse");
 
 /// Every stream that is split in every way, among them the ones that go wrong.
@@ -90,6 +95,7 @@ fn corpus() -> Vec<(Shape, String)> {
         (Shape::Chat, format!("data: {{\"choices\":\ndata: []}}\n{bare}data: [DONE]\n\n{{\"error\":\"x\"}}")),
         (Shape::Chat, "data: {\"a\":1}}\n\nevent: error\ndata: x\n\ndata:[DONE]\n\nevent: er".to_owned()),
         (Shape::Responses, RESPONSES.to_owned()),
+        (Shape::Messages, MESSAGES.replace('\n', "\r\n")),
         (Shape::Responses, RESPONSES_FAILED.replace('\n', "\r\n")),
     ]
 }
@@ -194,7 +200,7 @@ fn errors_are_known_in_every_shape() {
         "{\n\"error\": {\n\"message\":\"m\"\n}\n}\n\n",
         "event: response.failed\ndata: {\"response\":{\"error\":{\"message\":\"m\"}}}\n\n",
     ] {
-        for shape in [Shape::Chat, Shape::Responses] {
+        for shape in [Shape::Chat, Shape::Responses, Shape::Messages] {
             let seen = scan(shape, [stream.as_bytes()]);
             assert_eq!((seen.kinds(), seen.error_message()), (vec![Error], Some("m")), "{stream}");
         }
@@ -353,7 +359,7 @@ proptest! {
         size in 1_usize..9,
     ) {
         let stream = tokens.concat();
-        for shape in [Shape::Chat, Shape::Responses] {
+        for shape in [Shape::Chat, Shape::Responses, Shape::Messages] {
             let seen = ends_after_line_ends(stream.as_bytes(), scan(shape, stream.as_bytes().chunks(size)));
             prop_assert_eq!(seen, scan(shape, [stream.as_bytes()]));
         }
@@ -361,9 +367,44 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000), size in 1_usize..50) {
-        for shape in [Shape::Chat, Shape::Responses] {
+        for shape in [Shape::Chat, Shape::Responses, Shape::Messages] {
             let seen = ends_after_line_ends(&bytes, scan(shape, bytes.chunks(size)));
             prop_assert_eq!(seen, scan(shape, [&bytes[..]]));
         }
     }
+}
+
+#[test]
+fn messages_end_with_their_own_event_and_count_what_was_cached_as_input() {
+    let whole = messages(MESSAGES);
+    assert_eq!(
+        whole.kinds(),
+        [Lifecycle, Lifecycle, Silence, Content, Lifecycle, Content, Lifecycle, Lifecycle, Terminal]
+    );
+    assert!(whole.complete);
+    let usage = Usage { input: Some(135), output: Some(15), cached: Some(100), reasoning: None };
+    assert_eq!((whole.content_events, whole.usage), (2, Some(usage)));
+    let cut = MESSAGES.split("event: message_stop").next().unwrap();
+    assert!(!messages(cut).complete);
+}
+
+#[test]
+fn an_error_event_of_messages_is_told_with_its_type() {
+    let stream = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    let seen = messages(stream);
+    assert_eq!(seen.kinds(), [Error]);
+    assert_eq!(seen.error.unwrap()[1].as_deref(), Some("overloaded_error"));
+}
+
+#[test]
+fn completions_without_a_chat_have_their_text_in_the_choice() {
+    let text = |text: &str, finish: &str| {
+        format!(
+            "data: {{\"object\":\"text_completion\",\"choices\":[{{\"text\":\"{text}\",\"index\":0,\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    let seen =
+        chat(&format!("{}{}{}data: [DONE]\n\n", text("", "null"), text("Hi", "null"), text("", "\"stop\"")));
+    assert_eq!(seen.kinds(), [Lifecycle, Content, Finish, Done]);
+    assert!(seen.complete);
 }
