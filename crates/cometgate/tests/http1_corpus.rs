@@ -440,7 +440,8 @@ const LANES: usize = 8;
 /// The cases that did not become what they should.
 async fn run(cases: Vec<Case>) -> Vec<String> {
     let provider = WireProvider::start().await;
-    let map = Map::new(&provider.url(), "http://127.0.0.1:9/v1", "0%").text();
+    let map =
+        Map { top: "shared_state = true", ..Map::new(&provider.url(), "http://127.0.0.1:9/v1", "0%") }.text();
     let files = Files::new("", &map, &tenants());
     let program = Program::serve(&files).await;
     let mut wrong = Vec::new();

@@ -38,7 +38,7 @@ async fn serve(provider: &Provider, protocol: &'static str, settings: &str) -> (
         // The default where there is time to fill it.
         if is_full() { "" } else { ", stream_window_bytes = 65536" }
     );
-    let text = Map::new(&url, "http://127.0.0.1:9/v1", "0%").text();
+    let text = Map { top: "shared_state = true", ..Map::new(&url, "http://127.0.0.1:9/v1", "0%") }.text();
     files.write("routes.toml", &text.replace("credential = { env = \"PRIMARY_KEY\" }", &lines));
     (Program::serve(&files).await, files, front)
 }

@@ -270,8 +270,11 @@ impl UnderWay {
             }
             // Too slow for this caller is not too slow.
             ErrorClass::TotalTimeout if self.about.is_impatient => (Seen::Neutral, Sample::Neutral),
+            // A pause that is named is kept; it says nothing of how many it takes at once after that.
+            ErrorClass::RateLimit | ErrorClass::Overloaded if hint.after.is_some() => {
+                (pushback, Sample::Neutral)
+            }
             ErrorClass::RateLimit => (pushback, Sample::Pushback),
-            ErrorClass::Overloaded if hint.after.is_some() => (pushback, Sample::Pushback),
             ErrorClass::Overloaded => (Seen::Failure, Sample::Pushback),
             ErrorClass::Dns
             | ErrorClass::Connect
