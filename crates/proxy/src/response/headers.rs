@@ -130,11 +130,14 @@ mod tests {
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
+        let names = |headers: &HeaderMap| {
+            let names: std::collections::BTreeSet<_> = headers.keys().map(HeaderName::to_string).collect();
+            names.into_iter().collect::<Vec<_>>()
+        };
         let mut other = headers.clone();
         remove_private(&mut headers, true, false);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
+        assert_eq!(names(&headers), ["x-request-id"]);
         remove_private(&mut other, false, true);
-        let kept = ["location", "x-ratelimit-limit-project-tokens", "x-request-id"];
-        assert_eq!(other.keys().map(HeaderName::as_str).collect::<Vec<_>>(), kept);
+        assert_eq!(names(&other), ["location", "x-ratelimit-limit-project-tokens", "x-request-id"]);
     }
 }
