@@ -9,6 +9,7 @@ use decisions::plan::{AllowedAliases, Mode, StickyBy};
 use decisions::route::choose_route;
 use decisions::{
     AliasId, Caller, Decision, Endpoint, Facts, ProviderSet, Refusal, RouteId, StickyKeys, TenantId, decide,
+    no_gates,
 };
 
 use crate::check::{provider_name, title};
@@ -88,7 +89,7 @@ fn refused_routes(
                     stateful: false,
                     draw: *draw,
                 };
-                if decide(whole.plan, &facts) == Decision::Refuse(Refusal::ProviderNotAllowed) {
+                if decide(whole.plan, &facts, no_gates) == Decision::Refuse(Refusal::ProviderNotAllowed) {
                     refused.extend(choose_route(whole.plan, alias, &facts));
                 }
             }

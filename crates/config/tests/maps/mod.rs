@@ -8,7 +8,7 @@ use std::path::Path;
 
 use config::{Loaded, Source, load_map};
 use decisions::plan::Plan;
-use decisions::{Caller, Decision, Endpoint, Facts, Refusal, Role, StickyKeys, decide};
+use decisions::{Caller, Decision, Endpoint, Facts, Refusal, Role, StickyKeys, decide, no_gates};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -233,7 +233,7 @@ pub(crate) fn draw(
                 stateful: false,
                 draw,
             };
-            become_of(decide(plan, &facts))
+            become_of(decide(plan, &facts, no_gates))
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use config::Loaded;
-use decisions::{Caller, Endpoint, Facts, ProviderSet, StickyKeys, explain};
+use decisions::{Caller, Endpoint, Facts, ProviderSet, StickyKeys, explain, no_gates};
 
 use crate::cli::{Explain, Format};
 use crate::commands::routes::explain_text::{Question, to_json, to_text};
@@ -30,7 +30,7 @@ pub(super) fn run(options: &Explain) -> Result<(), Failure> {
         notes: &notes,
         is_whole: options.all,
     };
-    let explanation = explain(&loaded.plan, &question.facts);
+    let explanation = explain(&loaded.plan, &question.facts, no_gates);
     match options.format {
         Format::Json => terminal::result(&to_json(&question, &explanation).to_string()),
         Format::Text => terminal::result(&to_text(&question, &explanation)),
