@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use decisions::gate::{GateRules, GateSettings};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, ModelMatch, ModelRules,
-    PlanParts, Provider, Route, Scope, Tenant,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Gates, ModelMatch,
+    ModelRules, PlanParts, Provider, Route, Scope, Tenant,
 };
 use decisions::{AliasId, CohortId, FamilyId, ProviderId, ProviderSet, TenantId};
 
@@ -297,6 +298,8 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         mode: entry.mode?,
         primary: refs.primary?,
         fallback: refs.fallback,
+        fallback_generation: 1,
+        gates: usual_gates(canary.is_some(), refs.fallback.is_some()),
         canary,
         stateful_canary: entry.stateful_canary,
         timeout: attempts.timeout,
@@ -315,4 +318,14 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         held: false,
         name,
     })
+}
+
+/// The gates that runbook 3 gives as examples, for each target there is.
+fn usual_gates(has_canary: bool, has_fallback: bool) -> Gates {
+    let rules = |settings| GateRules::new(settings).ok();
+    Gates {
+        canary: rules(GateSettings::default()).filter(|_| has_canary),
+        fallback: rules(GateSettings::fallback()).filter(|_| has_fallback),
+        rollout: None,
+    }
 }

@@ -4,6 +4,7 @@
 //! file. [`Plan::new`] repeats only what memory safety of the indexes needs, so it fails on a bug, not on a typo.
 
 mod aliases;
+mod gates;
 mod providers;
 mod routes;
 mod tenants;
@@ -14,6 +15,7 @@ use crate::ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
 use crate::route_index::RouteIndex;
 
 pub use aliases::{Alias, Feature, FeatureSet};
+pub use gates::{Check, GateIdentity, Gates, Watched, gate_identity};
 pub use providers::{CredentialKind, ModelRules, Provider};
 pub use routes::{Canary, Delivery, Mode, ModelMatch, OnDisconnect, RetryPolicy, Route, Scope};
 pub use tenants::{AllowedAliases, Bucketing, Cohort, CohortMembers, Criticality, StickyBy, Tenant};

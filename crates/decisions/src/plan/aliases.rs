@@ -75,7 +75,7 @@ impl Feature {
 
 /// A set of features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FeatureSet(u32);
+pub struct FeatureSet(u16);
 
 impl FeatureSet {
     /// The set with one more.
@@ -88,6 +88,18 @@ impl FeatureSet {
     #[must_use]
     pub fn contains(self, feature: Feature) -> bool {
         self.0 & 1 << feature as u32 != 0
+    }
+
+    /// All that is in either.
+    #[must_use]
+    pub fn union(self, other: FeatureSet) -> FeatureSet {
+        FeatureSet(self.0 | other.0)
+    }
+
+    /// One bit for each, by its place in [`Feature::ALL`]: what a rollout counts by.
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.0
     }
 
     /// Its members.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::error_class::{ClassSet, ErrorClass};
 use crate::facts::Endpoint;
 use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, TenantId};
-use crate::plan::Bucketing;
+use crate::plan::{Bucketing, Gates};
 
 /// What matches and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Its name in the map.
     pub name: String,
@@ -24,6 +24,8 @@ pub struct Route {
     pub primary: ProviderId,
     /// The provider of its fallback target.
     pub fallback: Option<ProviderId>,
+    /// Raising it says of the fallback "this is a new try", where the canary's generation does not.
+    pub fallback_generation: u32,
     /// Its canary; kept in every mode, used in [`Mode::Canary`] only.
     pub canary: Option<Canary>,
     /// Requests that store state at the provider may go to the canary too.
@@ -56,6 +58,8 @@ pub struct Route {
     pub hedge: bool,
     /// It sends to its primary only, whatever its mode says: its map went live without a proven way back.
     pub held: bool,
+    /// What judges its canary and its fallback.
+    pub gates: Gates,
 }
 
 /// Which models a route matches.
@@ -111,7 +115,7 @@ impl Route {
     pub const USUAL_BUDGET: u32 = 100_000;
 
     /// A route that sends everything to its primary. Each of its limits of time is `timeout`, each budget
-    /// [`Route::USUAL_BUDGET`], and the rest is as a map has it that does not say.
+    /// [`Route::USUAL_BUDGET`], nothing is gated, and the rest is as a map has it that does not say.
     #[must_use]
     pub fn at_home(
         name: String,
@@ -128,6 +132,7 @@ impl Route {
             mode: Mode::Primary,
             primary,
             fallback: None,
+            fallback_generation: 1,
             canary: None,
             stateful_canary: false,
             timeout,
@@ -144,6 +149,7 @@ impl Route {
             on_disconnect: OnDisconnect::default(),
             hedge: false,
             held: false,
+            gates: Gates::default(),
         }
     }
 
