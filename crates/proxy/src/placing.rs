@@ -7,8 +7,7 @@ use decisions::state::{
     place,
 };
 use decisions::{
-    Decision, Facts, ProviderId, TenantId, decide, decide_pinned, decide_unkept, home_of, no_gates,
-    tenant_home,
+    Decision, Facts, ProviderId, TenantId, decide, decide_pinned, decide_unkept, home_of, tenant_home,
 };
 use http::{HeaderMap, Method, header};
 
@@ -30,11 +29,12 @@ pub(crate) fn decide_placed<'s>(
     let plan = snapshot.plan();
     // A model of its own that the map does not know; what the map names, the operator vouches for.
     let tuned = peeked.model.starts_with("ft:") && plan.alias_named(&peeked.model).is_none();
+    let gates = |route| snapshot.gates().standing(route);
     let free = || {
         if facts.stateful && !context.affinity.is_durable() {
-            decide_unkept(plan, facts, no_gates)
+            decide_unkept(plan, facts, gates)
         } else {
-            decide(plan, facts, no_gates)
+            decide(plan, facts, gates)
         }
     };
     if peeked.references.is_empty() && !tuned {

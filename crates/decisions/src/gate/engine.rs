@@ -92,7 +92,9 @@ impl Gate {
     /// Whoever calls must tell a verdict that latches before it tells anything else that follows from it. After a latch
     /// no event changes anything.
     pub fn step(&mut self, rules: &GateRules, now_ms: u64, event: &Event) -> Option<Verdict> {
-        if self.phase == Phase::RolledBack {
+        // An operator's word is carried out also where the gate itself has only observed.
+        let is_carried_out = *event == Event::RollBack && !rules.acts();
+        if self.phase == Phase::RolledBack && !is_carried_out {
             return None;
         }
         self.advance(now_ms);
@@ -105,7 +107,7 @@ impl Gate {
             Event::Expired => Some(self.latch(rules, Reason::Expired, None)),
             Event::Hold => self.hold(rules, HoldCause::ByHand, None, false),
             Event::Resume => self.resume(rules),
-            Event::RollBack => Some(self.latch(rules, Reason::ByHand, None)),
+            Event::RollBack => Some(Verdict { acts: true, ..self.latch(rules, Reason::ByHand, None) }),
         };
         if !had_holds && !self.holds.is_empty() {
             self.held_since_ms = self.clock_ms;

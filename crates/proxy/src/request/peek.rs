@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use decisions::plan::{Feature, FeatureSet};
 use decisions::{Endpoint, StickyKeys};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -87,6 +88,12 @@ impl Peeked<'_> {
             Endpoint::Chat if self.references.has_audio => Wanted::Unstored,
             _ => Wanted::Nothing,
         }
+    }
+
+    /// What of the API the request uses, as far as it is read.
+    #[must_use]
+    pub fn features(&self) -> FeatureSet {
+        if self.stream { FeatureSet::default().with(Feature::Streaming) } else { FeatureSet::default() }
     }
 
     /// What the request offers to be sticky by.
