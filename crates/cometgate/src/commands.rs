@@ -2,9 +2,12 @@
 
 mod demo;
 mod demo_files;
+mod gates;
 mod init;
 mod routes;
 mod serve;
+mod status;
+mod status_text;
 mod tenants;
 
 use crate::cli::Command;
@@ -16,6 +19,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Rollback(options) => gates::rollback(&options),
+        Command::Hold(options) => gates::hold(&options),
+        Command::Resume(options) => gates::resume(&options),
+        Command::Promote(options) => gates::promote(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
     }
