@@ -14,7 +14,7 @@ use decisions::plan::{Plan, Watched};
 use proxy::{KeyRing, NoKeeper, Snapshot, SnapshotHandle};
 
 fn attempt(arm: Arm, n: u64) -> Event {
-    let outcome = if n % 211 == 0 { Outcome::HardFailure } else { Outcome::Good };
+    let outcome = if n.is_multiple_of(211) { Outcome::HardFailure } else { Outcome::Good };
     Event::Attempt(Attempt {
         arm,
         outcome,

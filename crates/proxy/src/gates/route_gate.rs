@@ -249,9 +249,11 @@ impl RouteGate {
         if state.is_latched || (state.is_over() && !is_by_hand) {
             return None;
         }
-        let usual = if state.rules.is_none() { GateRules::new(GateSettings::default()).ok() } else { None };
         let GateState { gate, rules, rollout, rollout_rules, .. } = state;
-        let verdict = gate.step(rules.as_ref().or(usual.as_ref())?, now_ms, event);
+        let verdict = match rules {
+            Some(rules) => gate.step(rules, now_ms, event),
+            None => step_unjudged(gate, now_ms, event),
+        };
         if let (Event::Attempt(attempt), Some(rules)) = (event, rollout_rules) {
             rollout.attempt(rules, attempt, features);
         }
@@ -281,4 +283,11 @@ impl RouteGate {
         // Nothing between lock and unlock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the map switches the gate off, what an operator says is taken by the usual rules.
+#[cold]
+fn step_unjudged(gate: &mut Gate, now_ms: u64, event: &Event) -> Option<Verdict> {
+    let usual = GateRules::new(GateSettings::default()).ok()?;
+    gate.step(&usual, now_ms, event)
 }
