@@ -328,6 +328,9 @@ fn an_observing_gate_says_what_it_would_do_and_does_nothing() {
     assert!(table.said.iter().any(|verdict| verdict.decision == Decision::RollBack));
     assert!(table.said.iter().all(|verdict| !verdict.acts));
     assert!(table.gate.serves(&table.rules));
+    let verdict = table.hear(Event::RollBack).unwrap();
+    assert!(verdict.acts && !table.gate.serves(&table.rules), "an operator is obeyed in every mode");
+    assert_eq!(table.hear(Event::RollBack), None);
 }
 
 proptest! {

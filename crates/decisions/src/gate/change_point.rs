@@ -49,7 +49,11 @@ pub struct ChangePoint {
 impl ChangePoint {
     /// Counts one attempt.
     pub fn step(&mut self, factors: &Factors, failed: bool) {
-        let part = part(self.seen);
+        self.step_by(part(self.seen), factors, failed);
+    }
+
+    /// The same where the part for the attempt is known, as it is of several that have seen equally many.
+    pub(super) fn step_by(&mut self, part: f64, factors: &Factors, failed: bool) {
         self.seen = self.seen.saturating_add(1);
         for (bet, factor) in self.bets.iter_mut().zip(factors.of(failed)) {
             *bet = ((*bet + part) * factor).min(MOST);
@@ -57,8 +61,8 @@ impl ChangePoint {
     }
 
     /// The same, with no bet above a bound: what was long ago is washed out after so many good attempts.
-    pub(super) fn step_below(&mut self, factors: &Factors, failed: bool, bound: f64) {
-        self.step(factors, failed);
+    pub(super) fn step_below(&mut self, part: f64, factors: &Factors, failed: bool, bound: f64) {
+        self.step_by(part, factors, failed);
         for bet in &mut self.bets {
             *bet = bet.min(bound);
         }
