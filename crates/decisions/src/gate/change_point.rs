@@ -2,7 +2,7 @@
 //!
 //! For each of four higher rates there is one number: a bet that the rate has changed to this one. A failure multiplies it by how much likelier
 //! failures are then, a success by how much less likely, and with each attempt it gets another part of the
-//! [prior](super::prior) for a change that begins just now. While each attempt fails with a likelihood within the limit,
+//! `prior` for a change that begins just now. While each attempt fails with a likelihood within the limit,
 //! whatever came before, the mean of the four and the parts still to be given is a supermartingale that starts at one:
 //! the mean ever reaches 1/α with a likelihood of α at most (Ville 1939), however often one looks and however the
 //! traffic comes. What was healthy for a month does not hide a failure of today: old successes leave the newest

@@ -1,7 +1,7 @@
 //! The state of one gate, and how each event changes it.
 //!
 //! Fixed in size and copied as it is: no window, no list, no clock, no lock. What a trip leads to is in
-//! [`judge`](super::judge).
+//! `judge`.
 
 use super::change_point::ChangePoint;
 use super::control::{ControlTest, Run};

@@ -209,7 +209,7 @@ impl GateRules {
     }
 
     /// The evidence at which errors are the canary's own. Half of the budget for blaming it wrongly is for this test and
-    /// half for the [control](super::control) test.
+    /// half for the `control` test.
     pub(super) fn relative_threshold(&self, rate: Rate) -> f64 {
         2.0 * self.threshold(rate)
     }
