@@ -4,6 +4,7 @@
 mod any_event;
 mod played;
 
+use decisions::gate::words::{Sureness, standing};
 use decisions::gate::{
     Action, Arm, Attempt, Decision, Event, Gate, GateRules, GateSettings, HoldCause, Mode, OnTrip, Outcome,
     Phase, Rate, Reason, Signal, Usage, Verdict,
@@ -315,6 +316,29 @@ fn a_canary_whose_only_caller_fails_is_a_bad_canary() {
         table.hear(Event::Attempt(attempt(Arm::Canary, Outcome::HardFailure, 99)));
     }
     assert!(!table.gate.serves(&table.rules));
+}
+
+#[test]
+fn what_the_gate_says_of_itself_comes_true() {
+    let mut table = Table::new(GateSettings::fallback());
+    let mut surest = Sureness::NoSign;
+    for _ in 0..50 {
+        table.canary(Outcome::Good);
+    }
+    loop {
+        let standing = standing(&table.gate, &table.rules, Rate::HardFailure);
+        assert!(standing.sureness >= surest && standing.trips_at == 250.0, "{standing:?}");
+        surest = standing.sureness;
+        let announced = standing.failures_to_trip.unwrap();
+        let trips =
+            table.canary(Outcome::HardFailure).is_some_and(|said| said.decision == Decision::RollBack);
+        assert_eq!(trips, announced == 1, "{standing:?}");
+        if trips {
+            break;
+        }
+    }
+    assert_eq!(standing(&table.gate, &table.rules, Rate::HardFailure).sureness, Sureness::Tripped);
+    assert_eq!(standing(&table.gate, &table.rules, Rate::Timeout).sureness, Sureness::NoSign);
 }
 
 #[test]
