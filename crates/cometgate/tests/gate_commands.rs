@@ -38,9 +38,13 @@ impl World {
     }
 
     fn write_map(&self, version: &str, generation: u32) {
-        let lines = format!("generation = {generation}");
+        self.write_map_with(version, &format!("generation = {generation}"));
+    }
+
+    /// With these lines for its canary.
+    fn write_map_with(&self, version: &str, lines: &str) {
         let urls = (self.primary.base_url(), self.canary.base_url());
-        let map = Map { version, sticky_by: &lines, ..Map::new(&urls.0, &urls.1, "100%") };
+        let map = Map { version, sticky_by: lines, ..Map::new(&urls.0, &urls.1, "100%") };
         self.files.write("routes.toml", &map.text());
     }
 
@@ -181,6 +185,49 @@ async fn a_hold_is_shown_and_resume_ends_it() {
     assert_eq!((code, &done["changed"]), (0, &false.into()));
     let (code, _, said) = world.tell("promote", &["--yes"]).await;
     assert!(code == 4 && said.contains("`steps`"), "{code}: {said}");
+}
+
+#[tokio::test]
+async fn promote_takes_a_step_that_a_kill_does_not_undo() {
+    let world = World::new("").await;
+    world.write_map_with("1", "steps = [\"0.0001%\", \"100%\"]");
+    let mut program = Program::serve(&world.files).await;
+    let mut client = Client::connect(program.address).await;
+    assert_eq!(role(&mut client).await, "primary");
+    let step = world.status().await["targets"][0]["step"].clone();
+    assert_eq!((&step["at"], &step["of"]), (&1.into(), &2.into()), "{step}");
+    assert!(step["missing"].as_array().unwrap().contains(&"evidence".into()), "{step}");
+    let (code, done, said) = world.tell("promote", &["--yes"]).await;
+    assert_eq!((code, &done["changed"], &done["stored"]), (0, &true.into(), &true.into()), "{said}");
+    assert!(done["text"].as_str().unwrap().contains("from 0.0001% to 100%, without dwell"), "{done}");
+    assert_eq!(role(&mut client).await, "canary");
+    program.signal("KILL");
+    program.ended_somehow().await;
+
+    let program = Program::serve(&world.files).await;
+    let mut client = Client::connect(program.address).await;
+    assert_eq!(role(&mut client).await, "canary");
+    let (code, _, said) = world.tell("promote", &["--yes"]).await;
+    assert!(code == 4 && said.contains("last step"), "{code}: {said}");
+    let status = world.status().await;
+    assert_eq!((&status["recent"][0]["kind"], &status["recent"][0]["by"]), (&"step".into(), &"kim".into()));
+    let text = world.run(&["status"]).await.1;
+    assert!(
+        text.contains("step 2 of 2 (0.0001%, 100%)") && text.contains("step from 0.0001% to 100%"),
+        "{text}"
+    );
+}
+
+/// A hold is no wish of a moment either.
+#[tokio::test]
+async fn a_hold_outlives_a_kill() {
+    let world = World::new("").await;
+    let mut program = Program::serve(&world.files).await;
+    assert_eq!(world.tell("hold", &[]).await.0, 0);
+    program.signal("KILL");
+    program.ended_somehow().await;
+    let _program = Program::serve(&world.files).await;
+    assert_eq!(world.status().await["targets"][0]["holds"], serde_json::json!(["by_hand"]));
 }
 
 #[tokio::test]

@@ -79,8 +79,7 @@ impl Acting {
         let id = Arc::clone(gate.id());
         let operator = &with_both_ends(asked, action, &snapshot, &gate);
         let told = self.keeper.acting(&id, operator, || self.tell(action, &gate))?;
-        let sequence = gate.state().sequence;
-        let stored = self.keeper.record_action(&id, sequence, action.as_str(), operator, told.changed);
+        let stored = self.keeper.record_action(&gate, action.as_str(), operator, told.changed);
         let is_stored = matches!(tokio::time::timeout(LONGEST_WRITE, stored).await, Ok(Ok(true)));
         Ok(json!({
             "action": action.as_str(),

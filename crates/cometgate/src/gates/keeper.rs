@@ -33,6 +33,8 @@ pub(super) struct Record {
     pub(super) latch: Option<String>,
     /// Told once it is written, or for all but latches, once it is clear that it cannot be.
     pub(super) line: Option<Line>,
+    /// What it knows is saved before `ack` is told.
+    pub(super) save: Option<Arc<RouteGate>>,
     /// Told whether everything up to here is on disk.
     pub(super) ack: Option<oneshot::Sender<bool>>,
 }
@@ -218,22 +220,29 @@ impl Keeper {
     /// Writes down what somebody asked for; the answer says whether it, and all before it, is on disk.
     pub(super) fn record_action(
         &self,
-        id: &GateId,
-        sequence: u64,
+        gate: &Arc<RouteGate>,
         action: &str,
         operator: &Operator,
         changed: bool,
     ) -> oneshot::Receiver<bool> {
-        let entry = operator_entry(id, sequence, action, operator, changed, &self.map());
+        let sequence = gate.state().sequence;
+        let entry = operator_entry(gate.id(), sequence, action, operator, changed, &self.map());
         let (ack, answer) = oneshot::channel();
-        self.push(Record { entry, latch: None, line: None, ack: Some(ack) });
+        let save = changed.then(|| Arc::clone(gate));
+        self.push(Record { entry, latch: None, line: None, save, ack: Some(ack) });
         answer
     }
 
     /// A target is out for good, and nothing on disk says so.
     pub(super) fn store_again(&self, id: &GateId) {
         let entry = found_entry(id, &self.map());
-        self.push(Record { entry, latch: Some(GateFiles::latch_name(id)), line: None, ack: None });
+        self.push(Record {
+            entry,
+            latch: Some(GateFiles::latch_name(id)),
+            line: None,
+            save: None,
+            ack: None,
+        });
     }
 
     /// What these know is to be written when there is time.
@@ -348,14 +357,14 @@ impl GateKeeper for Keeper {
         if let Some(name) = &latch {
             lock(&self.latched).insert(name.clone());
         }
-        self.push(Record { entry, latch, line, ack: None });
+        self.push(Record { entry, latch, line, save: None, ack: None });
     }
 
     fn climbed(&self, id: &Arc<GateId>, sequence: u64, step: &StepVerdict) {
         let operator = self.operator(id);
         let entry = step_entry(id, sequence, step, operator.as_ref(), &self.map());
         let line = Some(step_line(id, step, operator.as_ref()));
-        self.push(Record { entry, latch: None, line, ack: None });
+        self.push(Record { entry, latch: None, line, save: None, ack: None });
     }
 }
 

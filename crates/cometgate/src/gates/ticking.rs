@@ -67,6 +67,8 @@ struct Seen {
     sequence: u64,
     /// Since then.
     ticks: u64,
+    /// Of the rollout; a step by hand is no event of the gate.
+    step: usize,
 }
 
 struct Ticking {
@@ -95,13 +97,15 @@ impl Ticking {
         self.agree_with_the_disk(gate);
         let earlier = gate.state().sequence;
         gate.tick(now_ms);
-        let sequence = gate.state().sequence;
-        let mut seen = before.unwrap_or(Seen { gate: Arc::clone(gate), sequence: earlier, ticks: 0 });
+        let after = gate.state();
+        let (sequence, step) = (after.sequence, after.rollout.step());
+        let new = || Seen { gate: Arc::clone(gate), sequence: earlier, ticks: 0, step };
+        let mut seen = before.unwrap_or_else(new);
         seen.ticks += sequence.saturating_sub(earlier).min(1);
-        let is_news = sequence.saturating_sub(seen.sequence) > seen.ticks || seen.ticks >= SAVE_IDLE_AFTER;
-        if is_news {
+        let heard_more = sequence.saturating_sub(seen.sequence) > seen.ticks;
+        if heard_more || step != seen.step || seen.ticks >= SAVE_IDLE_AFTER {
             self.keeper.save([Arc::clone(gate)]);
-            (seen.sequence, seen.ticks) = (sequence, 0);
+            (seen.sequence, seen.ticks, seen.step) = (sequence, 0, step);
         }
         self.seen.insert(Arc::clone(gate.id()), seen);
     }

@@ -83,7 +83,7 @@ impl Writing {
     }
 
     fn write(&mut self, mut record: Box<Record>) {
-        let ack = record.ack.take();
+        let (ack, save) = (record.ack.take(), record.save.take());
         if let Some(name) = record.latch.clone() {
             self.write_latch(name, record);
         } else {
@@ -92,9 +92,13 @@ impl Writing {
                 line.tell();
             }
         }
+        if let Some(gate) = save {
+            self.save(&gate);
+        }
         if let Some(ack) = ack {
             // Whoever asked may have gone.
-            ack.send(self.unstored.is_empty() && self.waiting.is_empty()).ok();
+            let is_stored = self.keeper.is_usable() && self.unstored.is_empty() && self.waiting.is_empty();
+            ack.send(is_stored).ok();
         }
     }
 
