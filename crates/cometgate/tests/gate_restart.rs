@@ -277,3 +277,35 @@ async fn what_one_gateway_rolls_back_another_on_the_same_state_directory_does_to
     assert_eq!(ask(&second).await, "primary");
     assert_eq!(world.canary.count(), before);
 }
+
+/// No hold outlasts the map that it is of; a canary that nothing held is a matter of the next map.
+#[tokio::test]
+async fn what_is_held_when_its_map_expires_is_rolled_back_and_nothing_else() {
+    for is_held in [true, false] {
+        let world = World::new().await;
+        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
+        let map = |version: &str, top: &str| {
+            let urls = (world.primary.base_url(), world.canary.base_url());
+            Map { version, top, ..Map::new(&urls.0, &urls.1, "100%") }.text()
+        };
+        world.files.write("routes.toml", &map("1", &format!("expires_at = {soon:.0}")));
+        let mut program = Program::serve(&world.files).await;
+        assert_eq!(ask(&program).await, "canary");
+        let settings = world.files.path().join("cometgate.toml");
+        let hold =
+            ["hold", "the-canary", "--by", "kim", "--reason", "x", "--config", settings.to_str().unwrap()];
+        if is_held {
+            assert_eq!(support::program::output(&hold).await.0, 0);
+        }
+        program.logged("expired at").await;
+        if is_held {
+            let line = program.logged(ANNOUNCED).await;
+            assert!(line.contains("reason=expired"), "{line}");
+        }
+        assert_eq!(ask(&program).await, "primary");
+        world.files.write("routes.toml", &map("2", ""));
+        program.logged("route map 2 is live").await;
+        assert_eq!(ask(&program).await, if is_held { "primary" } else { "canary" });
+        end(program).await;
+    }
+}

@@ -2,11 +2,12 @@
 
 use config::format_share;
 use decisions::bucket::Share;
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// All of it.
 pub(super) fn status_lines(status: &Value) -> Vec<String> {
-    let mut lines = vec![format!("route map {}, at {}", text(status, "route_version"), text(status, "at"))];
+    let mut lines = vec![format!("route map {}, at {}", text(status, "route_version"), time(status))];
     if status["gates_are_kept"] == Value::Bool(false) {
         lines.push(
             "the state directory cannot be written: canaries and gated fallbacks are out of traffic"
@@ -68,7 +69,7 @@ fn details(target: &Value) -> Vec<String> {
         lines.push(format!("rolled back {}", latch_words(&target["latch"])));
     }
     let holds: Vec<&str> = list(target, "holds").filter_map(Value::as_str).collect();
-    if !holds.is_empty() {
+    if !holds.is_empty() && text(target, "phase") != "latched" {
         lines.push(format!("held: {}", holds.join(", ")));
     }
     if target["step"].is_object() {
@@ -93,7 +94,7 @@ fn latch_words(latch: &Value) -> String {
             1.0 / number("alpha")
         )
     });
-    format!("at {}, {}{signal}{by}", text(latch, "at"), text(latch, "why"))
+    format!("at {}, {}{signal}{by}", time(latch), text(latch, "why"))
 }
 
 fn step_line(step: &Value) -> String {
@@ -151,12 +152,18 @@ fn recent_line(entry: &Value) -> String {
         ),
         _ => format!("{} ({})", text(entry, "decision"), text(entry, "why")),
     };
-    format!("{}  {} {what}, {who}", text(entry, "at"), text(entry, "target"))
+    format!("{}  {} {what}, {who}", time(entry), text(entry, "target"))
 }
 
 fn share(ppm: u64) -> String {
     let share = u32::try_from(ppm).ok().and_then(Share::from_ppm);
     share.map_or_else(|| format!("{ppm} ppm"), format_share)
+}
+
+/// To the second.
+fn time(value: &Value) -> String {
+    let at = text(value, "at");
+    at.parse::<Timestamp>().map_or_else(|_| at.to_owned(), |at| format!("{at:.0}"))
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {

@@ -16,7 +16,7 @@ use crate::gates::keeper::Keeper;
 const TICK_EVERY: Duration = Duration::from_secs(1);
 
 /// A gate that heard of nothing but the time is saved once in so many ticks.
-const SAVE_IDLE_AFTER: u64 = 60;
+const SAVE_IDLE_AFTER: u64 = 600;
 
 /// The clock that the request path tells gates by, read elsewhere.
 #[derive(Clone, Copy, Debug)]
