@@ -17,6 +17,19 @@ use crate::exit::Failure;
 /// How long a gateway may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How all canaries and fallbacks stand, or those of one route.
+pub(crate) fn ask_status(state_dir: &Path, route: Option<&str>) -> Result<Value, Failure> {
+    let is_plain =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match route {
+        None => ask(state_dir, Method::GET, "/status", &Value::Null),
+        Some(route) if is_plain(route) => {
+            ask(state_dir, Method::GET, &format!("/status?route={route}"), &Value::Null)
+        }
+        Some(route) => Err(Failure::invalid(anyhow!("no route can be called {route:?}"))),
+    }
+}
+
 /// Asks the gateway of a state directory, and returns what it answers.
 ///
 /// # Errors

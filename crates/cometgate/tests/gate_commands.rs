@@ -165,6 +165,33 @@ async fn what_is_said_is_in_force_within_a_tenth_of_a_second() {
     assert!(took[took.len() / 2] < Duration::from_millis(100), "{took:?}");
 }
 
+/// Out of traffic at once; announced, and answered as kept, only when it is.
+#[tokio::test]
+async fn a_rollback_that_cannot_be_stored_says_so_and_is_stored_when_it_can_be() {
+    let world = World::new("").await;
+    let mut program = Program::serve(&world.files).await;
+    let mut client = Client::connect(program.address).await;
+    assert_eq!(role(&mut client).await, "canary");
+    let (gates, away) = (world.files.path().join("state/gates"), world.files.path().join("state/away"));
+    fs::rename(&gates, &away).unwrap();
+    fs::write(&gates, "").unwrap();
+    let (code, done, said) = world.tell("rollback", &["--yes"]).await;
+    assert_eq!((code, &done["changed"], &done["stored"]), (0, &true.into(), &false.into()), "{said}");
+    assert!(said.contains("not on disk yet"), "{said}");
+    assert_eq!(role(&mut client).await, "primary");
+    // What was logged so far is read up to here, and the announcement is not among it.
+    program.logged("cannot be stored yet").await;
+    assert!(!away.join("latched").read_dir().unwrap().any(|entry| entry.is_ok()));
+    fs::remove_file(&gates).unwrap();
+    fs::rename(&away, &gates).unwrap();
+    program.logged("is rolled back for good").await;
+    program.signal("KILL");
+    program.ended_somehow().await;
+    let program = Program::serve(&world.files).await;
+    assert_eq!(role(&mut Client::connect(program.address).await).await, "primary");
+    assert_eq!(world.status().await["targets"][0]["latch"]["by"], "kim");
+}
+
 #[tokio::test]
 async fn a_hold_is_shown_and_resume_ends_it() {
     let world = World::new("").await;
@@ -301,7 +328,9 @@ async fn exit_codes_tell_who_is_missing() {
     let nobody = ["rollback", "nobody", "--by", "kim", "--reason", "x", "--yes"];
     let (code, _, said) = world.run(&nobody).await;
     assert!(code == 3 && said.contains("no route \"nobody\""), "{code}: {said}");
-    assert_eq!(world.run(&["status", "nobody"]).await.0, 3);
+    for name in ["nobody", "no body", ""] {
+        assert_eq!(world.run(&["status", name]).await.0, 3, "{name:?}");
+    }
     let (code, _, said) = world.tell("rollback", &["--target", "fallback", "--yes"]).await;
     assert!(code == 3 && said.contains("has no fallback"), "{code}: {said}");
     let long = "x".repeat(1001);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::{Answer, Format, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Target};
 use crate::commands::serve::read_settings;
 use crate::commands::status_text::target_line;
-use crate::control_client::ask;
+use crate::control_client::{ask, ask_status};
 use crate::exit::Failure;
 use crate::gates::acting::{Action, Asked};
 use crate::gates::records::Operator;
@@ -39,7 +39,7 @@ fn tell(
     let settings = read_settings(&said.config.path)?;
     let state_dir = &settings.state_dir;
     if answer.is_some_and(|answer| !answer.yes) {
-        let status = ask(state_dir, Method::GET, &format!("/status?route={}", said.route), &Value::Null)?;
+        let status = ask_status(state_dir, Some(&said.route))?;
         for target in status["routes"].as_array().into_iter().flatten().flat_map(targets_of) {
             terminal::say(&format!("  {}", target_line(target)));
         }

@@ -147,8 +147,8 @@ impl Writing {
     }
 
     fn save(&mut self, gate: &RouteGate) {
-        if self.turn.is_none() {
-            // At the end: nobody else has begun to keep them meanwhile.
+        if self.turn.is_none() && self.keeper.is_handed_over() {
+            // At the end: unless another has begun to keep them.
             self.turn = self.keeper.files.turn();
         }
         if self.turn.is_none() || !self.keeper.may_save(gate.id()) {
@@ -183,11 +183,10 @@ impl Writing {
     fn take_turn(&mut self) {
         if self.keeper.is_handed_over() {
             self.turn = None;
-            self.keeper.set_turn(false);
         } else if self.turn.is_none() {
             self.turn = self.keeper.files.turn();
-            self.keeper.set_turn(self.turn.is_some());
         }
+        self.keeper.set_turn(self.turn.is_some());
     }
 
     /// The last try for what could not be stored.
