@@ -18,6 +18,7 @@ mod edge;
 mod error;
 mod error_response;
 mod first_bytes;
+mod frame_guard;
 mod framing_guard;
 mod gateway;
 mod handler;

@@ -4,8 +4,10 @@
 
 pub(crate) mod client;
 pub(crate) mod fault;
+pub(crate) mod h2;
 pub(crate) mod load;
 pub(crate) mod outbound;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod rate;
 pub(crate) mod stateful;
