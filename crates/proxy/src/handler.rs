@@ -46,11 +46,9 @@ pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) ->
             (Some(socket), Ok((response, lease, _)))
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
             {
-                socket.switch(ticket, response, lease)
+                socket.switch(ticket, response, lease, context.limits.websocket_idle_timeout)
             }
-            (_, Ok((response, lease, learns))) => {
-                relay(ticket, response, lease, learns.map(|makes| (context, makes)))
-            }
+            (_, Ok((response, lease, learns))) => relay(ticket, response, lease, (context, learns)),
             (_, Err(error)) => refuse(ticket, &error),
         },
         Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
@@ -111,15 +109,17 @@ fn relay(
     mut ticket: Ticket,
     response: Response<Incoming>,
     lease: upstream::Lease,
-    learns: Option<(Arc<Context>, bool)>,
+    (context, learns): (Arc<Context>, Option<bool>),
 ) -> Response<GatewayBody> {
     let (mut head, body) = response.into_parts();
-    let learning = learns.and_then(|(context, makes)| learning(context, &ticket, &head, makes));
+    let longest_silence = context.limits.relay_idle_timeout;
+    let learning = learns.and_then(|makes| learning(context, &ticket, &head, makes));
     clean(&mut head.headers, &ticket);
     stamp(&mut head.headers, &ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
-    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None).learning(learning);
+    let first = bytes::Bytes::new();
+    let relay = Relay::new(first, body, lease, ticket, None, longest_silence).learning(learning);
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
 }
 

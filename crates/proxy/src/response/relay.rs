@@ -8,6 +8,7 @@ use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use decisions::{ErrorClass, ProviderId, TenantId};
@@ -17,7 +18,9 @@ use upstream::Lease;
 
 use crate::attempt::under_way::UnderWay;
 use crate::observer::{Outcome, UsageSource};
+use crate::response::BodyError;
 use crate::response::keeping::{Keeping, keep};
+use crate::response::silence::Silence;
 use crate::response::ticket::Ticket;
 use crate::scan::BodyScanner;
 use crate::scan::made::MadeScanner;
@@ -30,6 +33,7 @@ pub(crate) struct Relay {
     first: Bytes,
     body: Incoming,
     lease: Option<Lease>,
+    silence: Silence,
     ticket: Ticket,
     /// The attempt whose answer it is; none for what is not routed by its model.
     under_way: Option<UnderWay>,
@@ -65,12 +69,14 @@ impl Learning {
 }
 
 impl Relay {
+    /// One that breaks off when nothing has come for `longest_silence`.
     pub(crate) fn new(
         first: Bytes,
         body: Incoming,
         lease: Lease,
         ticket: Ticket,
         mut under_way: Option<UnderWay>,
+        longest_silence: Duration,
     ) -> Relay {
         let mut scanner = under_way.as_ref().and_then(UnderWay::token_scanner).map(Box::new);
         if let Some(scanner) = &mut scanner {
@@ -80,8 +86,10 @@ impl Relay {
             under_way.unread_bytes = first.len() as u64;
         }
         let lease = Some(lease);
+        let silence = Silence::new(longest_silence);
         let (learning, keeping, last) = (None, None, None);
-        let mut relay = Relay { first, body, lease, ticket, under_way, scanner, learning, keeping, last };
+        let mut relay =
+            Relay { first, body, lease, silence, ticket, under_way, scanner, learning, keeping, last };
         if relay.body.is_end_stream() {
             relay.complete();
         }
@@ -97,7 +105,7 @@ impl Relay {
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Poller<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.learning.is_none() && self.keeping.is_none() && self.last.is_none() {
             return self.poll_next(cx);
         }
@@ -132,7 +140,7 @@ impl Relay {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
@@ -142,8 +150,13 @@ impl Relay {
             polled = Poll::Ready(None);
         }
         match &polled {
-            Poll::Pending => {}
+            Poll::Pending => {
+                ready!(self.silence.poll(cx));
+                self.break_off(ErrorClass::IdleTimeout);
+                return Poll::Ready(Some(Err(BodyError::Silent)));
+            }
             Poll::Ready(Some(Ok(frame))) => {
+                self.silence.is_broken();
                 self.look(frame);
                 // The caller's side may stop polling as soon as it has all the bytes that were announced.
                 if self.body.is_end_stream() {
@@ -152,16 +165,21 @@ impl Relay {
             }
             Poll::Ready(None) => self.complete(),
             Poll::Ready(Some(Err(error))) => {
-                self.lease = None;
-                if let Some(under_way) = &mut self.under_way {
-                    let class =
-                        if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
-                    under_way.break_off(class);
-                }
-                self.ticket.end(Outcome::Cut);
+                let class =
+                    if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
+                self.break_off(class);
             }
         }
-        polled
+        polled.map(|polled| polled.map(|frame| frame.map_err(BodyError::Broken)))
+    }
+
+    /// The provider has failed; its connection goes with it.
+    fn break_off(&mut self, class: ErrorClass) {
+        self.lease = None;
+        if let Some(under_way) = &mut self.under_way {
+            under_way.break_off(class);
+        }
+        self.ticket.end(Outcome::Cut);
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
