@@ -76,7 +76,15 @@ fn id_of(answer: &Answer) -> String {
     text[at + 1..].split('"').next().unwrap().to_owned()
 }
 
-/// Ten conversations of ten turns each. A turn that went anywhere else would be refused by whoever got it.
+/// Whether it was asked twice in a row for the same turn, whole or streamed.
+fn retried(provider: &Provider, stream: bool) -> bool {
+    let turns: Vec<Value> = provider.requests().iter().map(|request| request.json().unwrap()).collect();
+    let is_such = |turn: &Value| turn["stream"] == json!(stream) && turn["previous_response_id"].is_string();
+    turns.windows(2).any(|pair| pair[0] == pair[1] && is_such(&pair[0]))
+}
+
+/// Ten conversations of ten turns each, through failures before the first content, a rollback as a gate makes it, a
+/// restart and a kill. A turn that went anywhere else would be refused by whoever got it.
 #[tokio::test]
 async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_and_kill() {
     let mut world = world(|_| {}, "", 7).await;
@@ -105,6 +113,39 @@ async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_a
     // What begins after the rollback begins at home.
     for _ in 0..5 {
         assert_eq!(world.turn(None, false).await.1, "openai");
+    }
+    for provider in [&world.primary, &world.canary] {
+        assert!(
+            retried(provider, false) && retried(provider, true),
+            "whole turns failed there, and streamed ones"
+        );
+    }
+}
+
+/// What docs/state.md says of turns that say nothing of `store`.
+#[tokio::test]
+async fn the_next_turn_goes_where_what_it_carries_lives() {
+    let mut world = world(|map| map.share = "100%", "", 0).await;
+    let first = world.post(ACME, "/v1/responses", &json!({"model": "summary", "input": "x"})).await;
+    assert_eq!(first.header("x-cometgate-provider"), "cometapi");
+    let (response, mut item) = (id_of(&first), first.json()["output"][0].clone());
+    item["role"] = json!("assistant");
+    let unstored = json!({"model": "summary", "input": "x", "store": false});
+    let unstored = id_of(&world.post(ACME, "/v1/responses", &unstored).await);
+    world.write("test.2", "0%");
+    world.program.logged("route map test.2 is live").await;
+    for (carries, expected) in [
+        (json!({"previous_response_id": response}), "cometapi"),
+        (json!({"input": [{"type": "item_reference", "id": item["id"]}]}), "cometapi"),
+        // As clients send the history back: whole items, with their IDs.
+        (json!({"input": [{"role": "user", "content": "x"}, item]}), "openai"),
+        (json!({"previous_response_id": unstored}), ""),
+    ] {
+        let mut body = json!({"model": "summary", "input": "x"});
+        body.as_object_mut().unwrap().extend(carries.as_object().unwrap().clone());
+        let answer = world.post(ACME, "/v1/responses", &body).await;
+        assert_eq!(answer.header("x-cometgate-provider"), expected, "{body}");
+        assert_eq!(answer.status == 404, expected.is_empty(), "{body}");
     }
 }
 
