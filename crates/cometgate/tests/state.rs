@@ -3,6 +3,7 @@
 
 mod support;
 
+use decisions::bucket::position;
 use hyper::Method;
 use serde_json::{Value, json};
 use support::client::{Answer, request};
@@ -55,7 +56,11 @@ impl World {
 
     /// One turn, tried again as a client would: the ID of the response, and who served it.
     async fn turn(&self, previous: Option<&str>, stream: bool) -> (String, String) {
-        let mut body = json!({"model": "summary", "input": "x", "stream": stream});
+        self.turn_of("anyone", previous, stream).await
+    }
+
+    async fn turn_of(&self, user: &str, previous: Option<&str>, stream: bool) -> (String, String) {
+        let mut body = json!({"model": "summary", "input": "x", "stream": stream, "user": user});
         if let Some(previous) = previous {
             body["previous_response_id"] = json!(previous);
         }
@@ -87,13 +92,18 @@ fn retried(provider: &Provider, stream: bool) -> bool {
 /// restart and a kill. A turn that went anywhere else would be refused by whoever got it.
 #[tokio::test]
 async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_and_kill() {
-    let mut world = world(|_| {}, "", 7).await;
+    let mut world = world(|map| map.sticky_by = "sticky_by = [\"user\"]", "", 8).await;
+    // Five users of each half, so that the same turns fail each time, whole and streamed ones.
+    let is_in = |user: &String| position("the-canary", user.as_bytes()) < 500_000;
+    let (within, outside): (Vec<String>, Vec<String>) =
+        (0..100).map(|user| format!("user-{user}")).partition(is_in);
+    let users: Vec<String> = within.into_iter().take(5).chain(outside.into_iter().take(5)).collect();
     let mut conversations = Vec::new();
-    for number in 0..10 {
-        conversations.push(world.turn(None, number % 2 == 0).await);
+    for (number, user) in users.iter().enumerate() {
+        conversations.push(world.turn_of(user, None, number % 2 == 0).await);
     }
     let homes: Vec<String> = conversations.iter().map(|(_, home)| home.clone()).collect();
-    assert!(["openai", "cometapi"].iter().all(|home| homes.iter().any(|found| found == home)), "{homes:?}");
+    assert_eq!(homes, [["cometapi"; 5], ["openai"; 5]].concat());
     for turn in 2..=10 {
         match turn {
             4 => {
@@ -105,7 +115,8 @@ async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_a
             _ => {}
         }
         for (number, home) in homes.iter().enumerate() {
-            let (next, served) = world.turn(Some(&conversations[number].0), (number + turn) % 2 == 0).await;
+            let (next, served) =
+                world.turn_of(&users[number], Some(&conversations[number].0), (number + turn) % 2 == 0).await;
             assert_eq!(&served, home, "turn {turn} of conversation {number}");
             conversations[number].0 = next;
         }
