@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use decisions::plan::OnDisconnect;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, tenant_pinned, tenant_primary};
-use http::{HeaderName, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use upstream::RequestBody;
 
+use crate::affinity::Made;
 use crate::attempt::call::Call;
 use crate::attempt::caller_hints;
 use crate::attempt::run::run;
@@ -20,16 +21,22 @@ use crate::dialect::Dialect;
 use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
 use crate::observer::Outcome;
-use crate::placing::{decide_placed, operated};
+use crate::placing::{Reads, decide_placed, operated};
+use crate::request::body::Buffered;
+use crate::request::form::FormScanner;
 use crate::request::pace::{Fault, Paced};
 use crate::request::path::{Asked, has_model_parameter, read};
+use crate::request::payload::Payload;
 use crate::request::peek::PeekError;
-use crate::request::{body, conformance, receive::receive, references};
+use crate::request::receive::{receive, receive_form};
+use crate::request::references::References;
+use crate::request::{body, conformance, references};
 use crate::response::headers::{clean, stamp};
+use crate::response::keeping::keep;
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
-use crate::response::{GatewayBody, Learning, Relay};
-use crate::scan::made::MadeScanner;
+use crate::response::{GatewayBody, Learning, Reader, Relay};
+use crate::scan::made::{MadeInEvents, MadeScanner};
 use crate::websocket::Socket;
 use crate::worker::Context;
 use crate::{error_response, models, websocket};
@@ -123,7 +130,7 @@ fn relay(
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
 }
 
-/// Reads an answer for what it makes, where it is JSON.
+/// Reads an answer for what it makes, where it is JSON or a stream of it.
 fn learning(
     context: Arc<Context>,
     ticket: &Ticket,
@@ -131,17 +138,18 @@ fn learning(
     makes: bool,
 ) -> Option<Learning> {
     let (provider, _) = ticket.target?;
-    let kind = head.headers.get(header::CONTENT_TYPE)?.as_bytes();
-    let is_json =
-        kind.starts_with(b"application/json") && !head.headers.contains_key(header::CONTENT_ENCODING);
-    let left = context.limits.max_answer;
-    (is_json && head.status.is_success()).then_some(Learning {
-        snapshot: Arc::clone(&ticket.snapshot),
-        whose: (ticket.tenant?, provider),
-        scanner: MadeScanner::new(makes),
-        context,
-        left,
-    })
+    if !head.status.is_success() || head.headers.contains_key(header::CONTENT_ENCODING) {
+        return None;
+    }
+    let reader = match head.headers.get(header::CONTENT_TYPE)?.as_bytes() {
+        kind if kind.starts_with(b"application/json") => {
+            Reader::Whole { scanner: MadeScanner::new(makes), left: Some(context.limits.max_answer) }
+        }
+        kind if kind.starts_with(b"text/event-stream") => Reader::Events(MadeInEvents::new()),
+        _ => return None,
+    };
+    let (snapshot, whose) = (Arc::clone(&ticket.snapshot), (ticket.tenant?, provider));
+    Some(Learning { context, snapshot, whose, reader, keeping: None })
 }
 
 async fn prepare(
@@ -277,19 +285,17 @@ impl PassedOn {
         let plan = snapshot.plan();
         let (_, suffix) = read(&head.method, &head.uri)?;
         let path = head.uri.path().strip_prefix("/v1").unwrap_or_default();
-        let operated = operated(&head.method, path)?;
-        let (held, incoming) = if operated.has_references(&head.headers) && !incoming.is_end_stream() {
-            if head.headers.contains_key(header::CONTENT_ENCODING) {
-                return Err(Error::EncodedBody);
-            }
-            (Some(body::read(incoming, &context.limits, &context.live).await?), None)
-        } else {
-            (None, Some(incoming))
-        };
+        let operated = operated(&head.method, path, head.uri.query())?;
+        let arrived = Arrived::read(operated.reads(&head.headers), incoming, &head.headers, &context).await?;
         let placed = {
-            let bytes = held.as_ref().map(|held| &held.bytes[..]).filter(|bytes| !bytes.is_empty());
-            let references = bytes.map(references::read).transpose()?.unwrap_or_default();
-            operated.place(&context, &snapshot, identity.tenant, &references)?
+            let place = |references: &References<'_>| {
+                operated.place(&context, &snapshot, identity.tenant, references)
+            };
+            match &arrived {
+                Arrived::Json(held) if !held.bytes.is_empty() => place(&references::read(&held.bytes)?)?,
+                Arrived::Form(_, found) => place(found)?,
+                Arrived::Json(_) | Arrived::Unread(_) => place(&References::default())?,
+            }
         };
         let decision = match placed.at {
             Some(provider) => tenant_pinned(plan, identity.tenant, identity.caller, provider),
@@ -302,12 +308,18 @@ impl PassedOn {
         ticket.attempts = 1;
         refuse_gateway_key(plan, &identity, [target.provider])?;
         let fault = Arc::new(Fault::default());
-        let body = match (&held, incoming) {
-            (Some(held), _) => RequestBody::whole(held.bytes.clone()),
-            (None, Some(incoming)) if !incoming.is_end_stream() => {
-                RequestBody::Stream(Box::pin(Paced::new(incoming, context.limits.min_body_rate, &fault)))
+        // What is held keeps its room until the answer begins.
+        let (body, held) = match arrived {
+            Arrived::Json(held) => {
+                let body = RequestBody::whole(held.bytes.clone());
+                (body, Some(Payload::Held { held, model_at: 0..0, is_form: false }))
             }
-            (None, _) => RequestBody::whole(bytes::Bytes::new()),
+            Arrived::Form(payload, _) => (payload.body(None).ok_or(Error::Internal)?, Some(payload)),
+            Arrived::Unread(incoming) if !incoming.is_end_stream() => {
+                let paced = Paced::new(incoming, context.limits.min_body_rate, &fault);
+                (RequestBody::Stream(Box::pin(paced)), None)
+            }
+            Arrived::Unread(_) => (RequestBody::whole(bytes::Bytes::new()), None),
         };
         let to = Destination::Path(suffix);
         let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
@@ -323,10 +335,57 @@ impl PassedOn {
                 .await
                 .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
                 .map_err(|source| {
-                    fault.error().unwrap_or_else(|| Error::Unreachable { provider: name(), source })
+                    let own = fault.error().or_else(|| held.as_ref().and_then(Payload::fault));
+                    own.unwrap_or_else(|| Error::Unreachable { provider: name(), source })
                 })?;
+        if operated.begins_call() {
+            let whose = (identity.tenant, target.provider);
+            if let Some(keeping) = keep(&context, &snapshot, whose, &call_named(&response)) {
+                keeping.await;
+            }
+        }
         Ok((response, lease, placed.learns))
     }
+}
+
+/// A body of a request that is not routed by its model, read as far as it may refer to something.
+enum Arrived {
+    Unread(Incoming),
+    Json(Buffered),
+    Form(Payload, Box<References<'static>>),
+}
+
+impl Arrived {
+    async fn read(
+        reads: Reads,
+        incoming: Incoming,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Arrived, Error> {
+        if reads == Reads::Nothing || incoming.is_end_stream() {
+            return Ok(Arrived::Unread(incoming));
+        }
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(Error::EncodedBody);
+        }
+        let (limits, live) = (&context.limits, &context.live);
+        if reads == Reads::Json {
+            return Ok(Arrived::Json(body::read(incoming, limits, live).await?));
+        }
+        let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+        let scanner = FormScanner::new(kind)?.for_references();
+        let received = receive_form(incoming, scanner, limits, live).await?;
+        let found = received.form.as_ref().and_then(FormScanner::references).cloned().unwrap_or_default();
+        Ok(Arrived::Form(received.into_payload(0..0), Box::new(found)))
+    }
+}
+
+/// The call that an answer has begun, by the last segment of its `Location`.
+fn call_named(response: &Response<Incoming>) -> Vec<Made> {
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let path = location.unwrap_or_default().split(['?', '#']).next().unwrap_or_default();
+    let id = path.rsplit('/').next().filter(|id| !id.is_empty() && response.status().is_success());
+    id.map(|id| Made { id: id.into(), lifetime: None }).into_iter().collect()
 }
 
 /// Where it goes, or why the gateway refuses it.

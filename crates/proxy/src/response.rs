@@ -8,6 +8,7 @@ mod relay;
 mod silence;
 pub(crate) mod stream;
 pub(crate) mod ticket;
+pub(crate) mod unlearned;
 pub(crate) mod waiting;
 
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-pub(crate) use relay::{Learning, Relay};
+pub(crate) use relay::{Learning, Reader, Relay};
 use stream::StreamBody;
 use waiting::{Next, Waiting};
 

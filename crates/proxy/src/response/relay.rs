@@ -23,7 +23,7 @@ use crate::response::keeping::{Keeping, keep};
 use crate::response::silence::Silence;
 use crate::response::ticket::Ticket;
 use crate::scan::BodyScanner;
-use crate::scan::made::MadeScanner;
+use crate::scan::made::{MadeInEvents, MadeScanner};
 use crate::snapshot::Snapshot;
 use crate::worker::Context;
 
@@ -51,20 +51,47 @@ pub(crate) struct Learning {
     pub(crate) context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) whose: (TenantId, ProviderId),
-    pub(crate) scanner: MadeScanner,
-    /// Bytes that are still read; names stand at the beginning of what is longer.
-    pub(crate) left: usize,
+    pub(crate) reader: Reader,
+    /// What its events have named is being written down.
+    pub(crate) keeping: Option<Keeping>,
+}
+
+/// How it is read.
+pub(crate) enum Reader {
+    /// So many bytes are still read, if it has not turned out to be longer; names stand at the beginning of what is.
+    Whole { scanner: MadeScanner, left: Option<usize> },
+    /// Event by event: what one names counts before the next comes.
+    Events(MadeInEvents),
 }
 
 impl Learning {
     fn read(&mut self, bytes: &[u8]) {
-        let read = bytes.get(..self.left).unwrap_or(bytes);
-        self.left -= read.len();
-        self.scanner.feed(read);
+        match &mut self.reader {
+            Reader::Whole { scanner, left } => {
+                let Some(most) = *left else { return };
+                scanner.feed(bytes.get(..most).unwrap_or(bytes));
+                *left = most.checked_sub(bytes.len());
+                if left.is_none() {
+                    let plan = self.snapshot.plan();
+                    self.context.live.unlearned.tell(&plan.provider(self.whose.1).name);
+                }
+            }
+            Reader::Events(events) => {
+                events.feed(bytes);
+                let made = events.take();
+                // What is written down later is not synced before what came earlier.
+                self.keeping = keep(&self.context, &self.snapshot, self.whose, &made).or(self.keeping.take());
+            }
+        }
     }
 
-    fn finish(mut self) -> Option<Keeping> {
-        keep(&self.context, &self.snapshot, self.whose, &self.scanner.take())
+    fn finish(self) -> Option<Keeping> {
+        match self.reader {
+            Reader::Whole { mut scanner, .. } => {
+                keep(&self.context, &self.snapshot, self.whose, &scanner.take())
+            }
+            Reader::Events(_) => self.keeping,
+        }
     }
 }
 
