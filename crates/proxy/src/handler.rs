@@ -3,43 +3,33 @@
 use std::sync::Arc;
 
 use decisions::plan::OnDisconnect;
-use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, tenant_pinned, tenant_primary};
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header, request};
-use http_body::Body as _;
+use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
+use http::{HeaderName, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use upstream::RequestBody;
 
-use crate::affinity::Made;
 use crate::attempt::call::Call;
-use crate::attempt::caller_hints;
+use crate::attempt::caller_hints::Hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
 use crate::auth::{Identity, identify};
 use crate::dialect::Dialect;
-use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
+use crate::dispatch::refuse_gateway_key;
 use crate::error::Error;
 use crate::observer::Outcome;
-use crate::placing::{Reads, decide_placed, operated};
-use crate::request::body::Buffered;
-use crate::request::form::FormScanner;
-use crate::request::pace::{Fault, Paced};
+use crate::passed_on::{PassedOn, relay};
+use crate::placing::decide_placed;
+use crate::request::conformance;
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::payload::Payload;
 use crate::request::peek::PeekError;
-use crate::request::receive::{receive, receive_form};
-use crate::request::references::References;
-use crate::request::{body, conformance, references};
-use crate::response::headers::{clean, stamp};
-use crate::response::keeping::keep;
+use crate::request::receive::receive;
+use crate::response::GatewayBody;
+use crate::response::headers::stamp;
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
-use crate::response::{GatewayBody, Learning, Reader, Relay};
-use crate::scan::made::{MadeInEvents, MadeScanner};
 use crate::websocket::Socket;
 use crate::worker::Context;
-use crate::{error_response, models, websocket};
+use crate::{error_response, models};
 
 /// The gateway's own id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
@@ -48,16 +38,19 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-r
 pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
     let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
     match prepare(&context, &mut ticket, request).await {
-        Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
-        Ok(Prepared::PassedOn(mut pass)) => match (pass.socket.take(), pass.send(&mut ticket).await) {
-            (Some(socket), Ok((response, lease, _)))
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
-            {
-                socket.switch(ticket, response, lease, context.limits.websocket_idle_timeout)
+        Ok(Prepared::Routed(call)) => follow(call, ticket).await,
+        // Boxed, as everything that few requests need: a future is as large as the largest thing that it may do.
+        Ok(Prepared::PassedOn(mut pass)) => {
+            match (pass.socket.take(), Box::pin(pass.send(&mut ticket)).await) {
+                (Some(socket), Ok((response, lease, _)))
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+                {
+                    socket.switch(ticket, response, lease, context.limits.websocket_idle_timeout)
+                }
+                (_, Ok((response, lease, learns))) => relay(ticket, response, lease, (context, learns)),
+                (_, Err(error)) => refuse(ticket, &error),
             }
-            (_, Ok((response, lease, learns))) => relay(ticket, response, lease, (context, learns)),
-            (_, Err(error)) => refuse(ticket, &error),
-        },
+        }
         Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
         Err(error) => refuse(ticket, &error),
     }
@@ -74,19 +67,18 @@ enum Prepared {
 }
 
 /// Makes the attempts of a routed request. A streaming caller that waits long gets its head meanwhile.
-async fn follow(call: Call, ticket: Ticket) -> Response<GatewayBody> {
+async fn follow(call: Box<Call>, ticket: Ticket) -> Response<GatewayBody> {
     let about = Arc::clone(&call.about);
     let heartbeat = about.context.limits.heartbeat;
-    let drains = call.route().is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
+    let abandoned = call.abandoned.clone();
     let shape = call.stream_shape();
-    if shape.is_none() && !drains {
+    if shape.is_none() && abandoned.is_none() {
         return run(call, ticket).await;
     }
     // In a box, since it may have to move into the body of the answer while it runs.
-    let mut running: crate::response::waiting::Running = if drains {
-        Box::pin(crate::attempt::drain::outlive(call, ticket))
-    } else {
-        Box::pin(run(call, ticket))
+    let mut running: crate::response::waiting::Running = match abandoned {
+        Some(abandoned) => Box::pin(crate::attempt::drain::outlive(call, ticket, abandoned)),
+        None => Box::pin(run(call, ticket)),
     };
     let Some(shape) = shape else { return running.await };
     match tokio::time::timeout(heartbeat, &mut running).await {
@@ -110,46 +102,6 @@ fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome)
 fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
     let (response, code) = error_response::respond(error, ticket.dialect);
     answer(ticket, response, Outcome::Answered(code))
-}
-
-fn relay(
-    mut ticket: Ticket,
-    response: Response<Incoming>,
-    lease: upstream::Lease,
-    (context, learns): (Arc<Context>, Option<bool>),
-) -> Response<GatewayBody> {
-    let (mut head, body) = response.into_parts();
-    let longest_silence = context.limits.relay_idle_timeout;
-    let learning = learns.and_then(|makes| learning(context, &ticket, &head, makes));
-    clean(&mut head.headers, &ticket);
-    stamp(&mut head.headers, &ticket);
-    head.version = http::Version::HTTP_11;
-    ticket.answer(head.status);
-    let first = bytes::Bytes::new();
-    let relay = Relay::new(first, body, lease, ticket, None, longest_silence).learning(learning);
-    Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
-}
-
-/// Reads an answer for what it makes, where it is JSON or a stream of it.
-fn learning(
-    context: Arc<Context>,
-    ticket: &Ticket,
-    head: &http::response::Parts,
-    makes: bool,
-) -> Option<Learning> {
-    let (provider, _) = ticket.target?;
-    if !head.status.is_success() || head.headers.contains_key(header::CONTENT_ENCODING) {
-        return None;
-    }
-    let reader = match head.headers.get(header::CONTENT_TYPE)?.as_bytes() {
-        kind if kind.starts_with(b"application/json") => {
-            Reader::Whole { scanner: MadeScanner::new(makes), left: Some(context.limits.max_answer) }
-        }
-        kind if kind.starts_with(b"text/event-stream") => Reader::Events(MadeInEvents::new()),
-        _ => return None,
-    };
-    let (snapshot, whose) = (Arc::clone(&ticket.snapshot), (ticket.tenant?, provider));
-    Some(Learning { context, snapshot, whose, reader, keeping: None })
 }
 
 async fn prepare(
@@ -226,8 +178,10 @@ async fn route(
     refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
-    let patience = caller_hints::patience(&head.headers);
+    let hints = Hints::of(&head.headers);
+    let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);
+    let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let mut aims =
         targets().map(|target| Aim { provider: target.provider, role: target.role, timeout: target.timeout });
     Ok(Call {
@@ -236,11 +190,11 @@ async fn route(
             request_id: head.headers.get(&REQUEST_ID).cloned(),
             endpoint,
             tenant: identity.tenant,
-            criticality: caller_hints::criticality(&head.headers, plan.tenant(identity.tenant).criticality),
+            criticality: hints.criticality(plan.tenant(identity.tenant).criticality),
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
-            callers_retries: caller_hints::retries(&head.headers),
+            callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
             // A form is a file: its bytes say nothing of tokens.
             request_bytes: if body.form.is_some() { 0 } else { body.held.bytes.len() },
@@ -248,12 +202,9 @@ async fn route(
             context: Arc::clone(context),
         }),
         deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
-        delivery: caller_hints::delivery(
-            &head.headers,
-            route.map_or_else(Default::default, |route| route.delivery),
-        ),
+        delivery: hints.delivery(route.map_or_else(Default::default, |route| route.delivery)),
         stream: peeked.stream,
-        abandoned: CancellationToken::new(),
+        abandoned: drains.then(CancellationToken::new),
         wanted: peeked.wanted(endpoint),
         payload: {
             let model_at = peeked.model_at.clone();
@@ -264,132 +215,12 @@ async fn route(
     })
 }
 
-/// A request that is not routed by its model: to the tenant's primary, its body as it arrives.
-struct PassedOn {
-    context: Arc<Context>,
-    identity: Identity,
-    head: request::Parts,
-    incoming: Incoming,
-    is_socket: bool,
-    socket: Option<Socket>,
-}
-
-impl PassedOn {
-    /// What it was answered, and whether that is to be read for what it makes, its own `id` included.
-    async fn send(
-        self,
-        ticket: &mut Ticket,
-    ) -> Result<(Response<Incoming>, upstream::Lease, Option<bool>), Error> {
-        let PassedOn { context, identity, head, incoming, is_socket, .. } = self;
-        let snapshot = Arc::clone(&ticket.snapshot);
-        let plan = snapshot.plan();
-        let (_, suffix) = read(&head.method, &head.uri)?;
-        let path = head.uri.path().strip_prefix("/v1").unwrap_or_default();
-        let operated = operated(&head.method, path, head.uri.query())?;
-        let arrived = Arrived::read(operated.reads(&head.headers), incoming, &head.headers, &context).await?;
-        let placed = {
-            let place = |references: &References<'_>| {
-                operated.place(&context, &snapshot, identity.tenant, references)
-            };
-            match &arrived {
-                Arrived::Json(held) if !held.bytes.is_empty() => place(&references::read(&held.bytes)?)?,
-                Arrived::Form(_, found) => place(found)?,
-                Arrived::Json(_) | Arrived::Unread(_) => place(&References::default())?,
-            }
-        };
-        let decision = match placed.at {
-            Some(provider) => tenant_pinned(plan, identity.tenant, identity.caller, provider),
-            None => tenant_primary(plan, identity.tenant, identity.caller),
-        };
-        let chosen = chosen(ticket, decision, "")?;
-        let target = chosen.order.first();
-        ticket.route = chosen.route;
-        ticket.target = Some((target.provider, target.role));
-        ticket.attempts = 1;
-        refuse_gateway_key(plan, &identity, [target.provider])?;
-        let fault = Arc::new(Fault::default());
-        // What is held keeps its room until the answer begins.
-        let (body, held) = match arrived {
-            Arrived::Json(held) => {
-                let body = RequestBody::whole(held.bytes.clone());
-                (body, Some(Payload::Held { held, model_at: 0..0, is_form: false }))
-            }
-            Arrived::Form(payload, _) => (payload.body(None).ok_or(Error::Internal)?, Some(payload)),
-            Arrived::Unread(incoming) if !incoming.is_end_stream() => {
-                let paced = Paced::new(incoming, context.limits.min_body_rate, &fault);
-                (RequestBody::Stream(Box::pin(paced)), None)
-            }
-            Arrived::Unread(_) => (RequestBody::whole(bytes::Bytes::new()), None),
-        };
-        let to = Destination::Path(suffix);
-        let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
-        let provider = snapshot.provider(target.provider).ok_or(Error::Internal)?;
-        let mut request = build(provider, &identity, outgoing)?;
-        if is_socket {
-            websocket::ask(&mut request, &head.headers);
-        }
-        let name = || plan.provider(target.provider).name.clone();
-        let deadline = Instant::now() + target.timeout;
-        let (response, lease) =
-            tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
-                .await
-                .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
-                .map_err(|source| {
-                    let own = fault.error().or_else(|| held.as_ref().and_then(Payload::fault));
-                    own.unwrap_or_else(|| Error::Unreachable { provider: name(), source })
-                })?;
-        if operated.begins_call() {
-            let whose = (identity.tenant, target.provider);
-            if let Some(keeping) = keep(&context, &snapshot, whose, &call_named(&response)) {
-                keeping.await;
-            }
-        }
-        Ok((response, lease, placed.learns))
-    }
-}
-
-/// A body of a request that is not routed by its model, read as far as it may refer to something.
-enum Arrived {
-    Unread(Incoming),
-    Json(Buffered),
-    Form(Payload, Box<References<'static>>),
-}
-
-impl Arrived {
-    async fn read(
-        reads: Reads,
-        incoming: Incoming,
-        headers: &HeaderMap,
-        context: &Context,
-    ) -> Result<Arrived, Error> {
-        if reads == Reads::Nothing || incoming.is_end_stream() {
-            return Ok(Arrived::Unread(incoming));
-        }
-        if headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(Error::EncodedBody);
-        }
-        let (limits, live) = (&context.limits, &context.live);
-        if reads == Reads::Json {
-            return Ok(Arrived::Json(body::read(incoming, limits, live).await?));
-        }
-        let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-        let scanner = FormScanner::new(kind)?.for_references();
-        let received = receive_form(incoming, scanner, limits, live).await?;
-        let found = received.form.as_ref().and_then(FormScanner::references).cloned().unwrap_or_default();
-        Ok(Arrived::Form(received.into_payload(0..0), Box::new(found)))
-    }
-}
-
-/// The call that an answer has begun, by the last segment of its `Location`.
-fn call_named(response: &Response<Incoming>) -> Vec<Made> {
-    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let path = location.unwrap_or_default().split(['?', '#']).next().unwrap_or_default();
-    let id = path.rsplit('/').next().filter(|id| !id.is_empty() && response.status().is_success());
-    id.map(|id| Made { id: id.into(), lifetime: None }).into_iter().collect()
-}
-
 /// Where it goes, or why the gateway refuses it.
-fn chosen<'p>(ticket: &mut Ticket, decision: Decision<'p>, model: &str) -> Result<Chosen<'p>, Error> {
+pub(crate) fn chosen<'p>(
+    ticket: &mut Ticket,
+    decision: Decision<'p>,
+    model: &str,
+) -> Result<Chosen<'p>, Error> {
     let refusal = match decision {
         Decision::Send(chosen) => return Ok(chosen),
         Decision::Refuse(refusal) => refusal,
