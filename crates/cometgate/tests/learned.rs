@@ -10,26 +10,15 @@ use hyper::http::{Method, Request};
 use serde_json::{Value, json};
 use support::client::{Answer, request};
 use support::wire::exchange;
-use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants};
-use testkit::{Gate, Provider, Reply, Step};
+use support::world::World;
+use support::{ACME, Client, GLOBEX};
+use testkit::{Gate, Reply, Step};
 
 const MIB: usize = 1 << 20;
 
-struct World {
-    primary: Provider,
-    canary: Provider,
-    program: Program,
-    _files: Files,
-}
-
 /// Two tenants share each credential, so nobody may use an ID that the gateway does not know.
 async fn world(settings: &str) -> World {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
-    let urls = (primary.base_url(), canary.base_url());
-    let map = Map { route: "stateful = \"canary\"", ..Map::new(&urls.0, &urls.1, "100%") };
-    let files = Files::new(settings, &map.text(), &tenants());
-    World { primary, canary, program: Program::serve(&files).await, _files: files }
+    World::start(settings, |map| map.route = "stateful = \"canary\"").await
 }
 
 impl World {

@@ -9,26 +9,15 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use hyper::Method;
 use support::client::request;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
-use testkit::{Gate, Provider, Reply, Step};
+use support::world::World;
+use support::{ACME, Client};
+use testkit::{Gate, Reply, Step};
 
 const LIMIT: &str = "[limits]\nrelay_idle_timeout_ms = 300\n";
 
-struct World {
-    primary: Provider,
-    canary: Provider,
-    program: Program,
-    _files: Files,
-}
-
 async fn world(settings: &str) -> World {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
-    let urls = (primary.base_url(), canary.base_url());
     // Unknown files are asked for at the primary.
-    let map = Map { top: "shared_state = true", ..Map::new(&urls.0, &urls.1, "100%") };
-    let files = Files::new(settings, &map.text(), &tenants());
-    World { primary, canary, program: Program::serve(&files).await, _files: files }
+    World::start(settings, |map| map.top = "shared_state = true").await
 }
 
 fn begun(media_type: &str, then: Step) -> Reply {

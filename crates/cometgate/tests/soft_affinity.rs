@@ -9,28 +9,16 @@ use hyper::Method;
 use serde_json::json;
 use support::client::request;
 use support::program::output;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
-use testkit::{Provider, Reply};
+use support::world::World;
+use support::{ACME, Client, Map, Program};
+use testkit::Reply;
 
 /// The salt of a route without one is its name.
 const SALT: &str = "the-canary";
 const BY_CACHE: &str = "sticky_by = [\"prompt_cache_key\", \"request\"]";
 
-struct World {
-    primary: Provider,
-    canary: Provider,
-    files: Files,
-    program: Program,
-}
-
-async fn world(share: &str) -> World {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
-    let urls = (primary.base_url(), canary.base_url());
-    let map = Map { sticky_by: BY_CACHE, ..Map::new(&urls.0, &urls.1, share) }.text();
-    let files = Files::new("", &map, &tenants());
-    let program = Program::serve(&files).await;
-    World { primary, canary, files, program }
+async fn world(share: &'static str) -> World {
+    World::start("", |map| (map.share, map.sticky_by) = (share, BY_CACHE)).await
 }
 
 impl World {

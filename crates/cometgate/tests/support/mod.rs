@@ -11,6 +11,7 @@ pub(crate) mod rate;
 pub(crate) mod stateful;
 pub(crate) mod tls;
 pub(crate) mod wire;
+pub(crate) mod world;
 
 use std::path::Path;
 
