@@ -27,6 +27,7 @@ mod live;
 mod models;
 mod observer;
 mod pass_through;
+mod passed_on;
 mod placing;
 pub mod request;
 mod response;

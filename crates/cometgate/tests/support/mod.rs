@@ -13,6 +13,7 @@ pub(crate) mod rate;
 pub(crate) mod stateful;
 pub(crate) mod tls;
 pub(crate) mod wire;
+pub(crate) mod world;
 
 use std::path::Path;
 
