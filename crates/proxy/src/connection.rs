@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::caller_tls::{Accepted, CallerCertificate};
 use crate::edge;
 use crate::first_bytes::FirstBytes;
+use crate::frame_guard::FrameGuard;
 use crate::framing_guard::FramingGuard;
 use crate::websocket::Slot;
 use crate::worker::Context;
@@ -143,7 +144,8 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
     let service = edge::service(context, certificate, Slot::default());
-    until_drained(builder.serve_connection(TokioIo::new(stream), service), drain).await
+    let io = TokioIo::new(FrameGuard::new(stream, PREFACE.len()));
+    until_drained(builder.serve_connection(io, service), drain).await
 }
 
 fn watched(stream: TcpStream, context: &Context) -> WriteStall<TcpStream> {

@@ -30,6 +30,11 @@ use crate::http2::Http2;
 use crate::origin::{Address, Scheme};
 use crate::tls::TlsClient;
 
+/// How much of an HTTP/1.1 answer is read at once, and the most that its head may take. What was read is passed on as
+/// slices, so that a caller who does not read holds several buffers of this size: hyper's own measure, 400 KiB, was half
+/// a megabyte for each such caller.
+const BUFFER: usize = 64 << 10;
+
 /// How often a shared connection with requests under way is pinged, and how soon the answer must come.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_WITHIN: Duration = Duration::from_secs(20);
@@ -249,7 +254,8 @@ impl Tls {
 }
 
 async fn handshake(io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, SendError> {
-    let (http, connection) = http1::handshake(io).await.map_err(SendError::from_exchange)?;
+    let (http, connection) =
+        http1::Builder::new().max_buf_size(BUFFER).handshake(io).await.map_err(SendError::from_exchange)?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a provider's connection ended");

@@ -44,8 +44,9 @@ pub(crate) struct Check {
 ///
 /// The decision is made by the code that answers traffic.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  \
-    cometgate routes explain gateway/routes.toml --tenant acme --model support-summary-v3 --key user-1234")]
+#[command(after_help = "Examples:\n  \
+    cometgate routes explain gateway/routes.toml --tenant acme --model support-summary-v3 --key user-1234\n  \
+    cometgate routes explain gateway/routes.toml --tenant acme --state resp_68a1")]
 pub(crate) struct Explain {
     /// The route map.
     pub(crate) file: PathBuf,
@@ -55,8 +56,12 @@ pub(crate) struct Explain {
     #[arg(long)]
     pub(crate) tenant: String,
     /// The `model` of the request.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "state", default_value = "", hide_default_value = true)]
     pub(crate) model: String,
+    /// The request refers to this: the ID of a response, a file, a conversation, … What the gateway knows of it is read from
+    /// the state directory that the settings name. Without --model it is asked for by its path.
+    #[arg(long, value_name = "ID")]
+    pub(crate) state: Option<String>,
     /// What the request is sticky by: VALUE stands for every such field, FIELD=VALUE (`safety_identifier=…`, `user=…`,
     /// `prompt_cache_key=…`) for one; repeat it for more. Without it the request carries none.
     #[arg(long = "key", value_name = "[FIELD=]VALUE")]

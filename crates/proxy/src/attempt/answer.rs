@@ -21,6 +21,7 @@ use crate::observer::UsageSource;
 use crate::request::body::Room;
 use crate::response::frames::Frames;
 use crate::response::stream::{Held, StreamBody};
+use crate::scan::made::Wanted;
 use crate::scan::{BodyScanner, Shape, StreamScanner};
 
 /// How much of a refusal is read. No provider's error is longer.
@@ -151,6 +152,9 @@ impl Call {
             Err(_) => return Err(self.out_of_time(aim)),
             Ok(Err(error)) => return Err(self.broken(aim, &error)),
             Ok(Ok(Read::TooLong(first, rest))) => {
+                if self.wanted != Wanted::Nothing {
+                    self.about.context.live.unlearned.tell(&self.name(aim));
+                }
                 return Ok(Good::Open(head, (first, scanner.take_made()), rest, lease));
             }
             Ok(Ok(Read::Whole(frames))) => frames,

@@ -4,6 +4,7 @@
 //! twice both values count, so that no reading of the body refers to more than was looked up.
 
 mod lenient;
+mod part;
 mod place;
 mod walk;
 
@@ -15,6 +16,7 @@ use serde::de::{Deserializer as _, IgnoredAny};
 use crate::affinity::beginning;
 use crate::request::peek::PeekError;
 
+pub(crate) use part::{must_be_read, place_of_part};
 pub(crate) use place::Place;
 pub(crate) use walk::Walk;
 
@@ -22,7 +24,7 @@ pub(crate) use walk::Walk;
 const MOST: usize = 256;
 
 /// What a body refers to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct References<'b> {
     ids: Vec<(ReferenceKind, Cow<'b, str>)>,
     /// It carries a live credential of a third party.

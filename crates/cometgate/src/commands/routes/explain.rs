@@ -5,6 +5,7 @@ use config::Loaded;
 use decisions::{Caller, Endpoint, Facts, ProviderSet, StickyKeys, explain};
 
 use crate::cli::{Explain, Format};
+use crate::commands::routes::explain_state;
 use crate::commands::routes::explain_text::{Question, to_json, to_text};
 use crate::commands::routes::given::Given;
 use crate::exit::Failure;
@@ -30,6 +31,14 @@ pub(super) fn run(options: &Explain) -> Result<(), Failure> {
         notes: &notes,
         is_whole: options.all,
     };
+    if let Some(id) = &options.state {
+        let state_dir = given.state_dir.as_deref().ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "--state: `--config` names the settings, which say where the state directory is"
+            ))
+        })?;
+        return explain_state::run(&question, id, state_dir, options.format);
+    }
     let explanation = explain(&loaded.plan, &question.facts);
     match options.format {
         Format::Json => terminal::result(&to_json(&question, &explanation).to_string()),

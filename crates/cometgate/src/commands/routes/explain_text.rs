@@ -57,7 +57,13 @@ pub(super) fn to_text(question: &Question<'_>, explanation: &Explanation<'_>) ->
     text.trim_end().to_owned()
 }
 
-fn decision_text(text: &mut String, question: &Question<'_>, title: &str, decision: &Decision<'_>) {
+/// A decision and its targets, in order.
+pub(super) fn decision_text(
+    text: &mut String,
+    question: &Question<'_>,
+    title: &str,
+    decision: &Decision<'_>,
+) {
     line(text, format_args!("\n{title}: {}", result(question, decision)));
     let Decision::Send(chosen) = decision else { return };
     let route = chosen.route.map(|id| question.loaded.plan.route(id));
@@ -180,7 +186,8 @@ fn arithmetic(drawn: Option<Drawn>, salt: &str, facts: &Facts<'_>) -> String {
     )
 }
 
-fn result(question: &Question<'_>, decision: &Decision<'_>) -> String {
+/// What becomes of the request, in a sentence.
+pub(super) fn result(question: &Question<'_>, decision: &Decision<'_>) -> String {
     match decision {
         Decision::Send(chosen) => format!("it is sent; {}", reason(chosen.reason)),
         Decision::Refuse(refusal) => refusal_text(question, *refusal),
@@ -298,7 +305,7 @@ pub(super) fn to_json(question: &Question<'_>, explanation: &Explanation<'_>) ->
     })
 }
 
-fn decision_json(question: &Question<'_>, when: &str, decision: &Decision<'_>) -> Value {
+pub(super) fn decision_json(question: &Question<'_>, when: &str, decision: &Decision<'_>) -> Value {
     let targets: Vec<Value> = match decision {
         Decision::Send(chosen) => chosen.order.iter().map(|target| target_json(question, &target)).collect(),
         Decision::Refuse(_) => Vec::new(),
@@ -320,7 +327,8 @@ fn target_json(question: &Question<'_>, target: &Target<'_>) -> Value {
     })
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+/// Adds a line.
+pub(super) fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.push_str(&arguments.to_string());
     text.push('\n');
 }
