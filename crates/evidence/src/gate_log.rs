@@ -8,7 +8,7 @@
 //! takes nothing more, counts what it refuses, and goes on with a new segment: a new state, and how many are missing before
 //! it. So a segment never has a hole inside, and a hole is never silent.
 //!
-//! Files: [`segment`] (the format), [`write`] (queues and the thread), [`retention`] (what goes), [`read`] (for a replay).
+//! Files: `segment` (the format), `write` (queues and the thread), `retention` (what goes), `read` (for a replay).
 
 mod read;
 mod retention;
