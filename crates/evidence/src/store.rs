@@ -5,13 +5,14 @@
 //! record to the commit, so the chain has no forks. `append` comes back when the record would survive a power cut.
 
 pub(crate) mod head;
+mod owner;
 pub(crate) mod reader;
 pub(crate) mod schema;
 pub(crate) mod verify;
 mod volume;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -43,14 +44,15 @@ impl Store {
     /// The directory cannot be written, is on a network volume, or what is there is no store, is damaged, was written by a
     /// newer version, or has lost records that were acknowledged. Each says what to do.
     pub fn open(directory: &Path) -> Result<Store> {
+        let file = |doing, error| Error::File { doing, path: directory.join(DATABASE), error };
         make_directory(directory)?;
         volume::refuse_network(directory)?;
         let side = SideFile::of(directory);
         let path = directory.join(DATABASE);
         // Two that begin the same store take turns.
         let _turn = side.lock()?;
-        let create = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        create.map_err(|error| Error::File { doing: "create", path: path.clone(), error })?;
+        let made = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        made.and_then(|file| owner::give(&file, directory)).map_err(|error| file("create", error))?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let is_new = schema::is_empty(&connection, &path)?;
         if is_new && let Some(expected) = side.read()?.must_be_there() {
@@ -122,8 +124,7 @@ impl Store {
 
 /// Makes a directory that only its owner reads, where there is none.
 pub(crate) fn make_directory(path: &Path) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Error::File { doing: "create", path: path.to_owned(), error })
+    owner::make_directory(path).map_err(|error| Error::File { doing: "create", path: path.to_owned(), error })
 }
 
 /// Opens the database, with what every connection needs.

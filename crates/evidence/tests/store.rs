@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use evidence::{Error, Filter, Head, Kind, Reader, Store};
@@ -173,6 +173,23 @@ fn only_the_owner_reads_it() {
     assert!(files.len() >= 4, "{files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_directory() {
+    let state = tempfile::tempdir().unwrap();
+    // Only root may give it away; for anybody else all belongs to themselves anyway.
+    let is_given = std::os::unix::fs::chown(state.path(), Some(65_534), Some(65_534)).is_ok();
+    let owner = state.path().metadata().unwrap().uid();
+    assert!(!is_given || owner == 65_534);
+    let directory = state.path().join("evidence");
+    let store = Store::open(&directory).unwrap();
+    store.append(&entry(1, gate_decision(1))).unwrap();
+    assert_eq!(directory.metadata().unwrap().uid(), owner);
+    for file in std::fs::read_dir(&directory).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().uid(), owner, "{}", file.path().display());
     }
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::owner::give;
 use crate::Digest;
 use crate::error::{Error, Result};
 use crate::record::Head;
@@ -69,7 +70,7 @@ impl SideFile {
             return Ok(());
         }
         let unfinished = self.directory.join(UNFINISHED);
-        write(&unfinished, &text(head))
+        write(&unfinished, &text(head), &self.directory)
             .and_then(|()| fs::rename(&unfinished, self.directory.join(NAME)))
             .map_err(|error| Error::File { doing: "write", path: unfinished, error })
     }
@@ -79,6 +80,7 @@ impl SideFile {
         let path = self.directory.join(LOCK);
         let failed = |error| Error::File { doing: "lock", path: path.clone(), error };
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        give(&file, &self.directory).map_err(failed)?;
         for _ in 0..LOOKS {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -90,8 +92,9 @@ impl SideFile {
     }
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+fn write(path: &Path, text: &str, directory: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    give(&file, directory)?;
     file.write_all(text.as_bytes())?;
     file.sync_data()
 }
