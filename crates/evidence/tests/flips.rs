@@ -69,7 +69,7 @@ fn a_bit_anywhere_in_the_database_is_found_or_changes_nothing() {
     let (whole, bits) = (export(directory.path()).unwrap(), 8 * path.metadata().unwrap().len());
     let mut random = fastrand::Rng::with_seed(7);
     let mut found = 0;
-    let tries = count(600, 60_000);
+    let tries = count(600, 15_000);
     for _ in 0..tries {
         let bit = random.u64(..bits);
         with_flipped(&path, bit, || {
