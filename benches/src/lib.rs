@@ -9,8 +9,8 @@ use std::time::Duration;
 use decisions::bucket::Share;
 use decisions::plan::{
     Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
-    Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanError, PlanParts, Provider, RetryPolicy, Route,
-    Scope, StickyBy, Tenant, UnlistedModels,
+    EnabledFeatures, FeatureSet, Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanError, PlanParts,
+    Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
 use decisions::{
@@ -96,6 +96,7 @@ impl Request {
             model: &self.model,
             keys: StickyKeys { safety_identifier: Some(&self.safety_identifier), ..StickyKeys::default() },
             stateful: false,
+            features: FeatureSet::EMPTY,
             draw: self.draw,
         }
     }
@@ -150,7 +151,7 @@ pub fn large_plan() -> Result<Plan, PlanError> {
                 name: alias_name(at),
                 family: None,
                 model_ids: vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))],
-                enabled_features: None,
+                enabled_features: EnabledFeatures::default(),
                 required_fields: Vec::new(),
                 rollback_target: None,
             })

@@ -199,9 +199,9 @@ async fn route(
         return Err(Error::EncodedBody);
     }
     let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
-    let peeked = body.peeked(endpoint)?;
     let snapshot = Arc::clone(&ticket.snapshot);
     let plan = snapshot.plan();
+    let peeked = body.peeked(endpoint, plan.asks_features())?;
     let facts = Facts {
         tenant: identity.tenant,
         caller: identity.caller,
@@ -209,6 +209,7 @@ async fn route(
         model: &peeked.model,
         keys: peeked.sticky_keys(),
         stateful: peeked.stateful,
+        features: peeked.features,
         draw: fastrand::u64(..),
     };
     let chosen = chosen(ticket, decide_placed(context, &snapshot, &facts, &peeked)?, &peeked.model)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod conformance;
+pub mod features;
 pub(crate) mod form;
 pub(crate) mod headers;
 pub(crate) mod pace;

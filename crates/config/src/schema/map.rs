@@ -194,7 +194,6 @@ fn alias() -> Value {
         "A field by its path from the top, as in usage.total_tokens.",
         "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$",
     );
-    let feature = choice("A feature of the API.", Feature::ALL.map(Feature::as_str));
     let ids = "What each provider calls it, by provider; sent in place of the alias.";
     let fields = "Fields without which an answer is malformed.";
     let target = "The provider that every route must take the alias back to.";
@@ -207,11 +206,23 @@ fn alias() -> Value {
                 Required,
                 entries(ids, &name_pattern(), exact("The provider's own model ID, exact bytes.")),
             ),
-            ("enabled_features", Optional, set("What its users rely on.", &feature)),
+            ("enabled_features", Optional, enabled_features()),
             ("required_fields", Optional, set(fields, &with(required, "maxLength", json!(ID_BYTES)))),
             ("rollback_target", Optional, name(target)),
         ],
     )
+}
+
+fn enabled_features() -> Value {
+    let feature = choice("A feature of the API.", Feature::ALL.map(Feature::as_str));
+    let list = |description| set(description, &feature);
+    json!({
+        "description": "What works away from a route's primary; a request that uses anything else is not sent there.",
+        "oneOf": [
+            list("At every provider."),
+            entries("By provider; of one that is left out nothing is said.", &name_pattern(), list("At this one.")),
+        ],
+    })
 }
 
 fn cohort() -> Value {
