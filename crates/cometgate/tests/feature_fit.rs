@@ -49,7 +49,9 @@ async fn a_canary_request_with_an_undeclared_feature_goes_home_and_says_why() {
     let lines = world.program.lines(5).await;
     let reasons: Vec<String> = lines
         .iter()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["route_reason"].as_str().map(str::to_owned))
+        .filter_map(|line| {
+            serde_json::from_str::<Value>(line).ok()?["route_reason"].as_str().map(str::to_owned)
+        })
         .collect();
     assert_eq!(reasons, ["in_share", "in_share", "feature", "feature", "in_share"]);
 }

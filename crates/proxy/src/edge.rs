@@ -14,6 +14,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+use crate::auth::CallerAddress;
 use crate::caller_tls::CallerCertificate;
 use crate::cors::handle_for_browsers;
 use crate::dialect::Dialect;
@@ -35,6 +36,7 @@ pub(crate) fn service(
     context: Arc<Context>,
     certificate: Option<CallerCertificate>,
     slot: Slot,
+    from: CallerAddress,
 ) -> TowerToHyperService<
     impl Service<Request<Incoming>, Response = Response<EdgeBody>, Error = Infallible, Future: Send + 'static>
     + Clone
@@ -51,7 +53,7 @@ pub(crate) fn service(
             request.extensions_mut().insert(slot.clone());
         }
         async move {
-            let mut response = handle_for_browsers(context, request).await;
+            let mut response = handle_for_browsers(context, request, from).await;
             if asks_for_another && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // The guard before hyper has let go of this connection.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

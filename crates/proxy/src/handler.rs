@@ -15,7 +15,7 @@ use crate::attempt::call::Call;
 use crate::attempt::caller_hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
-use crate::auth::{Identity, identify};
+use crate::auth::{CallerAddress, Identity, identify};
 use crate::dialect::Dialect;
 use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
@@ -38,9 +38,13 @@ use crate::{error_response, models, websocket};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
 /// Answers a request; it cannot fail, since every error is an answer.
-pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
+pub(crate) async fn handle(
+    context: Arc<Context>,
+    request: Request<Incoming>,
+    from: CallerAddress,
+) -> Response<GatewayBody> {
     let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
-    match prepare(&context, &mut ticket, request).await {
+    match prepare(&context, &mut ticket, request, from).await {
         Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
         Ok(Prepared::PassedOn(mut pass)) => match (pass.socket.take(), pass.send(&mut ticket).await) {
             (Some(socket), Ok((response, lease, _)))
@@ -148,6 +152,7 @@ async fn prepare(
     context: &Arc<Context>,
     ticket: &mut Ticket,
     request: Request<Incoming>,
+    from: CallerAddress,
 ) -> Result<Prepared, Error> {
     let (mut head, incoming) = request.into_parts();
     let socket = Socket::of(&mut head);
@@ -157,6 +162,7 @@ async fn prepare(
     ticket.asked(asked);
     // Before any byte of the body is read.
     let identity = identify(&head, ticket.dialect, &snapshot, &context.live)?;
+    let identity = Identity { from, ..identity };
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {

@@ -44,4 +44,5 @@ pub use error::Error;
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};
+pub use request::forwards::Forwards;
 pub use snapshot::{Provider, Snapshot, SnapshotHandle};

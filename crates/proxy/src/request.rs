@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod conformance;
 pub mod features;
 pub(crate) mod form;
+pub(crate) mod forwards;
 pub(crate) mod headers;
 pub(crate) mod pace;
 pub(crate) mod path;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use upstream::{Credential, CredentialHeader, Origin};
 
 use crate::auth::KeyRing;
+use crate::request::forwards::Forwards;
 use crate::target_state::{RouteTargets, Targets};
 use crate::tenant_state::{TenantState, TenantStates};
 
@@ -37,6 +38,8 @@ pub struct Provider {
     pub credential_header: CredentialHeader,
     /// What the map adds to every request, or puts in place of the caller's; without a credential.
     pub headers: HeaderMap,
+    /// What of the caller's headers goes on besides what goes to every provider; nothing, almost always.
+    pub forwards: Option<Box<Forwards>>,
     /// In the order of [`Endpoint::ALL`], which is that of its values.
     endpoints: Box<[EndpointPath]>,
 }
@@ -67,7 +70,7 @@ impl Provider {
         };
         let endpoints = Endpoint::ALL.iter().map(serve).collect::<Result<_, _>>()?;
         let credential_header = CredentialHeader::default();
-        Ok(Provider { endpoints, origin, credential, credential_header, headers })
+        Ok(Provider { endpoints, origin, credential, credential_header, headers, forwards: None })
     }
 
     /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.

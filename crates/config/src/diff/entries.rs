@@ -154,6 +154,11 @@ impl Describe<'_> {
                 for (name, value) in &settings.headers {
                     fields.one(format!("headers.{name}"), value.as_str());
                 }
+                if !settings.forward_headers.is_empty() {
+                    let words = settings.forward_headers.iter().map(|header| header.as_str().to_owned());
+                    fields.many("forward_headers", words.collect());
+                }
+                fields.one_of("allow_private_addresses", settings.allow_private_addresses.then_some("true"));
             }
             for (endpoint, path) in &settings.paths {
                 // A path that is written out and is OpenAI's own differs from none in nothing.

@@ -17,6 +17,7 @@ use crate::provider_connection::{
     CONNECTION_WINDOW, HTTP, Http2Settings, ROOTS, STREAM_WINDOW, STREAMS, WINDOW_FACTOR,
 };
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
+use crate::provider_forward::ForwardHeader;
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
 
 pub(super) fn map() -> Value {
@@ -83,6 +84,9 @@ fn provider() -> Value {
         "The most requests at one time to one target here; without this field what the provider bears.";
     let http = "HTTP/1.1 with a request on a connection at a time, or HTTP/2 with requests that share connections; HTTP/2 \
                 needs https.";
+    let forward = "What callers send that goes on to this provider, besides what goes to every one.";
+    let forwarded = choice("A header.", ForwardHeader::ALL.map(ForwardHeader::as_str));
+    let private = "Its name may stand for addresses of private networks and of this machine.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
         "A provider.",
@@ -99,6 +103,8 @@ fn provider() -> Value {
             ("blocked_models", Optional, list("Models that are never sent here.", &model)),
             ("paths", Optional, paths()),
             ("headers", Optional, headers()),
+            ("forward_headers", Optional, set(forward, &forwarded)),
+            ("allow_private_addresses", Optional, flag(private, false)),
         ],
     )
 }
