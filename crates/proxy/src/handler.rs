@@ -123,7 +123,8 @@ fn relay(
     stamp(&mut head.headers, &ticket);
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
-    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None).learning(learning);
+    let is_error = head.status.is_client_error() || head.status.is_server_error();
+    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None).learning(learning).error(is_error);
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
 }
 

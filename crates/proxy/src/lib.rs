@@ -29,6 +29,7 @@ mod placing;
 pub mod request;
 mod response;
 pub mod scan;
+mod secrets;
 mod snapshot;
 mod target_state;
 mod tenant_state;

@@ -11,6 +11,7 @@ use upstream::{Credential, CredentialHeader, Origin};
 
 use crate::auth::KeyRing;
 use crate::request::forwards::Forwards;
+use crate::secrets::Secrets;
 use crate::target_state::{RouteTargets, Targets};
 use crate::tenant_state::{TenantState, TenantStates};
 
@@ -25,6 +26,7 @@ pub struct Snapshot {
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
     route_headers: Vec<HeaderValue>,
+    secrets: Secrets,
 }
 
 /// How one provider of the plan is reached.
@@ -101,6 +103,7 @@ impl Snapshot {
             version_header: header(&parts.route_version),
             provider_headers: parts.providers.iter().map(|provider| header(&provider.name)).collect(),
             route_headers: parts.routes.iter().map(|route| header(&route.name)).collect(),
+            secrets: Secrets::of(&providers),
             targets: Targets::new(&plan, &providers, None),
             tenants: TenantStates::new(&plan, None),
             plan,
@@ -133,6 +136,11 @@ impl Snapshot {
 
     pub(crate) fn provider(&self, id: ProviderId) -> Option<&Provider> {
         self.providers.get(id.index())
+    }
+
+    /// What no answer may show.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {

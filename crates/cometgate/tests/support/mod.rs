@@ -5,6 +5,7 @@
 pub(crate) mod client;
 pub(crate) mod fault;
 pub(crate) mod load;
+pub(crate) mod markers;
 pub(crate) mod outbound;
 pub(crate) mod program;
 pub(crate) mod rate;

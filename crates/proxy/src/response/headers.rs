@@ -60,6 +60,7 @@ pub(crate) fn clean(headers: &mut HeaderMap, ticket: &Ticket) {
         remove_limits(headers);
     }
     remove_private(headers, ticket.is_routed);
+    ticket.snapshot.secrets().take_out_of(headers);
 }
 
 fn remove_private(headers: &mut HeaderMap, is_routed: bool) {
