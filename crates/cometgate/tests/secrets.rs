@@ -130,15 +130,6 @@ impl World {
         told
     }
 
-    fn files(&self, map: &str) -> Files {
-        let mut tenants = "version = \"1\"\n".to_owned();
-        for at in 0..TENANTS {
-            let hash = support::hash(&tenant_key(at));
-            tenants.push_str(&format!("[tenants.tenant-{at}]\nkey_sha256 = [\"{hash}\"]\n"));
-        }
-        Files::new("", map, &format!("{tenants}# end 1\n"))
-    }
-
     /// What a caller sees of an answer.
     fn look_at(&self, answer: &Answer, number: usize) {
         self.findings.look("in a header of an answer", &Oracle::new(&ALL), &headers(&answer.headers));
@@ -148,6 +139,16 @@ impl World {
         let others = String::from_utf8_lossy(&answer.body).replace(&own, "");
         self.findings.look("in another's answer", &Oracle::new(&[&COMPLETION]), others.as_bytes());
     }
+}
+
+/// Tenants with a marked key each.
+fn files(map: &str) -> Files {
+    let mut tenants = "version = \"1\"\n".to_owned();
+    for at in 0..TENANTS {
+        let hash = support::hash(&tenant_key(at));
+        tenants.push_str(&format!("[tenants.tenant-{at}]\nkey_sha256 = [\"{hash}\"]\n"));
+    }
+    Files::new("", map, &format!("{tenants}# end 1\n"))
 }
 
 /// Which prompt it is.
@@ -265,7 +266,7 @@ enum Lane {
 
 impl Lane {
     async fn connect(program: &Program, at: usize) -> Lane {
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             return Lane::One(Client::connect(program.address).await);
         }
         let stream = TcpStream::connect(program.address).await.unwrap();
@@ -300,7 +301,7 @@ async fn no_marker_is_anywhere_but_in_its_place() {
     let options = TlsFrontOptions { protocol: "h2", ..TlsFrontOptions::default() };
     let front = TlsFront::start_with("localhost", world.providers[1].address(), options).await.unwrap();
     let urls = [world.providers[0].base_url(), format!("https://localhost:{}/v1", front.address().port())];
-    let files = world.files("");
+    let files = files("");
     files.write("ca.pem", front.authority_pem());
     let authority = files.path().join("ca.pem");
     let second = format!("tls = {{ ca = {authority:?}, roots = \"none\" }}\nhttp = \"2\"");
@@ -389,7 +390,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
         )
     };
     let meant = map("v0", "r", "one", "");
-    let files = world.files(&meant);
+    let files = files(&meant);
     *world.may_reach[0].lock().unwrap() = targets(&load(&meant, &files), 0, "alias-0");
     let leaked = key(&KEY_ONE);
     let environment = [("PRIMARY_KEY", leaked.as_str()), ("CANARY_KEY", leaked.as_str())];
