@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
-    EnabledFeatures, FeatureSet, Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanError, PlanParts,
-    Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
+    EnabledFeatures, FeatureSet, Mode, ModelMatch, ModelRules, Plan, PlanError, PlanParts, Provider, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
-use decisions::{
-    AliasId, Caller, CohortId, Endpoint, ErrorClass, Facts, ProviderId, ProviderSet, StickyKeys, TenantId,
-};
+use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
 
 /// How many routes the map has.
 pub const ROUTES: usize = 10_000;
@@ -202,35 +200,18 @@ fn routes() -> Vec<Route> {
 }
 
 fn canary_route(name: String, scope: Scope, alias: AliasId) -> Route {
-    Route {
-        scope,
-        models: ModelMatch::Alias(alias),
-        endpoint: None,
-        mode: Mode::Canary,
-        primary: ProviderId(0),
-        fallback: Some(ProviderId(1)),
-        canary: Some(Canary {
-            provider: ProviderId(1),
-            bucketing: bucketing(&name, 50_000),
-            generation: 1,
-            timeout: Duration::from_secs(60),
-        }),
-        stateful_canary: false,
+    let canary = Canary {
+        provider: ProviderId(1),
+        bucketing: bucketing(&name, 50_000),
+        generation: 1,
         timeout: Duration::from_secs(60),
-        primary_timeout: Duration::from_secs(60),
-        fallback_timeout: Duration::from_secs(60),
-        first_token_timeout: Duration::from_secs(60),
-        idle_timeout: Duration::from_secs(60),
+    };
+    Route {
+        mode: Mode::Canary,
+        fallback: Some(ProviderId(1)),
+        canary: Some(canary),
         stream_timeout: Duration::from_secs(3600),
-        retry_policy: RetryPolicy::default(),
-        retry_budget: 100_000,
-        fallback_on: ErrorClass::FALLS_BACK,
-        fallback_budget: 100_000,
-        delivery: Delivery::default(),
-        on_disconnect: OnDisconnect::default(),
-        hedge: false,
-        held: false,
-        name,
+        ..Route::at_home(name, scope, ModelMatch::Alias(alias), ProviderId(0), Duration::from_secs(60))
     }
 }
 

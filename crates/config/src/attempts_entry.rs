@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use decisions::bucket::Share;
-use decisions::plan::{Delivery, OnDisconnect, RetryPolicy};
+use decisions::plan::{Delivery, OnDisconnect, RetryPolicy, Route};
 use decisions::{ClassSet, ErrorClass};
 
 use crate::class_list::{Listed, Use, read_classes, set_of};
@@ -34,10 +34,6 @@ pub(crate) const MOST_RETRIES: u64 = 2;
 
 /// When a policy does not say.
 pub(crate) const RETRIES: u64 = 1;
-
-/// Parts per million of successes: enough for a lost connection here and there, and no second load on a provider that
-/// is down, where nothing succeeds.
-pub(crate) const BUDGET_PPM: u32 = 100_000;
 
 pub(crate) const DELIVERIES: [(&str, Delivery); 2] =
     [("stream", Delivery::Stream), ("whole", Delivery::Whole)];
@@ -115,7 +111,7 @@ pub(crate) fn read_timeout(
 fn read_budget(document: &Document<'_>, fields: &mut Fields<'_, '_>, name: &'static str) -> Setting<u32> {
     let written = fields.text_as(name, SHARE_HELP);
     let share = written.as_ref().and_then(|text| read_share(document, text));
-    Setting { value: share.map_or(BUDGET_PPM, Share::ppm), at: written.map(|text| text.at) }
+    Setting { value: share.map_or(Route::USUAL_BUDGET, Share::ppm), at: written.map(|text| text.at) }
 }
 
 fn read_retry_policy(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> RetryPolicy {

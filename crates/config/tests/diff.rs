@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod maps;
+#[macro_use]
+mod texts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,27 +17,12 @@ use proptest::sample::select;
 
 use crate::maps::{Became, MODELS, Map, TENANTS, agree, draw, load, map, scaled, share_of, split};
 
-const TENANTS_TEXT: &str = "\
-version = \"1\"
-[tenants.acme]
-key_sha256 = []
-[tenants.globex]
-key_sha256 = []
-[tenants.initech]
-key_sha256 = []
-# end 1
-";
+const TENANTS_TEXT: &str = concat!(tenants!("acme"; "globex"; "initech";), "# end 1\n");
 
-const ROUTES: &str = "\
-route_version = \"1\"
-environment = \"staging\"
-primary_provider = \"openai\"
-[providers.openai]
-base_url = \"https://a/v1\"
-credential = { env = \"A\" }
-[providers.cometapi]
-base_url = \"https://b/v1\"
-credential = { env = \"B\" }
+const ROUTES: &str = concat!(
+    "route_version = \"1\"\nenvironment = \"staging\"\nprimary_provider = \"openai\"\n",
+    providers!("openai": "a", "A"; "cometapi": "b", "B";),
+    "\
 [aliases.support-summary-v3]
 provider_model_id = { openai = \"gpt-5.4\", cometapi = \"gpt-5.4\" }
 [aliases.search]
@@ -56,7 +43,8 @@ model_alias = \"*\"
 mode = \"primary\"
 primary_provider = \"openai\"
 # end 1
-";
+"
+);
 
 fn changed(edits: &[(&str, &str)]) -> Loaded {
     let text = edits.iter().fold(ROUTES.to_owned(), |text, (from, to)| {

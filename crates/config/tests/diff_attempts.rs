@@ -3,20 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+#[macro_use]
+mod texts;
+
 use std::path::Path;
 
 use config::{Diff, Loaded, Source, diff, load_map};
 
-const ROUTES: &str = "\
-route_version = \"1\"
-environment = \"staging\"
-primary_provider = \"a\"
-[providers.a]
-base_url = \"https://a/v1\"
-credential = { env = \"A\" }
-[providers.b]
-base_url = \"https://b/v1\"
-credential = { env = \"B\" }
+const ROUTES: &str = concat!(
+    "route_version = \"1\"\nenvironment = \"staging\"\nprimary_provider = \"a\"\n",
+    providers!("a": "a", "A"; "b": "b", "B";),
+    "\
 [aliases.m]
 provider_model_id = { a = \"m\", b = \"m\" }
 [[routes]]
@@ -26,8 +23,9 @@ model_alias = \"m\"
 mode = \"primary\"
 primary_provider = \"a\"
 fallback_provider = \"b\"
-";
-const TENANTS: &str = "version = \"1\"\n[tenants.acme]\nkey_sha256 = []\n";
+"
+);
+const TENANTS: &str = tenants!("acme";);
 
 fn load(routes: &str, tenants: &str) -> Loaded {
     let (routes, tenants) = (format!("{routes}# end 1\n"), format!("{tenants}# end 1\n"));

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod maps;
+#[macro_use]
+mod texts;
 
 use config::{Loaded, who};
 use decisions::Endpoint;
@@ -10,28 +12,15 @@ use proptest::prelude::*;
 
 use crate::maps::{MODELS, TENANTS, agree, draw, is_away, load, map, scaled, share_of};
 
-const TENANTS_TEXT: &str = "\
-version = \"1\"
-[tenants.acme]
-key_sha256 = []
-[tenants.globex]
-key_sha256 = []
-allowed_aliases = [\"support\"]
-[tenants.initech]
-key_sha256 = []
-allowed_providers = [\"openai\"]
-# end 1
-";
+const TENANTS_TEXT: &str = concat!(
+    tenants!("acme"; "globex": "allowed_aliases = [\"support\"]"; "initech": "allowed_providers = [\"openai\"]";),
+    "# end 1\n"
+);
 
-const ROUTES: &str = "\
-route_version = \"1\"
-primary_provider = \"openai\"
-[providers.openai]
-base_url = \"https://a/v1\"
-credential = { env = \"A\" }
-[providers.cometapi]
-base_url = \"https://b/v1\"
-credential = { env = \"B\" }
+const ROUTES: &str = concat!(
+    "route_version = \"1\"\nprimary_provider = \"openai\"\n",
+    providers!("openai": "a", "A"; "cometapi": "b", "B";),
+    "\
 [aliases.support]
 provider_model_id = { openai = \"gpt-5.4\", cometapi = \"gpt-5.4\" }
 [aliases.search]
@@ -60,7 +49,8 @@ provider = \"cometapi\"
 share = \"40%\"
 sticky_by = [\"user\", \"tenant\"]
 # end 1
-";
+"
+);
 
 fn lines(routes: &str, route: &str) -> Vec<String> {
     who(&load(routes, TENANTS_TEXT), route).unwrap().lines()

@@ -166,12 +166,15 @@ impl Endpoint {
         matches!(self, Endpoint::ImageGenerations | Endpoint::Speech) || self.takes_forms()
     }
 
-    /// Whether `model` may be left out, because the provider has a model of its own choice.
+    /// Whether `model` may be left out, because the provider has a model of its own choice, or a stored prompt that
+    /// the request refers to names one.
     #[must_use]
     pub fn has_default_model(self) -> bool {
         matches!(
             self,
-            Endpoint::Moderations
+            Endpoint::Responses
+                | Endpoint::ResponsesInputTokens
+                | Endpoint::Moderations
                 | Endpoint::ImageGenerations
                 | Endpoint::ImageEdits
                 | Endpoint::ImageVariations

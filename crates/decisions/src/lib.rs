@@ -2,14 +2,16 @@
 //!
 //! Nothing here performs IO, reads a clock, draws a random number, takes a lock or knows a wire format: time and
 //! randomness are arguments. That is what lets the same code answer a request, explain a route without traffic and
-//! be tested exhaustively. The crate's only outside dependency is a hash with a specified output.
+//! be tested exhaustively. The crate's only outside dependencies are a hash with a specified output and a logarithm
+//! that gives the same bits everywhere.
 //!
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
 //! canary), [`order`] (which targets to try), [`mod@decide`] (the three together),
 //! [`mod@explain`] (the same, with the reasons). [`state`] says what must stay where it lives, and [`pinned`] decides a
 //! request that does. [`proof`] and [`exposure`] are asked of
 //! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
-//! [`attempts`] while it is under way, [`addresses`] before a connection is made.
+//! [`attempts`] while it is under way, [`addresses`] before a connection is made. [`gate`] judges a canary by its attempts,
+//! and [`rollout`] lets it grow.
 
 pub mod addresses;
 pub mod attempts;
@@ -19,11 +21,13 @@ pub mod error_class;
 pub mod explain;
 pub mod exposure;
 pub mod facts;
+pub mod gate;
 pub mod ids;
 pub mod order;
 pub mod pinned;
 pub mod plan;
 pub mod proof;
+pub mod rollout;
 pub mod route;
 mod route_index;
 pub mod spread;

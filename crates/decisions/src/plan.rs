@@ -9,6 +9,8 @@ mod providers;
 mod routes;
 mod tenants;
 
+use std::collections::HashSet;
+
 use crate::ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
 use crate::route_index::RouteIndex;
 
@@ -43,6 +45,18 @@ pub struct PlanParts {
     pub cohorts: Vec<Cohort>,
     /// Routes in the file's order.
     pub routes: Vec<Route>,
+}
+
+impl PlanParts {
+    /// The cohorts that a route names.
+    #[must_use]
+    pub fn routed_cohorts(&self) -> HashSet<CohortId> {
+        let of_route = |route: &Route| match route.scope {
+            Scope::Cohort(id) => Some(id),
+            Scope::Tenant(_) | Scope::Everyone => None,
+        };
+        self.routes.iter().filter_map(of_route).collect()
+    }
 }
 
 /// What to do with a model name that no alias lists.

@@ -2,7 +2,7 @@
 //!
 //! Requests only ever look names up, so a caller cannot fill these tables; the keys are the operator's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -54,14 +54,7 @@ impl RouteIndex {
         }
         let mut cohorts_of_tenant = vec![Vec::new(); parts.tenants.len()];
         let mut bucket_cohorts = Vec::new();
-        let routed_cohorts: HashSet<CohortId> = parts
-            .routes
-            .iter()
-            .filter_map(|route| match route.scope {
-                Scope::Cohort(id) => Some(id),
-                Scope::Tenant(_) | Scope::Everyone => None,
-            })
-            .collect();
+        let routed_cohorts = parts.routed_cohorts();
         for (at, cohort) in (0..).zip(&parts.cohorts) {
             let id = CohortId(at);
             if !routed_cohorts.contains(&id) {

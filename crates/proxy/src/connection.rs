@@ -47,7 +47,8 @@ pub(crate) async fn serve(stream: TcpStream, context: Arc<Context>, drain: Cance
             let stream = watched(stream, &context);
             match protocol {
                 Protocol::Http1 => serve_http1(stream, (None, from), context, drain).await,
-                Protocol::Http2 => serve_http2(stream, (None, from), context, drain).await,
+                // Boxed: what serves many requests at once is several times as large as what serves one.
+                Protocol::Http2 => Box::pin(serve_http2(stream, (None, from), context, drain)).await,
             }
         }
         Some(tls) => {
@@ -60,7 +61,7 @@ pub(crate) async fn serve(stream: TcpStream, context: Arc<Context>, drain: Cance
                 Protocol::Http1 => serve_http1(stream, (certificate, from), context, drain).await,
                 Protocol::Http2 => {
                     let stream = FirstBytes::new(stream, PREFACE.len(), within);
-                    serve_http2(stream, (certificate, from), context, drain).await
+                    Box::pin(serve_http2(stream, (certificate, from), context, drain)).await
                 }
             }
         }

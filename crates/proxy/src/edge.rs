@@ -1,18 +1,17 @@
 //! The only place where tower layers are composed: what surrounds every request, whatever it asks for.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use hyper_util::service::TowerToHyperService;
-use tower::{Service, ServiceBuilder, service_fn};
+use hyper::service::{HttpService, service_fn};
+use tower::{Service, ServiceBuilder};
 use tower_http::BoxError;
 use tower_http::body::UnsyncBoxBody;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use crate::auth::CallerAddress;
 use crate::caller_tls::CallerCertificate;
@@ -28,8 +27,15 @@ use crate::worker::Context;
 /// What OpenAI's clients show as the id of a request: the provider's where it answered, else the gateway's.
 static CLIENTS_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What nothing may show, whatever prints a head.
+static SECRET: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key")];
+
 /// The body as it leaves the edge.
 pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Boxed once: the layers around it would each move it, and it is kilobytes.
+type Handling = Pin<Box<dyn Future<Output = Result<Response<GatewayBody>, Infallible>> + Send>>;
 
 /// The service of one connection.
 pub(crate) fn service(
@@ -37,13 +43,8 @@ pub(crate) fn service(
     certificate: Option<CallerCertificate>,
     slot: Slot,
     from: CallerAddress,
-) -> TowerToHyperService<
-    impl Service<Request<Incoming>, Response = Response<EdgeBody>, Error = Infallible, Future: Send + 'static>
-    + Clone
-    + Send
-    + 'static,
-> {
-    let handler = service_fn(move |mut request: Request<Incoming>| {
+) -> impl HttpService<Incoming, ResBody = EdgeBody, Error = Infallible, Future: Send + 'static> {
+    let handler = tower::service_fn(move |mut request: Request<Incoming>| -> Handling {
         let context = Arc::clone(&context);
         if let Some(certificate) = certificate {
             request.extensions_mut().insert(certificate);
@@ -52,46 +53,59 @@ pub(crate) fn service(
         if asks_for_another {
             request.extensions_mut().insert(slot.clone());
         }
-        async move {
+        Box::pin(async move {
             let mut response = handle_for_browsers(context, request, from).await;
             if asks_for_another && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // The guard before hyper has let go of this connection.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response)
-        }
+            Ok(response)
+        })
     });
-    let stack = ServiceBuilder::new()
-        .map_response(with_request_id)
-        .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetSensitiveRequestHeadersLayer::new([
-            header::AUTHORIZATION,
-            header::COOKIE,
-            HeaderName::from_static("x-api-key"),
-        ]))
-        .layer(CatchPanicLayer::custom(PanicAnswer))
-        .service(handler);
-    TowerToHyperService::new(stack)
+    let guarded = ServiceBuilder::new().layer(CatchPanicLayer::custom(PanicAnswer)).service(handler);
+    service_fn(move |mut request: Request<Incoming>| {
+        let id = named(request.headers_mut());
+        conceal(request.headers_mut());
+        let answering = guarded.clone().call(request);
+        async move {
+            let mut response = answering.await?;
+            name(response.headers_mut(), id);
+            Ok(response)
+        }
+    })
 }
 
-fn with_request_id<B>(mut response: Response<B>) -> Response<B> {
-    let headers = response.headers_mut();
-    if let Some(ours) = headers.get(&REQUEST_ID).cloned() {
-        headers.entry(&CLIENTS_REQUEST_ID).or_insert(ours);
+/// The id of a request: its caller's, or one that says nothing but which request.
+fn named(headers: &mut HeaderMap) -> HeaderValue {
+    if let Some(shown) = headers.get(&REQUEST_ID) {
+        return shown.clone();
     }
-    response
+    let mut text = [0; 32];
+    let id = hex(fastrand::u128(..), &mut text);
+    headers.insert(REQUEST_ID, id.clone());
+    id
 }
 
-/// Ids that say nothing but which request.
-#[derive(Clone, Copy)]
-struct RandomId;
-
-impl MakeRequestId for RandomId {
-    fn make_request_id<B>(&mut self, _request: &Request<B>) -> Option<RequestId> {
-        let text = format!("{:032x}", fastrand::u128(..));
-        HeaderValue::try_from(text).ok().map(RequestId::new)
+fn hex(mut number: u128, text: &mut [u8; 32]) -> HeaderValue {
+    for digit in text.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
     }
+    HeaderValue::from_bytes(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+fn conceal(headers: &mut HeaderMap) {
+    for (name, value) in headers {
+        if SECRET.contains(name) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+/// Says which request was answered, also under the name that clients show.
+fn name(headers: &mut HeaderMap, id: HeaderValue) {
+    let id = headers.entry(&REQUEST_ID).or_insert(id).clone();
+    headers.entry(&CLIENTS_REQUEST_ID).or_insert(id);
 }
 
 /// A panic is a fault of ours: a 500 for this request, and every other goes on.

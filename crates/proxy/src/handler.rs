@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use upstream::RequestBody;
 
 use crate::attempt::call::Call;
-use crate::attempt::caller_hints;
+use crate::attempt::caller_hints::Hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
 use crate::auth::{CallerAddress, Identity, identify};
@@ -45,18 +45,21 @@ pub(crate) async fn handle(
 ) -> Response<GatewayBody> {
     let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
     match prepare(&context, &mut ticket, request, from).await {
-        Ok(Prepared::Routed(call)) => follow(*call, ticket).await,
-        Ok(Prepared::PassedOn(mut pass)) => match (pass.socket.take(), pass.send(&mut ticket).await) {
-            (Some(socket), Ok((response, lease, _)))
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
-            {
-                socket.switch(ticket, response, lease)
+        Ok(Prepared::Routed(call)) => follow(call, ticket).await,
+        // Boxed, as everything that few requests need: a future is as large as the largest thing that it may do.
+        Ok(Prepared::PassedOn(mut pass)) => {
+            match (pass.socket.take(), Box::pin(pass.send(&mut ticket)).await) {
+                (Some(socket), Ok((response, lease, _)))
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+                {
+                    socket.switch(ticket, response, lease)
+                }
+                (_, Ok((response, lease, learns))) => {
+                    relay(ticket, response, lease, learns.map(|makes| (context, makes)))
+                }
+                (_, Err(error)) => refuse(ticket, &error),
             }
-            (_, Ok((response, lease, learns))) => {
-                relay(ticket, response, lease, learns.map(|makes| (context, makes)))
-            }
-            (_, Err(error)) => refuse(ticket, &error),
-        },
+        }
         Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
         Err(error) => refuse(ticket, &error),
     }
@@ -73,19 +76,18 @@ enum Prepared {
 }
 
 /// Makes the attempts of a routed request. A streaming caller that waits long gets its head meanwhile.
-async fn follow(call: Call, ticket: Ticket) -> Response<GatewayBody> {
+async fn follow(call: Box<Call>, ticket: Ticket) -> Response<GatewayBody> {
     let about = Arc::clone(&call.about);
     let heartbeat = about.context.limits.heartbeat;
-    let drains = call.route().is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
+    let abandoned = call.abandoned.clone();
     let shape = call.stream_shape();
-    if shape.is_none() && !drains {
+    if shape.is_none() && abandoned.is_none() {
         return run(call, ticket).await;
     }
     // In a box, since it may have to move into the body of the answer while it runs.
-    let mut running: crate::response::waiting::Running = if drains {
-        Box::pin(crate::attempt::drain::outlive(call, ticket))
-    } else {
-        Box::pin(run(call, ticket))
+    let mut running: crate::response::waiting::Running = match abandoned {
+        Some(abandoned) => Box::pin(crate::attempt::drain::outlive(call, ticket, abandoned)),
+        None => Box::pin(run(call, ticket)),
     };
     let Some(shape) = shape else { return running.await };
     match tokio::time::timeout(heartbeat, &mut running).await {
@@ -226,8 +228,10 @@ async fn route(
     refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
-    let patience = caller_hints::patience(&head.headers);
+    let hints = Hints::of(&head.headers);
+    let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);
+    let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let mut aims =
         targets().map(|target| Aim { provider: target.provider, role: target.role, timeout: target.timeout });
     Ok(Call {
@@ -236,11 +240,11 @@ async fn route(
             request_id: head.headers.get(&REQUEST_ID).cloned(),
             endpoint,
             tenant: identity.tenant,
-            criticality: caller_hints::criticality(&head.headers, plan.tenant(identity.tenant).criticality),
+            criticality: hints.criticality(plan.tenant(identity.tenant).criticality),
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
-            callers_retries: caller_hints::retries(&head.headers),
+            callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
             // A form is a file: its bytes say nothing of tokens.
             request_bytes: if body.form.is_some() { 0 } else { body.held.bytes.len() },
@@ -248,12 +252,9 @@ async fn route(
             context: Arc::clone(context),
         }),
         deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
-        delivery: caller_hints::delivery(
-            &head.headers,
-            route.map_or_else(Default::default, |route| route.delivery),
-        ),
+        delivery: hints.delivery(route.map_or_else(Default::default, |route| route.delivery)),
         stream: peeked.stream,
-        abandoned: CancellationToken::new(),
+        abandoned: drains.then(CancellationToken::new),
         wanted: peeked.wanted(endpoint),
         payload: {
             let model_at = peeked.model_at.clone();

@@ -25,6 +25,7 @@ mod limits;
 mod live;
 mod models;
 mod observer;
+mod pass_through;
 mod placing;
 pub mod request;
 mod response;

@@ -1,6 +1,7 @@
 //! What goes back to the caller: a body of the gateway's own, or a provider's answer relayed.
 
 pub(crate) mod error_event;
+pub(crate) mod frames;
 pub(crate) mod headers;
 pub(crate) mod keeping;
 pub(crate) mod limit_headers;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use frames::Frames;
 pub(crate) use relay::{Learning, Relay};
 use stream::StreamBody;
 use waiting::{Next, Waiting};
@@ -23,7 +25,7 @@ use waiting::{Next, Waiting};
 #[derive(Debug)]
 pub(crate) enum GatewayBody {
     /// In memory; empty once sent.
-    Whole(Bytes),
+    Whole(Frames),
     /// A provider's, frame by frame.
     Relay(Box<Relay>),
     /// A provider's, event by event.
@@ -34,7 +36,7 @@ pub(crate) enum GatewayBody {
 
 impl GatewayBody {
     pub(crate) fn whole(bytes: Bytes) -> GatewayBody {
-        GatewayBody::Whole(bytes)
+        GatewayBody::Whole(Frames::from(bytes))
     }
 }
 
@@ -49,10 +51,7 @@ impl Body for GatewayBody {
         let this = self.get_mut();
         loop {
             match this {
-                GatewayBody::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
-                GatewayBody::Whole(bytes) => {
-                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
-                }
+                GatewayBody::Whole(frames) => return Poll::Ready(frames.pop().map(Frame::data).map(Ok)),
                 GatewayBody::Relay(relay) => return relay.poll_frame(cx),
                 GatewayBody::Stream(stream) => return stream.poll_frame(cx),
                 GatewayBody::Waiting(waiting) => match ready!(waiting.poll(cx)) {
@@ -65,7 +64,7 @@ impl Body for GatewayBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            GatewayBody::Whole(bytes) => bytes.is_empty(),
+            GatewayBody::Whole(frames) => frames.is_empty(),
             GatewayBody::Relay(relay) => relay.is_end_stream(),
             GatewayBody::Stream(stream) => stream.is_end_stream(),
             GatewayBody::Waiting(_) => false,
@@ -74,7 +73,7 @@ impl Body for GatewayBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            GatewayBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            GatewayBody::Whole(frames) => SizeHint::with_exact(frames.len() as u64),
             GatewayBody::Relay(relay) => relay.size_hint(),
             GatewayBody::Stream(_) | GatewayBody::Waiting(_) => SizeHint::new(),
         }

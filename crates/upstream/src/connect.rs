@@ -18,13 +18,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use crate::body::RequestBody;
 use crate::error::{SendError, SendErrorKind};
+use crate::framing::Interim;
 use crate::http2::Http2;
 use crate::origin::{Address, Scheme};
 use crate::resolve::{DnsError, Judged, may_be_written};
@@ -45,7 +45,7 @@ const NO_PROTOCOL: &str = "the provider does not agree to the version of HTTP (A
 #[derive(Debug)]
 pub(crate) struct Sender {
     http: SendRequest<RequestBody>,
-    task: AbortHandle,
+    interim: Arc<Interim>,
 }
 
 impl Sender {
@@ -58,18 +58,25 @@ impl Sender {
         self.http.is_closed()
     }
 
-    /// Sends a request; an error hands it back if no byte of it was sent.
-    pub(crate) async fn send(
+    /// Sends a request; an error hands it back if no byte of it was sent. Not `async`, so that the request is on its
+    /// way, and not part of what waits for the answer.
+    pub(crate) fn send(
         &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        self.http.try_send_request(request).await
+        mut request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<> {
+        Interim::watch(&self.interim, &mut request);
+        self.http.try_send_request(request)
+    }
+
+    /// It was ended because the provider sent too many interim answers to the last request.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.interim.is_flooded()
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.task.abort();
+        self.interim.end_connection();
     }
 }
 
@@ -252,7 +259,7 @@ async fn handshake(io: impl Read + Write + Send + Unpin + 'static) -> Result<Sen
             tracing::debug!(%error, "a provider's connection ended");
         }
     });
-    Ok(Sender { http, task: task.abort_handle() })
+    Ok(Sender { http, interim: Arc::new(Interim::new(task.abort_handle())) })
 }
 
 fn is_dns(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::{HeaderMap, Request, header};
-use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 /// So many interim answers (1xx) are let pass before the answer; no provider needs more than two.
 const MOST_INTERIM: u32 = 100;
@@ -31,24 +31,28 @@ pub(crate) fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-/// Counts the interim answers to one request.
-#[derive(Debug, Default)]
+/// Counts the interim answers to the request that a connection has under way, and ends the connection when there are too
+/// many. One for a connection, because one for each request would show in what a request costs.
+#[derive(Debug)]
 pub(crate) struct Interim {
     seen: AtomicU32,
-    flooded: Notify,
+    connection: AbortHandle,
 }
 
 impl Interim {
-    /// Watches the answers to this request.
-    pub(crate) fn of<B>(request: &mut Request<B>) -> Arc<Interim> {
-        let interim = Arc::new(Interim::default());
-        let counting = Arc::clone(&interim);
+    pub(crate) fn new(connection: AbortHandle) -> Interim {
+        Interim { seen: AtomicU32::new(0), connection }
+    }
+
+    /// Watches the answers to this request from now on.
+    pub(crate) fn watch<B>(interim: &Arc<Interim>, request: &mut Request<B>) {
+        interim.seen.store(0, Ordering::Relaxed);
+        let counting = Arc::clone(interim);
         hyper::ext::on_informational(request, move |_| {
             if counting.seen.fetch_add(1, Ordering::Relaxed) == MOST_INTERIM {
-                counting.flooded.notify_one();
+                counting.end_connection();
             }
         });
-        interim
     }
 
     /// There were too many.
@@ -56,9 +60,8 @@ impl Interim {
         self.seen.load(Ordering::Relaxed) > MOST_INTERIM
     }
 
-    /// Waits until there are too many.
-    pub(crate) async fn flooded(&self) {
-        self.flooded.notified().await;
+    pub(crate) fn end_connection(&self) {
+        self.connection.abort();
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::body::RequestBody;
 use crate::connect::{Connector, Sender};
 use crate::error::SendError;
-use crate::framing::{Interim, TOO_MANY_INTERIM, ambiguity};
+use crate::framing::{TOO_MANY_INTERIM, ambiguity};
 use crate::http2::{Http2, SharedPools};
 use crate::pool::{Lease, Pools};
 use crate::tls::{TlsClient, TlsIdentity};
@@ -152,7 +152,7 @@ impl Origin {
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         if let Some(shared) = &self.shared {
-            return self.send_shared(shared, worker, request).await;
+            return Box::pin(self.send_shared(shared, worker, request)).await;
         }
         request.headers_mut().insert(header::HOST, self.host_header.clone());
         while let Some(sender) = self.pools.take(worker, Instant::now()) {
@@ -195,32 +195,33 @@ impl Origin {
         Err(never_taken())
     }
 
-    async fn exchange(
+    fn exchange(
         &self,
         worker: usize,
         mut sender: Sender,
-        mut request: Request<RequestBody>,
-    ) -> Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError> {
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError>> {
         let malformed = |what: &'static str| SendError::new(crate::SendErrorKind::Malformed, what);
         let may_switch = request.extensions().get::<MaySwitch>().is_some();
-        let interim = Interim::of(&mut request);
-        let sent = tokio::select! {
-            sent = sender.send(request) => sent,
-            () = interim.flooded() => return Err(malformed(TOO_MANY_INTERIM)),
-        };
-        match sent {
-            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS && !may_switch => {
-                Err(malformed("it switches protocols unasked"))
+        let sending = sender.send(request);
+        async move {
+            let sent = sending.await;
+            if sender.is_flooded() {
+                return Err(malformed(TOO_MANY_INTERIM));
             }
-            Ok(_) if interim.is_flooded() => Err(malformed(TOO_MANY_INTERIM)),
-            Ok(response) => match ambiguity(response.headers()) {
-                Some(what) => Err(malformed(what)),
-                None => Ok(Ok((response, Lease::alone(Arc::clone(&self.pools), worker, sender)))),
-            },
-            Err(mut error) => match error.take_message() {
-                Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),
-                None => Err(SendError::from_exchange(error.into_error())),
-            },
+            match sent {
+                Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS && !may_switch => {
+                    Err(malformed("it switches protocols unasked"))
+                }
+                Ok(response) => match ambiguity(response.headers()) {
+                    Some(what) => Err(malformed(what)),
+                    None => Ok(Ok((response, Lease::alone(Arc::clone(&self.pools), worker, sender)))),
+                },
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),
+                    None => Err(SendError::from_exchange(error.into_error())),
+                },
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 
 use decisions::ErrorClass;
 use decisions::bucket::Share;
+use decisions::plan::Route;
 use serde_json::{Value, json};
 
 use super::values::{Field, Presence::Optional, choice, flag, integer, set, share, table, with};
 use crate::attempts_entry::{
-    BUDGET_PPM, DELIVERIES, IDLE_TIMEOUT_MS, LONGEST_STREAM_MS, LONGEST_TIMEOUT_MS, MOST_RETRIES,
-    ON_DISCONNECT, RETRIES, STREAM_TIMEOUT_MS, TIMEOUT_MS,
+    DELIVERIES, IDLE_TIMEOUT_MS, LONGEST_STREAM_MS, LONGEST_TIMEOUT_MS, MOST_RETRIES, ON_DISCONNECT, RETRIES,
+    STREAM_TIMEOUT_MS, TIMEOUT_MS,
 };
 use crate::class_list::Use;
 use crate::share::format_share;
@@ -73,7 +74,7 @@ fn classes(description: &str, list_use: Use) -> Value {
 }
 
 fn budget(description: &str) -> Value {
-    let default = Share::from_ppm(BUDGET_PPM).map(format_share);
+    let default = Share::from_ppm(Route::USUAL_BUDGET).map(format_share);
     with(share(description), "default", json!(default))
 }
 

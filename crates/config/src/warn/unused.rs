@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use decisions::plan::{CohortMembers, Scope};
+use decisions::plan::CohortMembers;
 use decisions::{CohortId, ProviderId};
 
 use crate::code::Code;
@@ -17,14 +17,7 @@ pub(super) fn warn(whole: &Whole<'_>) {
 
 fn about_cohorts(whole: &Whole<'_>) {
     let parts = whole.plan.parts();
-    let routed: HashSet<CohortId> = parts
-        .routes
-        .iter()
-        .filter_map(|route| match route.scope {
-            Scope::Cohort(id) => Some(id),
-            Scope::Tenant(_) | Scope::Everyone => None,
-        })
-        .collect();
+    let routed = parts.routed_cohorts();
     for ((id, cohort), entry) in (0..).map(CohortId).zip(&parts.cohorts).zip(&whole.map.cohorts) {
         let name = quote(&cohort.name);
         if matches!(&cohort.members, CohortMembers::Tenants(tenants) if tenants.is_empty()) {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error_class::ClassSet;
-#[cfg(doc)]
-use crate::error_class::ErrorClass;
+use crate::error_class::{ClassSet, ErrorClass};
 use crate::facts::Endpoint;
 use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, TenantId};
 use crate::plan::Bucketing;
@@ -108,6 +106,47 @@ pub enum OnDisconnect {
 }
 
 impl Route {
+    /// What share of successes a budget allows where nothing else is said, in parts per million: enough for a lost
+    /// connection here and there, and no second load on a provider that is down, where nothing succeeds.
+    pub const USUAL_BUDGET: u32 = 100_000;
+
+    /// A route that sends everything to its primary. Each of its limits of time is `timeout`, each budget
+    /// [`Route::USUAL_BUDGET`], and the rest is as a map has it that does not say.
+    #[must_use]
+    pub fn at_home(
+        name: String,
+        scope: Scope,
+        models: ModelMatch,
+        primary: ProviderId,
+        timeout: Duration,
+    ) -> Route {
+        Route {
+            name,
+            scope,
+            models,
+            endpoint: None,
+            mode: Mode::Primary,
+            primary,
+            fallback: None,
+            canary: None,
+            stateful_canary: false,
+            timeout,
+            primary_timeout: timeout,
+            fallback_timeout: timeout,
+            first_token_timeout: timeout,
+            idle_timeout: timeout,
+            stream_timeout: timeout,
+            retry_policy: RetryPolicy::default(),
+            retry_budget: Route::USUAL_BUDGET,
+            fallback_on: ErrorClass::FALLS_BACK,
+            fallback_budget: Route::USUAL_BUDGET,
+            delivery: Delivery::default(),
+            on_disconnect: OnDisconnect::default(),
+            hedge: false,
+            held: false,
+        }
+    }
+
     /// Every provider that it may send to.
     pub fn providers(&self) -> impl Iterator<Item = ProviderId> + '_ {
         let canary = self.canary.as_ref().map(|canary| canary.provider);

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use decisions::bucket::{Share, WHOLE};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
-    EnabledFeatures, Feature, FeatureSet, Mode, ModelMatch, ModelRules, OnDisconnect, Plan, PlanParts,
-    Provider, RetryPolicy, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
+    EnabledFeatures, Feature, FeatureSet, Mode, ModelMatch, ModelRules, Plan, PlanParts, Provider, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
 use decisions::{
-    AliasId, Caller, CohortId, Endpoint, ErrorClass, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys,
-    TenantId,
+    AliasId, Caller, CohortId, Endpoint, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys, TenantId,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -242,29 +241,15 @@ fn route() -> impl Strategy<Value = Route> {
         (any::<bool>(), prop::bool::weighted(0.1)),
     )
         .prop_map(|(scope, matched, mode, primary, fallback, canary, (stateful_canary, held))| Route {
-            name: String::new(),
-            scope,
-            models: matched.0,
             endpoint: matched.1,
             mode,
-            primary,
             fallback,
             canary,
             stateful_canary,
-            timeout: Duration::from_secs(60),
-            primary_timeout: Duration::from_secs(60),
             fallback_timeout: Duration::from_secs(62),
-            first_token_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(60),
             stream_timeout: Duration::from_secs(3600),
-            retry_policy: RetryPolicy::default(),
-            retry_budget: 100_000,
-            fallback_on: ErrorClass::FALLS_BACK,
-            fallback_budget: 100_000,
-            delivery: Delivery::default(),
-            on_disconnect: OnDisconnect::default(),
-            hedge: false,
             held,
+            ..Route::at_home(String::new(), scope, matched.0, primary, Duration::from_secs(60))
         })
 }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Delivery,
-    EnabledFeatures, Mode, ModelMatch, ModelRules, OnDisconnect, PlanParts, Provider, RetryPolicy, Route,
-    Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
+    EnabledFeatures, Mode, ModelMatch, ModelRules, PlanParts, Provider, Route, Scope, StickyBy, Tenant,
+    UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
-use decisions::{AliasId, ErrorClass, ProviderId, ProviderSet};
+use decisions::{AliasId, ProviderId, ProviderSet};
 
 /// The first provider is everyone's home, the second every canary's.
 pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> PlanParts {
@@ -53,35 +53,14 @@ pub(crate) fn split(percent: u32, salt: &str) -> Bucketing {
 
 /// A route for the alias: in mode canary with a split, else in mode primary.
 pub(crate) fn route(scope: Scope, split: Option<Bucketing>) -> Route {
+    let (alias, timeout) = (ModelMatch::Alias(AliasId(0)), Duration::from_secs(1));
     Route {
-        name: "route".to_owned(),
-        scope,
-        models: ModelMatch::Alias(AliasId(0)),
-        endpoint: None,
         mode: if split.is_some() { Mode::Canary } else { Mode::Primary },
-        primary: ProviderId(0),
-        fallback: None,
-        canary: split.map(|bucketing| Canary {
-            provider: ProviderId(1),
-            bucketing,
-            generation: 1,
-            timeout: Duration::from_secs(1),
-        }),
-        stateful_canary: false,
-        timeout: Duration::from_secs(1),
-        primary_timeout: Duration::from_secs(1),
-        fallback_timeout: Duration::from_secs(1),
+        canary: split.map(|bucketing| Canary { provider: ProviderId(1), bucketing, generation: 1, timeout }),
         first_token_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),
         stream_timeout: Duration::from_secs(3600),
-        retry_policy: RetryPolicy::default(),
-        retry_budget: 100_000,
-        fallback_on: ErrorClass::FALLS_BACK,
-        fallback_budget: 100_000,
-        delivery: Delivery::default(),
-        on_disconnect: OnDisconnect::default(),
-        hedge: false,
-        held: false,
+        ..Route::at_home("route".to_owned(), scope, alias, ProviderId(0), timeout)
     }
 }
 

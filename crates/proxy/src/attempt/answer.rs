@@ -1,7 +1,7 @@
 //! One attempt, from sending to an answer that is worth handing on: an answer that is not streamed is read whole
 //! first, a streamed one until its first content. Up to there every failure can still be mended at another target.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use decisions::ErrorClass;
 use decisions::plan::{CredentialKind, Delivery};
 use http::{HeaderMap, Method, Response, header, response};
@@ -19,6 +19,7 @@ use crate::dispatch::{Destination, Outgoing, build, remember_acceptance};
 use crate::error::Error;
 use crate::observer::UsageSource;
 use crate::request::body::Room;
+use crate::response::frames::Frames;
 use crate::response::stream::{Held, StreamBody};
 use crate::scan::{BodyScanner, Shape, StreamScanner};
 
@@ -34,7 +35,7 @@ const MOST_BEFORE_CONTENT: usize = 64 << 10;
 /// An answer worth handing on.
 pub(crate) enum Good {
     /// Read whole, with what it made.
-    Whole(response::Parts, Bytes, Vec<Made>),
+    Whole(response::Parts, Frames, Vec<Made>),
     /// Longer than the gateway holds, or not to be looked into: what was read, what that made, and the rest as it comes.
     Open(response::Parts, (Bytes, Vec<Made>), Incoming, Lease),
     /// A stream that has begun, or is complete.
@@ -47,7 +48,7 @@ impl Call {
         let (response, lease) = self.send(under_way).await?;
         under_way.head(&response);
         if !response.status().is_success() {
-            return Err(self.refused(under_way.aim, response, lease).await);
+            return Err(Box::pin(self.refused(under_way.aim, response, lease)).await);
         }
         let is_coded =
             response.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
@@ -85,19 +86,20 @@ impl Call {
             .map_err(|error| Failure::own(ErrorClass::Validation, error))?;
         let begin_by = (under_way.started() + aim.timeout).min(self.deadline);
         let sent = timeout_at(begin_by, provider.origin.send(about.context.worker, request)).await;
-        let name = self.name(aim);
         match sent {
             Err(_) if begin_by == self.deadline => Err(self.out_of_time(aim)),
             Err(_) => {
                 let timeout_ms = aim.timeout.as_millis();
-                Err(Failure::own(ErrorClass::HeadTimeout, Error::HeadTimeout { provider: name, timeout_ms }))
+                let error = Error::HeadTimeout { provider: self.name(aim), timeout_ms };
+                Err(Failure::own(ErrorClass::HeadTimeout, error))
             }
             Ok(Err(source)) => {
                 // What the caller sent could not be sent on: the provider has no part in that.
                 if let Some(error) = self.payload.fault() {
                     return Err(Failure::own(ErrorClass::Validation, error));
                 }
-                Err(Failure::own(class_of(source.kind), Error::Unreachable { provider: name, source }))
+                let class = class_of(source.kind);
+                Err(Failure::own(class, Error::Unreachable { provider: self.name(aim), source }))
             }
             Ok(Ok((response, lease))) => {
                 if response.status().is_success() {
@@ -116,14 +118,14 @@ impl Call {
                 .malformed(aim, "it redirects, and a prompt is never sent on to where a redirect points");
         }
         let by = (Instant::now() + REFUSAL_TIME).min(self.deadline);
-        let Ok(Ok(Read::Whole(bytes))) =
+        let Ok(Ok(Read::Whole(frames))) =
             timeout_at(by, read(body, |length| length <= MOST_OF_A_REFUSAL, |_| {})).await
         else {
             return self.malformed(aim, "it refused the request, and its error could not be read to the end");
         };
         lease.release();
         let credential = self.about.snapshot.plan().provider(aim.provider).credential;
-        let mut failure = Failure::refused(head, self.about.snapshot.secrets().cover(bytes));
+        let mut failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
         if failure.class == ErrorClass::Auth && credential == CredentialKind::Ours {
             // The caller's own key is in order; what a provider says of ours is the operator's business.
             failure = Failure::own(ErrorClass::Auth, Error::ProviderAuth { provider: self.name(aim) });
@@ -145,13 +147,13 @@ impl Call {
         let most = self.about.context.limits.max_answer;
         let has_room = |length| length <= most && room.grow_to(length).is_ok();
         let reading = read(body, has_room, |bytes| scanner.feed(bytes));
-        let bytes = match timeout_at(self.deadline, reading).await {
+        let frames = match timeout_at(self.deadline, reading).await {
             Err(_) => return Err(self.out_of_time(aim)),
             Ok(Err(error)) => return Err(self.broken(aim, &error)),
             Ok(Ok(Read::TooLong(first, rest))) => {
                 return Ok(Good::Open(head, (first, scanner.take_made()), rest, lease));
             }
-            Ok(Ok(Read::Whole(bytes))) => bytes,
+            Ok(Ok(Read::Whole(frames))) => frames,
         };
         lease.release();
         let made = scanner.take_made();
@@ -161,7 +163,7 @@ impl Call {
         }
         if seen.error.is_some() || seen.response_failed {
             // A failure in the coat of a success: the body says which.
-            return Err(Failure::refused(head, self.about.snapshot.secrets().cover(bytes)));
+            return Err(Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes())));
         }
         if !seen.well_formed || !seen.is_object {
             return Err(self.malformed(aim, "its answer is not a JSON object"));
@@ -169,7 +171,7 @@ impl Call {
         if seen.missing_required {
             return Err(self.malformed(aim, "its answer lacks a field that the alias requires"));
         }
-        Ok(Good::Whole(head, bytes, made))
+        Ok(Good::Whole(head, frames, made))
     }
 
     /// Reads a stream up to its first content; with whole delivery to its end.
@@ -182,7 +184,8 @@ impl Call {
     ) -> Result<Good, Failure> {
         let aim = under_way.aim;
         let (head, body) = response.into_parts();
-        let mut stream = StreamBody::new(StreamScanner::new(shape).wanting(self.wanted), shape, body, lease);
+        let scanner = StreamScanner::new(shape).wanting(self.wanted);
+        let mut stream = Box::new(StreamBody::new(scanner, shape, body, lease));
         let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
         let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {
@@ -209,7 +212,7 @@ impl Call {
             (held, _) => held,
         };
         match held {
-            Held::Begun | Held::Complete => Ok(Good::Stream(head, Box::new(stream))),
+            Held::Begun | Held::Complete => Ok(Good::Stream(head, stream)),
             Held::Failed(class) => {
                 let mut failure = stream.failure(self.name(aim), class, under_way);
                 failure.hint = hint(&head.headers);
@@ -261,7 +264,7 @@ fn media_type(headers: &HeaderMap) -> &[u8] {
 }
 
 enum Read {
-    Whole(Bytes),
+    Whole(Frames),
     TooLong(Bytes, Incoming),
 }
 
@@ -271,24 +274,15 @@ async fn read(
     mut has_room: impl FnMut(usize) -> bool,
     mut look: impl FnMut(&[u8]),
 ) -> Result<Read, hyper::Error> {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+    let mut frames = Frames::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         look(&data);
-        if first.is_empty() && all.is_empty() {
-            // One frame is the usual case: a slice of the read buffer, not copied.
-            first = data;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&std::mem::take(&mut first));
-            }
-            all.extend_from_slice(&data);
-        }
-        if !has_room(first.len() + all.len()) {
-            let begun = if all.is_empty() { first } else { all.freeze() };
-            return Ok(Read::TooLong(begun, body));
+        // Slices of the read buffer, not copied.
+        frames.push(data);
+        if !has_room(frames.len()) {
+            return Ok(Read::TooLong(frames.into_bytes(), body));
         }
     }
-    Ok(Read::Whole(if all.is_empty() { first } else { all.freeze() }))
+    Ok(Read::Whole(frames))
 }

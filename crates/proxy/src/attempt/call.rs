@@ -30,13 +30,21 @@ pub(crate) struct Call {
     pub(crate) wanted: Wanted,
     /// When the answer must have begun.
     pub(crate) deadline: Instant,
-    /// The caller has left, and the attempt under way goes on only for its usage.
-    pub(crate) abandoned: CancellationToken,
+    /// Where an answer is read to its end for its usage: the caller has left, and nothing is begun any more.
+    pub(crate) abandoned: Option<CancellationToken>,
 }
 
 impl Call {
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.is_cancelled()
+        self.abandoned.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+
+    /// Waits until its caller has left; where that ends the request anyway, for ever.
+    pub(crate) async fn abandoned(&self) {
+        match &self.abandoned {
+            Some(abandoned) => abandoned.cancelled().await,
+            None => std::future::pending().await,
+        }
     }
 
     pub(crate) fn route(&self) -> Option<&Route> {

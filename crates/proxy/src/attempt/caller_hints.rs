@@ -10,54 +10,80 @@ const DELIVERY: &str = "x-cometgate-delivery";
 /// Ask to be turned away earlier: `x-cometgate-priority: sheddable`.
 const PRIORITY: &str = "x-cometgate-priority";
 
-/// How often the caller has tried this before, by what OpenAI's clients, Envoy, gRPC and AWS's clients say.
-pub(crate) fn retries(headers: &HeaderMap) -> u32 {
-    let number = |name: &str| text(headers, name).and_then(|text| text.trim().parse::<u32>().ok());
-    let amz = text(headers, "amz-sdk-request").and_then(|text| {
-        let attempt = text.split(';').find_map(|part| part.trim().strip_prefix("attempt="))?;
-        attempt.parse::<u32>().ok()
-    });
-    [
-        number("x-stainless-retry-count"),
-        number("x-envoy-attempt-count").map(|attempt| attempt.saturating_sub(1)),
-        number("grpc-previous-rpc-attempts"),
-        amz.map(|attempt| attempt.saturating_sub(1)),
-    ]
-    .into_iter()
-    .flatten()
-    .max()
-    .unwrap_or(0)
+/// What a request's head says of its caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Hints {
+    /// How often the caller has tried this before, by what OpenAI's clients, Envoy, gRPC and AWS's clients say.
+    pub(crate) retries: u32,
+    /// How long the caller waits for an answer; `None` where it does not say.
+    pub(crate) patience: Option<Duration>,
+    delivery: Option<Delivery>,
+    criticality: Option<Criticality>,
 }
 
-/// How long the caller waits for an answer, in whole or in part seconds; `None` where it does not say.
-pub(crate) fn patience(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = |name: &str| text(headers, name).and_then(|text| text.trim().parse::<f64>().ok());
-    [seconds("x-stainless-timeout"), seconds("x-stainless-read-timeout")]
-        .into_iter()
-        .flatten()
-        .filter(|seconds| *seconds > 0.0)
-        .filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .min()
-}
+impl Hints {
+    /// One pass over the head, which is shorter than a look for each of the names.
+    pub(crate) fn of(headers: &HeaderMap) -> Hints {
+        let mut hints = Hints::default();
+        for (name, value) in headers {
+            let read = READ.iter().find(|(known, _)| *known == name.as_str());
+            if let (Some((_, read)), Ok(text)) = (read, value.to_str()) {
+                read(&mut hints, text.trim());
+            }
+        }
+        hints
+    }
 
-/// How a streamed answer is to be handed on: as the route says, unless the caller asks otherwise.
-pub(crate) fn delivery(headers: &HeaderMap, of_route: Delivery) -> Delivery {
-    match text(headers, DELIVERY) {
-        Some("whole") => Delivery::Whole,
-        Some("stream") => Delivery::Stream,
-        _ => of_route,
+    /// How a streamed answer is to be handed on: as the route says, unless the caller asks otherwise.
+    pub(crate) fn delivery(&self, of_route: Delivery) -> Delivery {
+        self.delivery.unwrap_or(of_route)
+    }
+
+    /// Who is turned away last: the tenant's criticality, or a lower one that the caller asks for.
+    pub(crate) fn criticality(&self, of_tenant: Criticality) -> Criticality {
+        self.criticality.map_or(of_tenant, |asked| asked.min(of_tenant))
+    }
+
+    /// The highest count of retries counts.
+    fn retried(&mut self, times: Option<u32>) {
+        self.retries = self.retries.max(times.unwrap_or(0));
+    }
+
+    /// The shortest patience that makes sense counts.
+    fn waits(&mut self, seconds: &str) {
+        let seconds = seconds.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
+        let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        self.patience = [self.patience, asked].into_iter().flatten().min();
     }
 }
 
-/// Who is turned away last: the tenant's criticality, or a lower one that the caller asks for.
-pub(crate) fn criticality(headers: &HeaderMap, of_tenant: Criticality) -> Criticality {
-    let asked = text(headers, PRIORITY)
-        .and_then(|text| Criticality::ALL.into_iter().find(|criticality| criticality.as_str() == text));
-    asked.map_or(of_tenant, |asked| asked.min(of_tenant))
-}
+/// What each header adds.
+type Read = fn(&mut Hints, &str);
 
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
+const READ: [(&str, Read); 8] = [
+    ("x-stainless-retry-count", |hints, text| hints.retried(text.parse().ok())),
+    ("x-envoy-attempt-count", |hints, text| hints.retried(before(text))),
+    ("grpc-previous-rpc-attempts", |hints, text| hints.retried(text.parse().ok())),
+    ("amz-sdk-request", |hints, text| {
+        hints.retried(text.split(';').find_map(|part| before(part.trim().strip_prefix("attempt=")?)));
+    }),
+    ("x-stainless-timeout", Hints::waits),
+    ("x-stainless-read-timeout", Hints::waits),
+    (DELIVERY, |hints, text| {
+        hints.delivery = match text {
+            "whole" => Some(Delivery::Whole),
+            "stream" => Some(Delivery::Stream),
+            _ => None,
+        };
+    }),
+    (PRIORITY, |hints, text| {
+        hints.criticality = Criticality::ALL.into_iter().find(|known| known.as_str() == text);
+    }),
+];
+
+/// How many attempts came before this one, which is counted from one.
+fn before(attempt: &str) -> Option<u32> {
+    attempt.parse::<u32>().ok().map(|attempt| attempt.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -66,23 +92,23 @@ mod tests {
 
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    fn hints(pairs: &[(&'static str, &'static str)]) -> Hints {
         let pair = |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
-        pairs.iter().map(pair).collect()
+        Hints::of(&pairs.iter().map(pair).collect())
     }
 
     #[test]
     fn the_highest_count_of_retries_counts() {
-        assert_eq!(retries(&headers(&[])), 0);
-        assert_eq!(retries(&headers(&[("x-stainless-retry-count", "2"), ("x-envoy-attempt-count", "1")])), 2);
-        assert_eq!(retries(&headers(&[("x-envoy-attempt-count", "0")])), 0);
-        assert_eq!(retries(&headers(&[("amz-sdk-request", "attempt=3; max=5")])), 2);
-        assert_eq!(retries(&headers(&[("x-stainless-retry-count", "-1")])), 0);
+        assert_eq!(hints(&[]).retries, 0);
+        assert_eq!(hints(&[("x-stainless-retry-count", "2"), ("x-envoy-attempt-count", "1")]).retries, 2);
+        assert_eq!(hints(&[("x-envoy-attempt-count", "0")]).retries, 0);
+        assert_eq!(hints(&[("amz-sdk-request", "attempt=3; max=5")]).retries, 2);
+        assert_eq!(hints(&[("x-stainless-retry-count", "-1")]).retries, 0);
     }
 
     #[test]
     fn patience_is_the_shortest_that_makes_sense() {
-        let of = |pairs: &[_]| patience(&headers(pairs));
+        let of = |pairs: &[_]| hints(pairs).patience;
         assert_eq!(of(&[("x-stainless-timeout", "600")]), Some(Duration::from_secs(600)));
         assert_eq!(
             of(&[("x-stainless-timeout", "600"), ("x-stainless-read-timeout", "0.5")]),
@@ -96,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_caller_may_only_lower_its_priority() {
-        let of = |asked| criticality(&headers(&[("x-cometgate-priority", asked)]), Criticality::Critical);
+        let of = |asked| hints(&[("x-cometgate-priority", asked)]).criticality(Criticality::Critical);
         assert_eq!(of("sheddable"), Criticality::Sheddable);
         assert_eq!(of("critical_plus"), Criticality::Critical);
         assert_eq!(of("vip"), Criticality::Critical);

@@ -2,6 +2,7 @@
 //! their own, and only what waits for them goes with the caller.
 
 use http::Response;
+use tokio_util::sync::CancellationToken;
 
 use crate::attempt::call::Call;
 use crate::attempt::run::run;
@@ -11,9 +12,13 @@ use crate::response::GatewayBody;
 use crate::response::ticket::Ticket;
 
 /// Makes the attempts of a request in a way that dropping this does not end the one under way. No other begins then.
-pub(crate) async fn outlive(call: Call, ticket: Ticket) -> Response<GatewayBody> {
+pub(crate) async fn outlive(
+    call: Box<Call>,
+    ticket: Ticket,
+    abandoned: CancellationToken,
+) -> Response<GatewayBody> {
     // After the answer nobody asks any more whether the caller is there.
-    let _caller = call.abandoned.clone().drop_guard();
+    let _caller = abandoned.drop_guard();
     let dialect = ticket.dialect;
     match tokio::spawn(run(call, ticket)).await {
         Ok(response) => response,

@@ -22,7 +22,7 @@ use crate::response::{GatewayBody, Relay};
 use crate::target_state::{Admission, TargetState, TurnedAway};
 
 /// Makes the attempts of a request and answers it.
-pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody> {
+pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<GatewayBody> {
     let mut attempts = Attempts::new(Policy::of(call.route()), call.targets(), call.about.callers_retries);
     let mut step = Step { kind: AttemptKind::First, because: None, is_charged: false };
     // What the first target said last: that is what the caller is told if nothing succeeds.
@@ -72,7 +72,7 @@ pub(crate) async fn run(call: Call, mut ticket: Ticket) -> Response<GatewayBody>
                 let withdrawn = Withdrawn(&call, aim);
                 tokio::select! {
                     () = tokio::time::sleep(after) => std::mem::forget(withdrawn),
-                    () = call.abandoned.cancelled() => return nobody_asks(),
+                    () = call.abandoned() => return nobody_asks(),
                 }
             }
         }
@@ -175,14 +175,14 @@ fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
 /// Hands a good answer on.
 async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<GatewayBody> {
     let (head, body) = match good {
-        Good::Whole(mut head, bytes, made) => {
+        Good::Whole(mut head, frames, made) => {
             if let Some(keeping) = under_way.keep(&made) {
                 keeping.await;
             }
             under_way.succeed();
             finish(&mut head, &mut ticket);
             ticket.end(Outcome::Complete);
-            (head, GatewayBody::whole(bytes))
+            (head, GatewayBody::Whole(frames))
         }
         Good::Open(mut head, (first, made), rest, lease) => {
             if let Some(keeping) = under_way.keep(&made) {

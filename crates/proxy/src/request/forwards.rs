@@ -38,7 +38,7 @@ impl Forwards {
             }
             let length = || incoming.get_all(name).iter().map(HeaderValue::len).sum::<usize>();
             if *name != BAGGAGE || length() <= LONGEST_BAGGAGE {
-                copy(std::slice::from_ref(name), incoming, to);
+                copy(incoming, to, |sent| sent == name);
             }
         }
         if self.stainless {

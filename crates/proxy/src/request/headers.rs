@@ -40,14 +40,14 @@ pub(crate) fn outgoing(
     content_encoding: Option<&HeaderValue>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
-    copy(&ALLOWED, incoming, &mut headers);
+    let takes_own = matches!(provider.credential, Credential::Client);
+    copy(incoming, &mut headers, |name| {
+        ALLOWED.contains(name) || takes_own && ALLOWED_WITH_OWN_KEY.contains(name)
+    });
     // What a provider compresses cannot be looked into; and a client that asked for it gets plain bytes, as it may.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(encoding) = content_encoding {
         headers.insert(http::header::CONTENT_ENCODING, encoding.clone());
-    }
-    if matches!(provider.credential, Credential::Client) {
-        copy(&ALLOWED_WITH_OWN_KEY, incoming, &mut headers);
     }
     if let Some(forwards) = &provider.forwards {
         forwards.add(incoming, identity, &mut headers);
@@ -77,14 +77,15 @@ fn bare(authorization: &HeaderValue) -> HeaderValue {
     value
 }
 
-pub(super) fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
+/// One pass over what was sent, which is shorter than a look for each name that may be.
+pub(super) fn copy(from: &HeaderMap, to: &mut HeaderMap, is_allowed: impl Fn(&HeaderName) -> bool) {
     let names_headers = |value: &HeaderValue| {
         !value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
             && !value.as_bytes().eq_ignore_ascii_case(b"close")
     };
     let lists_any = from.get_all(CONNECTION).iter().any(names_headers);
-    for name in names.iter().filter(|name| !lists_any || !is_listed(from, name)) {
-        for value in from.get_all(name) {
+    for (name, value) in from.iter().filter(|(name, _)| is_allowed(name)) {
+        if !lists_any || !is_listed(from, name) {
             to.append(name.clone(), value.clone());
         }
     }

@@ -1,6 +1,8 @@
 //! What a path asks for. The path that is matched is the path that is sent on, so spellings that a provider might
 //! read differently are refused, not repaired.
 
+use std::borrow::Cow;
+
 use decisions::Endpoint;
 use http::{Method, Uri};
 
@@ -63,9 +65,10 @@ pub(crate) fn has_model_parameter(uri: &Uri) -> bool {
 /// Whether no server could read the path as another one: no empty or dot segment, also behind an encoded separator,
 /// and no encoded spelling of a routed endpoint.
 fn is_plain(below: &str) -> bool {
-    let decoded = decode(below);
+    let is_encoded = below.contains('%');
+    let decoded = if is_encoded { Cow::Owned(decode(below)) } else { Cow::Borrowed(below.as_bytes()) };
     let hides_endpoint =
-        below.contains('%') && Endpoint::ALL.iter().any(|endpoint| endpoint.path().as_bytes() == decoded);
+        is_encoded && Endpoint::ALL.iter().any(|endpoint| endpoint.path().as_bytes() == &*decoded);
     let segments = decoded.get(1..).unwrap_or_default().split(|byte| matches!(byte, b'/' | b'\\'));
     let has_odd_segment = segments.into_iter().any(|segment| matches!(segment, b"" | b"." | b".."));
     !hides_endpoint && !has_odd_segment

@@ -23,9 +23,8 @@ use crate::request::splice::{splice, splice_text};
 pub(crate) struct Received {
     pub(crate) held: Buffered,
     pub(crate) form: Option<FormScanner>,
-    /// What has not arrived yet.
-    pub(crate) rest: Option<Paced<Incoming>>,
-    pub(crate) fault: Arc<Fault>,
+    /// What has not arrived yet, and where it is noted that it is not in order.
+    pub(crate) rest: Option<(Paced<Incoming>, Arc<Fault>)>,
 }
 
 impl Received {
@@ -43,10 +42,10 @@ impl Received {
     }
 
     pub(crate) fn into_payload(self, model_at: Range<usize>) -> Payload {
-        let Received { held, form, rest, fault } = self;
+        let Received { held, form, rest } = self;
         let is_form = form.is_some();
         match (form, rest) {
-            (Some(scanner), Some(rest)) => {
+            (Some(scanner), Some((rest, fault))) => {
                 let left = Some(Box::new(Left { held, model_at, rest, scanner }));
                 Payload::Streamed { left: Mutex::new(left), fault }
             }

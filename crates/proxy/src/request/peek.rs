@@ -182,7 +182,9 @@ fn read(body: &[u8], endpoint: Endpoint, uses: Uses) -> Result<Peeked<'_>, PeekE
         return Err(PeekError::Duplicate(field));
     }
     parsed.map_err(|error| PeekError::Syntax { line: error.line(), column: error.column() })?;
-    let (model, model_at) = match fields.model {
+    // Where it may be left out the API's own types also have it as null.
+    let left_out = |raw: &&RawValue| endpoint.has_default_model() && is(Some(*raw), "null");
+    let (model, model_at) = match fields.model.filter(|raw| !left_out(raw)) {
         Some(raw) => {
             let model = text_of(raw).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
             // Both are addresses within the same text.

@@ -28,7 +28,7 @@ pub(crate) async fn receive(
     let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if !endpoint.takes_forms() || !media_type.eq_ignore_ascii_case(b"multipart/form-data") {
         let held = body::read(incoming, limits, live).await?;
-        return Ok(Received { held, form: None, rest: None, fault: Arc::default() });
+        return Ok(Received { held, form: None, rest: None });
     }
     if headers.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
         return Err(Error::Body(crate::request::peek::PeekError::Form("it has more than one Content-Type")));
@@ -60,14 +60,14 @@ async fn form(
         bytes.extend_from_slice(&data);
         let is_large = bytes.len() > limits.replay_body;
         if is_large && scanner.model().is_some() && !incoming.is_end_stream() {
-            break Some(Paced::new(incoming, limits.min_body_rate, &fault));
+            break Some((Paced::new(incoming, limits.min_body_rate, &fault), fault));
         }
         if bytes.len() > limits.max_body && scanner.model().is_none() {
             return Err(Error::ModelTooLate { limit: limits.max_body });
         }
     };
     let held = Buffered::new(bytes.freeze(), room);
-    Ok(Received { held, form: Some(scanner), rest, fault })
+    Ok(Received { held, form: Some(scanner), rest })
 }
 
 /// What is read of a connection at once.

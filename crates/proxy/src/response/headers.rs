@@ -9,7 +9,7 @@ use http::header::{
 
 use decisions::plan::CredentialKind;
 
-use crate::response::limit_headers::{remove_limits, tell_left};
+use crate::response::limit_headers::{is_limit, tell_left};
 use crate::response::ticket::Ticket;
 
 /// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
@@ -56,14 +56,12 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-cometgate-attempts");
 /// Takes out what is not the caller's business of what the ticket's target has answered.
 pub(crate) fn clean(headers: &mut HeaderMap, ticket: &Ticket) {
     let credential = ticket.target.map(|(id, _)| ticket.snapshot.plan().provider(id).credential);
-    if credential != Some(CredentialKind::Client) {
-        remove_limits(headers);
-    }
-    remove_private(headers, ticket.is_routed);
+    let are_limits_the_callers = credential == Some(CredentialKind::Client);
+    remove_private(headers, ticket.is_routed, are_limits_the_callers);
     ticket.snapshot.secrets().take_out_of(headers);
 }
 
-fn remove_private(headers: &mut HeaderMap, is_routed: bool) {
+fn remove_private(headers: &mut HeaderMap, is_routed: bool, are_limits_the_callers: bool) {
     if let Some(listed) = headers.get(CONNECTION).cloned() {
         for name in listed.as_bytes().split(|byte| *byte == b',') {
             if let Ok(name) = HeaderName::from_bytes(name.trim_ascii()) {
@@ -71,12 +69,16 @@ fn remove_private(headers: &mut HeaderMap, is_routed: bool) {
             }
         }
     }
-    for name in &REMOVED {
+    let is_private = |name: &&HeaderName| {
+        REMOVED.contains(name)
+            // An inference call is never redirected; following one would hand the prompt to somebody else.
+            || is_routed && **name == LOCATION
+            || !are_limits_the_callers && is_limit(name)
+    };
+    // One pass over what is there, which is shorter than a look for each name that may be; most answers have none.
+    let found: Vec<HeaderName> = headers.keys().filter(is_private).cloned().collect();
+    for name in found {
         headers.remove(name);
-    }
-    if is_routed {
-        // An inference call is never redirected; following one would hand the prompt to somebody else.
-        headers.remove(LOCATION);
     }
 }
 
@@ -94,10 +96,20 @@ pub(crate) fn stamp(headers: &mut HeaderMap, ticket: &Ticket) {
         headers.insert(ROLE, HeaderValue::from_static(role.as_str()));
     }
     if ticket.attempts > 0 {
-        headers.insert(ATTEMPTS, HeaderValue::from(u16::from(ticket.attempts)));
+        headers.insert(ATTEMPTS, count(ticket.attempts));
     }
     if let Some(left) = ticket.left() {
         tell_left(headers, left);
+    }
+}
+
+/// There are three attempts at the most, so their count is not written anew for each answer.
+fn count(attempts: u8) -> HeaderValue {
+    match attempts {
+        1 => HeaderValue::from_static("1"),
+        2 => HeaderValue::from_static("2"),
+        3 => HeaderValue::from_static("3"),
+        more => HeaderValue::from(u16::from(more)),
     }
 }
 
@@ -114,14 +126,19 @@ mod tests {
             ("keep-alive", "timeout=5"),
             ("set-cookie", "a=b"),
             ("location", "https://elsewhere.example"),
+            ("x-ratelimit-limit-project-tokens", "1"),
             ("x-request-id", "req_1"),
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
+        let names = |headers: &HeaderMap| {
+            let names: std::collections::BTreeSet<_> = headers.keys().map(HeaderName::to_string).collect();
+            names.into_iter().collect::<Vec<_>>()
+        };
         let mut other = headers.clone();
-        remove_private(&mut headers, true);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
-        remove_private(&mut other, false);
-        assert!(other.contains_key("location"));
+        remove_private(&mut headers, true, false);
+        assert_eq!(names(&headers), ["x-request-id"]);
+        remove_private(&mut other, false, true);
+        assert_eq!(names(&other), ["location", "x-ratelimit-limit-project-tokens", "x-request-id"]);
     }
 }

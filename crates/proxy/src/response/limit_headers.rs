@@ -38,14 +38,9 @@ pub(crate) fn tell_left(headers: &mut HeaderMap, left: WhatIsLeft) {
     }
 }
 
-/// Takes out what a provider says of the limits of an account that is not the caller's.
-pub(crate) fn remove_limits(headers: &mut HeaderMap) {
-    let is_limit = |name: &&HeaderName| name.as_str().starts_with(PREFIX);
-    // Most answers have none, or six.
-    let found: Vec<HeaderName> = headers.keys().filter(is_limit).cloned().collect();
-    for name in found {
-        headers.remove(name);
-    }
+/// Whether a header is about the limits of an account.
+pub(crate) fn is_limit(name: &HeaderName) -> bool {
+    name.as_str().starts_with(PREFIX)
 }
 
 /// A duration as OpenAI writes them: `120ms`, `8.64s`, `6m0s`; rounded up to the millisecond.
@@ -86,15 +81,5 @@ mod tests {
         for (nanoseconds, text) in cases {
             assert_eq!(written(Duration::from_nanos(nanoseconds)), text);
         }
-    }
-
-    #[test]
-    fn only_what_is_about_limits_is_taken_out() {
-        let mut headers = HeaderMap::new();
-        for name in ["x-ratelimit-remaining-requests", "x-ratelimit-limit-project-tokens", "x-request-id"] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
-        }
-        remove_limits(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
     }
 }

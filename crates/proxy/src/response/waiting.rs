@@ -68,7 +68,9 @@ impl Waiting {
                 stream.prepend(Bytes::from(served));
                 GatewayBody::Stream(stream)
             }
-            GatewayBody::Whole(bytes) => GatewayBody::Whole(error_event::instead_of(self.shape, &bytes)),
+            GatewayBody::Whole(frames) => {
+                GatewayBody::whole(error_event::instead_of(self.shape, &frames.into_bytes()))
+            }
             other => other,
         }
     }
