@@ -69,6 +69,7 @@ impl Running {
             limits: limits(settings),
             tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
             cors: Cors::new(&settings.cors_origins),
+            trust_forwarded_for: settings.trust_forwarded_for,
             observer,
             affinity: bindings::open(&settings.state_dir),
         };

@@ -12,7 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("decisions", &[]),
     ("evidence", &[]),
     ("config", &["decisions"]),
-    ("upstream", &[]),
+    ("upstream", &["decisions"]),
     ("proxy", &["decisions", "upstream"]),
     ("testkit", &[]),
     ("cometgate", &["affinity", "config", "decisions", "proxy", "testkit", "upstream"]),

@@ -69,6 +69,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// What the process takes on at most.
     pub limits: Limits,
+    /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
+    pub trust_forwarded_for: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
 }
@@ -150,6 +152,7 @@ fn read_settings(
     let watch = fields.choice("watch", &WATCH);
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
+    let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
     fields.finish();
@@ -165,6 +168,7 @@ fn read_settings(
         tls: tls.flatten(),
         admin: admin.flatten(),
         limits,
+        trust_forwarded_for,
         cors_origins,
     })
 }

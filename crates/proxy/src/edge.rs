@@ -13,6 +13,7 @@ use tower_http::BoxError;
 use tower_http::body::UnsyncBoxBody;
 use tower_http::catch_panic::{CatchPanic, ResponseForPanic};
 
+use crate::auth::CallerAddress;
 use crate::caller_tls::CallerCertificate;
 use crate::cors::handle_for_browsers;
 use crate::dialect::Dialect;
@@ -41,6 +42,7 @@ pub(crate) fn service(
     context: Arc<Context>,
     certificate: Option<CallerCertificate>,
     slot: Slot,
+    from: CallerAddress,
 ) -> impl HttpService<Incoming, ResBody = EdgeBody, Error = Infallible, Future: Send + 'static> {
     let handler = tower::service_fn(move |mut request: Request<Incoming>| -> Handling {
         let context = Arc::clone(&context);
@@ -52,7 +54,7 @@ pub(crate) fn service(
             request.extensions_mut().insert(slot.clone());
         }
         Box::pin(async move {
-            let mut response = handle_for_browsers(context, request).await;
+            let mut response = handle_for_browsers(context, request, from).await;
             if asks_for_another && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // The guard before hyper has let go of this connection.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -12,7 +12,7 @@ use crate::attempt::call::Call;
 use crate::attempt::caller_hints::Hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
-use crate::auth::{Identity, identify};
+use crate::auth::{CallerAddress, Identity, identify};
 use crate::dialect::Dialect;
 use crate::dispatch::refuse_gateway_key;
 use crate::error::Error;
@@ -35,9 +35,13 @@ use crate::{error_response, models};
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
 /// Answers a request; it cannot fail, since every error is an answer.
-pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
+pub(crate) async fn handle(
+    context: Arc<Context>,
+    request: Request<Incoming>,
+    from: CallerAddress,
+) -> Response<GatewayBody> {
     let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
-    match prepare(&context, &mut ticket, request).await {
+    match prepare(&context, &mut ticket, request, from).await {
         Ok(Prepared::Routed(call)) => follow(call, ticket).await,
         // Boxed, as everything that few requests need: a future is as large as the largest thing that it may do.
         Ok(Prepared::PassedOn(mut pass)) => {
@@ -108,6 +112,7 @@ async fn prepare(
     context: &Arc<Context>,
     ticket: &mut Ticket,
     request: Request<Incoming>,
+    from: CallerAddress,
 ) -> Result<Prepared, Error> {
     let (mut head, incoming) = request.into_parts();
     let socket = Socket::of(&mut head);
@@ -117,6 +122,7 @@ async fn prepare(
     ticket.asked(asked);
     // Before any byte of the body is read.
     let identity = identify(&head, ticket.dialect, &snapshot, &context.live)?;
+    let identity = Identity { from, ..identity };
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {
@@ -159,9 +165,9 @@ async fn route(
         return Err(Error::EncodedBody);
     }
     let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
-    let peeked = body.peeked(endpoint)?;
     let snapshot = Arc::clone(&ticket.snapshot);
     let plan = snapshot.plan();
+    let peeked = body.peeked(endpoint, plan.asks_features())?;
     let facts = Facts {
         tenant: identity.tenant,
         caller: identity.caller,
@@ -169,6 +175,7 @@ async fn route(
         model: &peeked.model,
         keys: peeked.sticky_keys(),
         stateful: peeked.stateful,
+        features: peeked.features,
         draw: fastrand::u64(..),
     };
     let chosen = chosen(ticket, decide_placed(context, &snapshot, &facts, &peeked)?, &peeked.model)?;

@@ -170,7 +170,9 @@ pub(crate) fn relay(
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
     let first = bytes::Bytes::new();
-    let relay = Relay::new(first, body, lease, ticket, None, longest_silence).learning(learning);
+    let is_error = head.status.is_client_error() || head.status.is_server_error();
+    let relay =
+        Relay::new(first, body, lease, ticket, None, longest_silence).learning(learning).error(is_error);
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod fault;
 pub(crate) mod h2;
 pub(crate) mod load;
+pub(crate) mod markers;
 pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod program;

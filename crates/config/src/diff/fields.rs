@@ -192,7 +192,7 @@ fn open(field: &str) -> &'static str {
         "max_concurrent_requests" => "no limit",
         "approved_models" | "allowed_aliases" | "allowed_providers" => "all",
         "paths.chat" | "paths.responses" | "paths.embeddings" => "OpenAI's",
-        "enabled_features" => "not said",
+        _ if field.starts_with("enabled_features") => "not said",
         "endpoint" => "every endpoint",
         _ => "none",
     }

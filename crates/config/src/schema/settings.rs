@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::values::{
     Presence::{Optional, Required},
-    choice, integer, list, name, table, text, with,
+    choice, flag, integer, list, name, table, text, with,
 };
 use crate::settings::{
     ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits,
@@ -24,6 +24,7 @@ pub(super) fn settings() -> Value {
     let environment = "The environment that this gateway is for; a map of another is refused.";
     let watch = "How a change of the two files is noticed: by the system's events and by looking twice a second, or, \
                  where a file system has no events, by looking alone.";
+    let trust = "What callers say in X-Forwarded-For is sent on to providers that get this header.";
     let path =
         |description, default: &str| with(text(description, "^[^\\u0000]+$"), "default", json!(default));
     table(
@@ -44,6 +45,7 @@ pub(super) fn settings() -> Value {
                 Optional,
                 with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
             ),
+            ("trust_forwarded_for", Optional, flag(trust, false)),
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
             ("limits", Optional, limits()),

@@ -126,7 +126,7 @@ impl Call {
         };
         lease.release();
         let credential = self.about.snapshot.plan().provider(aim.provider).credential;
-        let mut failure = Failure::refused(head, frames.into_bytes());
+        let mut failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
         if failure.class == ErrorClass::Auth && credential == CredentialKind::Ours {
             // The caller's own key is in order; what a provider says of ours is the operator's business.
             failure = Failure::own(ErrorClass::Auth, Error::ProviderAuth { provider: self.name(aim) });
@@ -167,7 +167,7 @@ impl Call {
         }
         if seen.error.is_some() || seen.response_failed {
             // A failure in the coat of a success: the body says which.
-            return Err(Failure::refused(head, frames.into_bytes()));
+            return Err(Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes())));
         }
         if !seen.well_formed || !seen.is_object {
             return Err(self.malformed(aim, "its answer is not a JSON object"));

@@ -43,6 +43,8 @@ pub(crate) struct Relay {
     learning: Option<Learning>,
     /// What it has made is being written down; its last frame waits for that.
     keeping: Option<Keeping>,
+    /// It is an error: credentials in it are covered, as far as they come in one piece.
+    is_error: bool,
     last: Option<Frame<Bytes>>,
 }
 
@@ -114,13 +116,30 @@ impl Relay {
         }
         let lease = Some(lease);
         let silence = Silence::new(longest_silence);
-        let (learning, keeping, last) = (None, None, None);
-        let mut relay =
-            Relay { first, body, lease, silence, ticket, under_way, scanner, learning, keeping, last };
+        let (learning, keeping, last, is_error) = (None, None, None, false);
+        let mut relay = Relay {
+            first,
+            body,
+            lease,
+            silence,
+            ticket,
+            under_way,
+            scanner,
+            learning,
+            keeping,
+            is_error,
+            last,
+        };
         if relay.body.is_end_stream() {
             relay.complete();
         }
         relay
+    }
+
+    /// Says that it is an error.
+    pub(crate) fn error(mut self, is_error: bool) -> Relay {
+        self.is_error = is_error;
+        self
     }
 
     /// Reads it for what it makes.
@@ -175,6 +194,10 @@ impl Relay {
         // Trailers are about one connection and end here; nothing comes after them.
         if matches!(&polled, Poll::Ready(Some(Ok(frame))) if frame.is_trailers()) {
             polled = Poll::Ready(None);
+        }
+        if self.is_error {
+            let secrets = self.ticket.snapshot.secrets();
+            polled = polled.map_ok(|frame| frame.map_data(|data| secrets.cover(data)));
         }
         match &polled {
             Poll::Pending => {
