@@ -8,7 +8,9 @@ use crate::bucket;
 use crate::facts::{Caller, Facts};
 use crate::ids::{AliasId, ProviderId, RouteId, TenantId};
 use crate::order::{Order, Role, Side, Target, list_targets};
-use crate::plan::{AllowedAliases, Bucketing, CredentialKind, Mode, Plan, Route, StickyBy, UnlistedModels};
+use crate::plan::{
+    AllowedAliases, Bucketing, CredentialKind, FeatureSet, Mode, Plan, Route, StickyBy, UnlistedModels,
+};
 use crate::route::{choose_route, choose_tenant_route};
 
 /// How long a target may take to begin its answer where no route says: what OpenAI's clients wait.
@@ -55,6 +57,8 @@ pub enum Reason {
     Unproven,
     /// The tenant's `allowed_providers` do not list the canary's.
     NotAllowed,
+    /// It uses something that the alias is not known to bear elsewhere.
+    Feature,
     /// The route is held at its primary: its map went live without a proven way back.
     Held,
     /// It refers to what lives at one provider, or carries what must not leave its primary.
@@ -75,6 +79,7 @@ impl Reason {
             Reason::Stateful => "stateful",
             Reason::Unproven => "unproven",
             Reason::NotAllowed => "not_allowed",
+            Reason::Feature => "feature",
             Reason::Held => "held",
             Reason::Pinned => "pinned",
         }
@@ -186,17 +191,23 @@ fn follow_route<'p>(
 ) -> Decision<'p> {
     let route = plan.route(id);
     let reach = Reach { plan, tenant: facts.tenant, caller: facts.caller, primary: route.primary };
+    let fits =
+        |provider| provider == route.primary || lacking(plan, alias, provider, facts.features).is_empty();
     let (side, reason) = match route.mode {
         Mode::Disabled => return Decision::Refuse(Refusal::RouteDisabled(id)),
         Mode::Primary => (Side::Home, Reason::Mode),
         Mode::Fallback | Mode::Canary if route.held => (Side::Home, Reason::Held),
+        Mode::Fallback if route.fallback.is_some_and(|provider| !fits(provider)) => {
+            (Side::Home, Reason::Feature)
+        }
         // `config` refuses the mode without the provider; were it missing, home is the safe side.
         Mode::Fallback => (route.fallback.map_or(Side::Home, Side::Fallback), Reason::Mode),
-        Mode::Canary => canary_side(route, facts, reach, draw),
+        Mode::Canary => canary_side(route, facts, reach, fits, draw),
     };
     // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
     let at_home = route.held || (stays_home(route, facts) && route.mode != Mode::Fallback);
-    let reachable = |provider| (provider == route.primary || !at_home) && reach.check(provider).is_ok();
+    let reachable =
+        |provider| (provider == route.primary || !at_home) && fits(provider) && reach.check(provider).is_ok();
     match list_targets(plan, route, alias, side, reachable) {
         Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),
         None => Decision::Refuse(reach.check(side.provider(route)).err().unwrap_or(Refusal::UnknownKey)),
@@ -207,6 +218,7 @@ fn canary_side<'p>(
     route: &'p Route,
     facts: &Facts<'_>,
     reach: Reach<'_>,
+    fits: impl Fn(ProviderId) -> bool,
     draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
 ) -> (Side<'p>, Reason) {
     let Some(canary) = &route.canary else { return (Side::Home, Reason::Mode) };
@@ -221,11 +233,22 @@ fn canary_side<'p>(
             Err(_) => return (Side::Home, Reason::Unproven),
         }
     }
+    if !fits(canary.provider) {
+        return (Side::Home, Reason::Feature);
+    }
     match draw(&canary.bucketing) {
         Some((true, by)) => (Side::Canary(canary), Reason::InShare(by)),
         Some((false, by)) => (Side::Home, Reason::OutsideShare(by)),
         None => (Side::Home, Reason::NoKey),
     }
+}
+
+/// What a request uses that its alias is not known to bear at a provider. A route's own primary is not to be asked.
+pub(crate) fn lacking(plan: &Plan, alias: AliasId, provider: ProviderId, used: FeatureSet) -> FeatureSet {
+    if used.is_empty() {
+        return used;
+    }
+    plan.alias(alias).enabled_features.lacking(provider, used)
 }
 
 fn stays_home(route: &Route, facts: &Facts<'_>) -> bool {
