@@ -11,7 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("affinity", &[]),
     ("decisions", &[]),
     ("config", &["decisions"]),
-    ("upstream", &[]),
+    ("upstream", &["decisions"]),
     ("proxy", &["decisions", "upstream"]),
     ("testkit", &[]),
     ("cometgate", &["affinity", "config", "decisions", "proxy", "testkit", "upstream"]),

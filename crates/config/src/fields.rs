@@ -76,13 +76,7 @@ impl<'d, 't> Fields<'d, 't> {
         self.as_text(name, value)
     }
 
-    /// A string that must be there and that is easily taken for something else; `help` says how it is written.
-    pub(crate) fn required_text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
-        self.required(name)?;
-        self.text_as(name, help)
-    }
-
-    /// The same, where it may be missing.
+    /// A string that is easily taken for something else; `help` says how it is written.
     pub(crate) fn text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
         let value = self.value(name)?;
         if let DeValue::String(_) = value.get_ref() {
@@ -194,6 +188,11 @@ impl<'d, 't> Fields<'d, 't> {
     /// A list of strings.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<Named>> {
         let value = self.value(name)?;
+        self.as_texts(name, value)
+    }
+
+    /// What a value holds that must be a list of strings; `name` is the field's.
+    pub(crate) fn as_texts(&self, name: &str, value: &Value<'_>) -> Option<Vec<Named>> {
         let DeValue::Array(array) = value.get_ref() else {
             self.wrong_type(name, value, "a list of strings");
             return None;

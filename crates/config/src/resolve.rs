@@ -3,18 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use decisions::gate::{GateRules, GateSettings};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Gates, ModelMatch,
-    ModelRules, PlanParts, Provider, Route, Scope, Tenant,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, EnabledFeatures,
+    ModelMatch, ModelRules, PlanParts, Provider, Route, Scope, Tenant,
 };
 use decisions::{AliasId, CohortId, FamilyId, ProviderId, ProviderSet, TenantId};
 
-use crate::alias_entry::AliasEntry;
+use crate::alias_entry::{AliasEntry, FeaturesEntry};
 use crate::code::Code;
 use crate::cohort_entry::{BucketingEntry, CohortEntry};
 use crate::document::{Document, Named};
 use crate::load::ProviderSettings;
+use crate::make_gates::{first_share, make_gates};
 use crate::map_file::MapFile;
 use crate::names::quote;
 use crate::provider_entry::ProviderEntry;
@@ -201,13 +201,35 @@ fn make_alias(map: &MapFile, tables: &Tables<'_>, document: &Document<'_>, entry
         name: entry.name.text.clone(),
         family: entry.family.as_ref().and_then(|name| tables.families.ids.get(name.text.as_str()).copied()),
         model_ids,
-        enabled_features: entry.enabled_features,
+        enabled_features: make_features(map, tables, document, entry),
         required_fields: entry.required_fields.clone(),
         rollback_target: entry
             .rollback_target
             .as_ref()
             .and_then(|name| tables.providers.find(document, name)),
     }
+}
+
+fn make_features(
+    map: &MapFile,
+    tables: &Tables<'_>,
+    document: &Document<'_>,
+    entry: &AliasEntry,
+) -> EnabledFeatures {
+    let mut sets = vec![None; map.providers.len()];
+    match &entry.enabled_features {
+        None => {}
+        Some(FeaturesEntry::Everywhere(features)) => sets.fill(Some(*features)),
+        Some(FeaturesEntry::At(list)) => {
+            for (provider, features) in list {
+                let found = tables.providers.find(document, provider);
+                if let Some(slot) = found.and_then(|id| sets.get_mut(id.index())) {
+                    *slot = Some(*features);
+                }
+            }
+        }
+    }
+    EnabledFeatures::by_provider(sets)
 }
 
 fn make_cohort(tables: &Tables<'_>, document: &Document<'_>, entry: &CohortEntry) -> Cohort {
@@ -254,8 +276,12 @@ impl Resolved {
             },
             max_concurrent: entry.max_concurrent,
         };
-        let routes: Option<Vec<Route>> =
-            map.routes.iter().zip(&self.routes).map(|(entry, refs)| make_route(entry, refs)).collect();
+        let routes: Option<Vec<Route>> = map
+            .routes
+            .iter()
+            .zip(&self.routes)
+            .map(|(entry, refs)| make_route(map, &self, entry, refs))
+            .collect();
         Some(PlanParts {
             route_version: map.version.as_ref()?.text.clone(),
             unlisted_models: map.unlisted_models,
@@ -279,13 +305,13 @@ fn sorted(list: &[Named]) -> Vec<String> {
     ids
 }
 
-fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
+fn make_route(map: &MapFile, resolved: &Resolved, entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
     let name = entry.name.as_ref()?.text.clone();
     let canary = match &entry.canary {
         None => None,
         Some(canary) => Some(Canary {
             provider: refs.canary?,
-            bucketing: make_bucketing(&canary.bucketing, &name),
+            bucketing: Bucketing { share: first_share(canary)?, ..make_bucketing(&canary.bucketing, &name) },
             generation: canary.generation,
             timeout: canary.timeout.value,
         }),
@@ -298,8 +324,8 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         mode: entry.mode?,
         primary: refs.primary?,
         fallback: refs.fallback,
-        fallback_generation: 1,
-        gates: usual_gates(canary.is_some(), refs.fallback.is_some()),
+        fallback_generation: entry.fallback_generation.value,
+        gates: make_gates(map, resolved, entry, refs),
         canary,
         stateful_canary: entry.stateful_canary,
         timeout: attempts.timeout,
@@ -318,14 +344,4 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         held: false,
         name,
     })
-}
-
-/// The gates that runbook 3 gives as examples, for each target there is.
-fn usual_gates(has_canary: bool, has_fallback: bool) -> Gates {
-    let rules = |settings| GateRules::new(settings).ok();
-    Gates {
-        canary: rules(GateSettings::default()).filter(|_| has_canary),
-        fallback: rules(GateSettings::fallback()).filter(|_| has_fallback),
-        rollout: None,
-    }
 }

@@ -1,17 +1,18 @@
 //! Whether a new map sends more away from home than the one in force.
 //!
 //! Away is whatever a route sends, or may send, to another provider than its primary: a canary's share, and all that
-//! its fallback gets. A route raises it unless each request that it takes had the same way out before: it found the
-//! same route (`matching`), and that route led to the same models of the same providers. Where this is hard to tell
-//! the answer is "raised": a false alarm costs a proof, a missed one costs an incident. A request that a lowered share
-//! brings home may meet the route's fallback there; that is no raise, since its first way led out before.
+//! its fallback gets; of a canary that climbs by itself, all that it may climb to. A route raises it unless each request
+//! that it takes had the same way out before: it found the same route (`matching`), and that route led to the same models
+//! of the same providers. Where this is hard to tell the answer is "raised": a false alarm costs a proof, a missed one
+//! costs an incident. A request that a lowered share brings home may meet the route's fallback there; that is no raise,
+//! since its first way led out before.
 
 mod changes;
 mod matching;
 mod names;
 
 use crate::ids::{AliasId, ProviderId, RouteId};
-use crate::plan::{Canary, Mode, Plan, Route};
+use crate::plan::{Canary, FeatureSet, Mode, Plan, Route};
 
 use matching::Matching;
 use names::Names;
@@ -77,7 +78,7 @@ struct Change<'p> {
     after: &'p Plan,
     names: Names,
     matching: Matching<'p>,
-    /// By new provider: the aliases that had another model ID there.
+    /// By new provider: the aliases that had another model ID there, or were kept from there with more features.
     renamed_models: Vec<Vec<AliasId>>,
 }
 
@@ -101,7 +102,7 @@ impl Change<'_> {
                 self.is_same_target(id, canary.provider, known.provider)
                     && split.salt == known_split.salt
                     && split.sticky_by == known_split.sticky_by
-                    && split.share <= known_split.share
+                    && now.highest_share() <= then.highest_share()
             })
         });
         let fallback_is_known = away.fallback.is_none_or(|fallback| {
@@ -134,10 +135,21 @@ fn renamed_models(before: &Plan, after: &Plan, names: &Names) -> Vec<Vec<AliasId
         let Some(old) = old else { return Vec::new() };
         let is_renamed = |(id, known): &(AliasId, Option<AliasId>)| {
             known.is_some_and(|known| {
-                after.alias(*id).model_ids[provider.index()] != before.alias(known).model_ids[old.index()]
+                let (now, then) = (after.alias(*id), before.alias(known));
+                now.model_ids[provider.index()] != then.model_ids[old.index()]
+                    || bears_more(now.enabled_features.at(provider), then.enabled_features.at(old))
             })
         };
         names.aliases().filter(is_renamed).map(|(id, _)| id).collect()
     };
     names.providers().map(renamed_at).collect()
+}
+
+/// Whether some request may go there that could not; nothing said means that all may.
+fn bears_more(now: Option<FeatureSet>, then: Option<FeatureSet>) -> bool {
+    match (now, then) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(now), Some(then)) => !now.without(then).is_empty(),
+    }
 }

@@ -1,6 +1,6 @@
 //! How a canary climbs: from step to step, when everything that was asked for is there.
 //!
-//! A [`Rollout`] stands beside the [`Gate`](crate::gate::Gate) of the same canary. The gate may stop it at any moment;
+//! A [`Rollout`] stands beside the [`Gate`] of the same canary. The gate may stop it at any moment;
 //! the rollout only ever decides to grow, and only by one step. It is off unless an operator lists steps, and it is a value as the
 //! gate is: told of attempts and checks, asked every second, kept as plain numbers. The operator's file is never edited: the share in
 //! force is [`Rollout::share_ppm`].

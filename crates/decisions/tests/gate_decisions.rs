@@ -4,6 +4,7 @@
 mod any_event;
 mod played;
 
+use decisions::gate::words::{Sureness, standing};
 use decisions::gate::{
     Action, Arm, Attempt, Decision, Event, Gate, GateRules, GateSettings, HoldCause, Mode, OnTrip, Outcome,
     Phase, Rate, Reason, Signal, Usage, Verdict,
@@ -318,6 +319,29 @@ fn a_canary_whose_only_caller_fails_is_a_bad_canary() {
 }
 
 #[test]
+fn what_the_gate_says_of_itself_comes_true() {
+    let mut table = Table::new(GateSettings::fallback());
+    let mut surest = Sureness::NoSign;
+    for _ in 0..50 {
+        table.canary(Outcome::Good);
+    }
+    loop {
+        let standing = standing(&table.gate, &table.rules, Rate::HardFailure);
+        assert!(standing.sureness >= surest && standing.trips_at == 250.0, "{standing:?}");
+        surest = standing.sureness;
+        let announced = standing.failures_to_trip.unwrap();
+        let trips =
+            table.canary(Outcome::HardFailure).is_some_and(|said| said.decision == Decision::RollBack);
+        assert_eq!(trips, announced == 1, "{standing:?}");
+        if trips {
+            break;
+        }
+    }
+    assert_eq!(standing(&table.gate, &table.rules, Rate::HardFailure).sureness, Sureness::Tripped);
+    assert_eq!(standing(&table.gate, &table.rules, Rate::Timeout).sureness, Sureness::NoSign);
+}
+
+#[test]
 fn an_observing_gate_says_what_it_would_do_and_does_nothing() {
     let mut table = Table::new(GateSettings { mode: Mode::Observe, ..GateSettings::default() });
     table.well(10);
@@ -328,6 +352,9 @@ fn an_observing_gate_says_what_it_would_do_and_does_nothing() {
     assert!(table.said.iter().any(|verdict| verdict.decision == Decision::RollBack));
     assert!(table.said.iter().all(|verdict| !verdict.acts));
     assert!(table.gate.serves(&table.rules));
+    let verdict = table.hear(Event::RollBack).unwrap();
+    assert!(verdict.acts && !table.gate.serves(&table.rules), "an operator is obeyed in every mode");
+    assert_eq!(table.hear(Event::RollBack), None);
 }
 
 proptest! {

@@ -123,8 +123,10 @@ fn an_outage_of_both_is_blamed_on_the_canary_once_in_a_hundred_at_most() {
         for share_ppm in [10_000, 50_000, 250_000, 500_000, 900_000] {
             for failing in [0.05, 0.1, 0.3, 1.0] {
                 let route = |length_ms| Scenario { per_second, share_ppm, ..half(1.0, length_ms) };
-                let outage = troubled(failing, Outcome::Timeout);
-                let scenario = Scenario { canary: outage, primary: outage, ..route(outage_ms) };
+                // It ends, so that the canary may trip in its last moments and the primary be well a moment later.
+                let trouble = Trouble { from_ms: 0, until_ms: outage_ms, failing, outcome: Outcome::Timeout };
+                let outage = Script { usually: 0.005, trouble: Some(trouble) };
+                let scenario = Scenario { canary: outage, primary: outage, ..route(outage_ms + HOUR_MS / 4) };
                 let blamed = (0..u64::from(runs)).filter(|seed| {
                     let past = run(Gate::new(), &route(HOUR_MS / 4), *seed).gate;
                     run(past, &scenario, seed + 10_000).latched.is_some()

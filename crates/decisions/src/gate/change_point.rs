@@ -2,7 +2,7 @@
 //!
 //! For each of four higher rates there is one number: a bet that the rate has changed to this one. A failure multiplies it by how much likelier
 //! failures are then, a success by how much less likely, and with each attempt it gets another part of the
-//! [prior](super::prior) for a change that begins just now. While each attempt fails with a likelihood within the limit,
+//! `prior` for a change that begins just now. While each attempt fails with a likelihood within the limit,
 //! whatever came before, the mean of the four and the parts still to be given is a supermartingale that starts at one:
 //! the mean ever reaches 1/α with a likelihood of α at most (Ville 1939), however often one looks and however the
 //! traffic comes. What was healthy for a month does not hide a failure of today: old successes leave the newest
@@ -49,7 +49,11 @@ pub struct ChangePoint {
 impl ChangePoint {
     /// Counts one attempt.
     pub fn step(&mut self, factors: &Factors, failed: bool) {
-        let part = part(self.seen);
+        self.step_by(part(self.seen), factors, failed);
+    }
+
+    /// The same where the part for the attempt is known, as it is of several that have seen equally many.
+    pub(super) fn step_by(&mut self, part: f64, factors: &Factors, failed: bool) {
         self.seen = self.seen.saturating_add(1);
         for (bet, factor) in self.bets.iter_mut().zip(factors.of(failed)) {
             *bet = ((*bet + part) * factor).min(MOST);
@@ -57,8 +61,8 @@ impl ChangePoint {
     }
 
     /// The same, with no bet above a bound: what was long ago is washed out after so many good attempts.
-    pub(super) fn step_below(&mut self, factors: &Factors, failed: bool, bound: f64) {
-        self.step(factors, failed);
+    pub(super) fn step_below(&mut self, part: f64, factors: &Factors, failed: bool, bound: f64) {
+        self.step_by(part, factors, failed);
         for bet in &mut self.bets {
             *bet = bet.min(bound);
         }

@@ -50,9 +50,19 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn step(&mut self, limit: f64, failed: bool) {
+    /// By how much a success and a failure move the balance.
+    pub(super) fn factors(limit: f64) -> [f64; 2] {
         let rate = (5.0 * limit).min(0.9);
-        let factor = if failed { rate / limit } else { (1.0 - rate) / (1.0 - limit) };
+        [(1.0 - rate) / (1.0 - limit), rate / limit]
+    }
+
+    /// `factors` are those of [`Run::factors`].
+    pub(super) fn step(&mut self, factors: [f64; 2], failed: bool) {
+        if !failed && self.failures == 0 {
+            // Nothing has begun.
+            return;
+        }
+        let factor = factors[usize::from(failed)];
         self.balance = (self.balance.max(1.0) * factor).min(1e12);
         self.attempts += 1;
         self.failures += u64::from(failed);

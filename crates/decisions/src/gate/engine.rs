@@ -1,7 +1,7 @@
 //! The state of one gate, and how each event changes it.
 //!
 //! Fixed in size and copied as it is: no window, no list, no clock, no lock. What a trip leads to is in
-//! [`judge`](super::judge).
+//! `judge`.
 
 use super::change_point::ChangePoint;
 use super::control::{ControlTest, Run};
@@ -9,7 +9,7 @@ use super::first_token::Slowest;
 use super::holds::{HoldCause, Holds};
 use super::judge::suspended;
 use super::outcome::{Arm, Attempt, Event, Outcome, Usage};
-use super::prior::real;
+use super::prior::{part, real};
 use super::relative::{Relative, Share};
 use super::settings::{Control, GateRules, Tenants};
 use super::signal::{Rate, Signal};
@@ -47,6 +47,8 @@ pub struct Gate {
     /// What the caller's clock said last.
     pub(super) seen_ms: u64,
     pub(super) phase: Phase,
+    /// It was rolled back by an operator or by the map's expiry, which counts in every mode.
+    pub(super) by_order: bool,
     pub(super) holds: Holds,
     pub(super) held_since_ms: u64,
     /// The look at the primary that is under way while suspended; over when `decided_nothing`.
@@ -92,9 +94,9 @@ impl Gate {
     /// Whoever calls must tell a verdict that latches before it tells anything else that follows from it. After a latch
     /// no event changes anything.
     pub fn step(&mut self, rules: &GateRules, now_ms: u64, event: &Event) -> Option<Verdict> {
-        // An operator's word is carried out also where the gate itself has only observed.
-        let is_carried_out = *event == Event::RollBack && !rules.acts();
-        if self.phase == Phase::RolledBack && !is_carried_out {
+        let is_order = matches!(event, Event::RollBack | Event::Expired);
+        let would_be_out = self.phase == Phase::RolledBack && self.serves(rules);
+        if self.phase == Phase::RolledBack && !(is_order && would_be_out) {
             return None;
         }
         self.advance(now_ms);
@@ -104,10 +106,10 @@ impl Gate {
             Event::Accepted { arm, pass } => self.accepted(rules, *arm, *pass),
             Event::Queue { depth } => self.queue(rules, *depth),
             Event::Tick => self.tick(rules),
-            Event::Expired => Some(self.latch(rules, Reason::Expired, None)),
+            Event::Expired => Some(self.latch_by_order(rules, Reason::Expired)),
             Event::Hold => self.hold(rules, HoldCause::ByHand, None, false),
             Event::Resume => self.resume(rules),
-            Event::RollBack => Some(Verdict { acts: true, ..self.latch(rules, Reason::ByHand, None) }),
+            Event::RollBack => Some(self.latch_by_order(rules, Reason::ByHand)),
         };
         if !had_holds && !self.holds.is_empty() {
             self.held_since_ms = self.clock_ms;
@@ -115,10 +117,11 @@ impl Gate {
         verdict
     }
 
-    /// Whether the canary may have traffic. Where the gate only observes, it always may.
+    /// Whether the canary may have traffic. Where the gate only observes, it may until an operator or the map's expiry ends
+    /// it.
     #[must_use]
     pub fn serves(&self, rules: &GateRules) -> bool {
-        self.phase == Phase::Serving || !rules.acts()
+        self.phase == Phase::Serving || !(rules.acts() || self.by_order)
     }
 
     /// Whether it may serve, and whether for good.
@@ -174,7 +177,9 @@ impl Gate {
             return None;
         }
         let gap = real(self.clock_ms.saturating_sub(self.last_any_ms));
-        self.gap_ms += (gap - self.gap_ms) / 16.0_f64.min(real(self.events));
+        // The first gaps are averaged.
+        let weight = if self.events < 16 { 1.0 / real(self.events) } else { 1.0 / 16.0 };
+        self.gap_ms += (gap - self.gap_ms) * weight;
         self.last_any_ms = self.clock_ms;
         self.configured_ppm = attempt.share_ppm;
         match attempt.arm {
@@ -195,8 +200,9 @@ impl Gate {
         self.holds.set(HoldCause::NoData, false);
         let several = rules.settings().tenants == Tenants::Several;
         let is_failure = attempt.outcome != Outcome::Good;
-        if several && self.tenants.sets_aside(attempt.tenant) {
-            self.tenants.count(attempt.tenant, false);
+        let known = if several { self.tenants.find(attempt.tenant) } else { None };
+        if several && self.tenants.sets_aside(known) {
+            self.tenants.count(known, attempt.tenant, false);
             self.aside.step(rules.aside_factors(), is_failure);
             let is_much = self.aside.evidence() * rules.settings().false_alarms >= 1.0;
             return if is_much {
@@ -206,23 +212,26 @@ impl Gate {
             };
         }
         if several {
-            self.tenants.count(attempt.tenant, is_failure);
+            self.tenants.count(known, attempt.tenant, is_failure);
         }
         self.attempts = self.attempts.saturating_add(1);
-        let share = self.share.estimate(attempt.share_ppm);
+        // By what was known before this attempt.
+        let share = if is_failure { self.share.estimate(attempt.share_ppm) } else { 0.0 };
         self.share.count(true);
         let mut verdict = None;
+        let part = part(self.limits[0].seen);
         for (at, rate) in Rate::OF_OUTCOMES.into_iter().enumerate() {
             let failed = rate.fails(attempt.outcome);
-            self.limits[at].step(rules.factors(rate), failed);
-            self.runs[at].step(rules.limit(rate), failed);
+            self.limits[at].step_by(part, rules.factors(rate), failed);
+            self.runs[at].step(rules.run_factors(rate), failed);
             if failed {
                 self.failures[at] = self.failures[at].saturating_add(1);
                 self.relative[at].step(share, true);
                 verdict = self.judge(rules, rate);
-            } else if self.holds.contains(HoldCause::Suspicion) {
-                self.clear_suspicion(rules);
             }
+        }
+        if !is_failure && self.holds.contains(HoldCause::Suspicion) {
+            self.clear_suspicion(rules);
         }
         verdict.or_else(|| self.first_token(rules, attempt))
     }
@@ -235,9 +244,11 @@ impl Gate {
         if let Some(microseconds) = attempt.first_token_us {
             self.slowest.count(microseconds);
         }
+        let part = part(self.control[0].seen);
         for (group, rate) in [Rate::HardFailure, Rate::Malformed].into_iter().enumerate() {
             let failed = rate.is_shared_by(attempt.outcome);
             self.control[group].step_below(
+                part,
                 rules.shared_factors(group),
                 failed,
                 MOST_OF_PRIMARY / rules.settings().false_alarms,
@@ -247,8 +258,12 @@ impl Gate {
         if let Some(rate) = suspended(self.phase) {
             return self.look_at_primary(rules, rate, attempt.outcome);
         }
-        let share = self.share.estimate(attempt.share_ppm);
+        let is_failure = attempt.outcome != Outcome::Good;
+        let share = if is_failure { self.share.estimate(attempt.share_ppm) } else { 0.0 };
         self.share.count(false);
+        if !is_failure {
+            return None;
+        }
         for (at, rate) in Rate::OF_OUTCOMES.into_iter().enumerate() {
             if rate.is_shared_by(attempt.outcome) {
                 self.relative[at].step(share, false);
@@ -304,7 +319,7 @@ impl Gate {
             return None;
         }
         let since = *self.queue_since_ms.get_or_insert(self.clock_ms);
-        if self.clock_ms - since >= rules.settings().queue_patience_ms {
+        if self.clock_ms.saturating_sub(since) >= rules.settings().queue_patience_ms {
             return Some(self.latch(rules, Reason::QueueDepth, Some(Signal::QueueDepth)));
         }
         self.hold(rules, HoldCause::QueueDepth, None, false)

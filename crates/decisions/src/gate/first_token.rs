@@ -23,7 +23,7 @@ impl Slowest {
         if self.seen == 0 {
             self.microseconds = took;
         }
-        let step = STEP.max(2.0 / (super::prior::real(self.seen) + 10.0));
+        let step = if self.seen < 30 { 2.0 / (super::prior::real(self.seen) + 10.0) } else { STEP };
         self.seen = self.seen.saturating_add(1);
         if took > self.microseconds {
             self.microseconds *= 1.0 + step * 0.95;

@@ -184,7 +184,7 @@ impl Gate {
     }
 
     pub(super) fn clear_suspicion(&mut self, rules: &GateRules) {
-        let is_gone = Rate::ALL.iter().all(|rate| self.evidence(*rate) < rules.suspicion(*rate) / 10.0);
+        let is_gone = Rate::ALL.iter().all(|rate| self.evidence(*rate) < rules.suspicion(*rate) * 0.1);
         if is_gone {
             self.holds.set(HoldCause::Suspicion, false);
         }
@@ -198,6 +198,12 @@ impl Gate {
         let verdict = self.verdict(rules, Decision::RollBack, reason, signal);
         self.phase = Phase::RolledBack;
         Verdict { action: Action::Latch, page: true, ..verdict }
+    }
+
+    /// By an operator, or since the map has expired: carried out also where the gate only observes.
+    pub(super) fn latch_by_order(&mut self, rules: &GateRules, reason: Reason) -> Verdict {
+        self.by_order = true;
+        Verdict { acts: true, ..self.latch(rules, reason, None) }
     }
 
     fn hold_for(&mut self, rules: &GateRules, rate: Rate, cause: HoldCause, page: bool) -> Option<Verdict> {

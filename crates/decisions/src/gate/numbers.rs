@@ -10,7 +10,7 @@ use super::signal::Rate;
 const LAYOUT: u64 = 1;
 
 /// How many numbers a gate is.
-pub const GATE_NUMBERS: usize = 133;
+pub const GATE_NUMBERS: usize = 134;
 
 /// Numbers that are no gate: another layout, or damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,11 @@ impl Gate {
     fn has_sound_numbers(&self) -> bool {
         let bets = self.limits.iter().chain(&self.control).chain([&self.aside]).flat_map(|limit| limit.bets);
         let others = self.relative.iter().flat_map(|relative| relative.bets);
-        bets.chain(others).all(|bet| bet.is_finite() && bet >= 0.0)
+        let test = self.test.well.into_iter().chain(self.test.ill).chain([self.test.rate, self.test.alpha]);
+        let runs = self.runs.iter().map(|run| run.balance);
+        let rest = [self.share.recent, self.share.lately, self.slowest.microseconds, self.gap_ms];
+        let mut all = bets.chain(others).chain(test).chain(runs).chain(rest);
+        all.all(|number| number.is_finite() && number >= 0.0)
     }
 
     fn pass(&mut self, pass: &mut impl Pass) {
@@ -111,6 +115,7 @@ impl Gate {
         pass.whole(&mut phase);
         // A phase that no gate has must not serve.
         self.phase = phase_of(phase).unwrap_or(Phase::RolledBack);
+        pass.flag(&mut self.by_order);
         pass.small(&mut self.holds.0);
         pass.whole(&mut self.held_since_ms);
         self.pass_test(pass);

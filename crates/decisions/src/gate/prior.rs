@@ -3,16 +3,19 @@
 //! Three scales are mixed, so that harm is noticed soon in the first minutes, after an hour and after weeks. Each part is
 //! `a / ((k + a)(k + a + 1))`, which adds up to one over all `k` and needs no logarithm: plain divisions give the same
 //! bits on every machine. It falls as 1/k², a mixture of it over three decades nearly as slowly as 1/(k ln² k), whose
-//! constant is worse: at the ten thousandth attempt it is a tenth of this one.
+//! constant is worse: at the ten thousandth attempt it gives less than a tenth of what this one does.
 
 /// After how many attempts half of the parts are spent, one figure for each scale.
 const SCALES: [f64; 3] = [30.0, 1_500.0, 60_000.0];
 
-/// The part for harm that begins with attempt `k`, counted from 0.
+/// The part for harm that begins with attempt `k`, counted from 0. One division for all three scales, since it is asked for each
+/// attempt.
 pub(super) fn part(k: u64) -> f64 {
     let k = real(k);
-    let [soon, later, late] = SCALES.map(|scale| scale / ((k + scale) * (k + scale + 1.0)));
-    (soon + later + late) / 3.0
+    let [soon, later, late] = SCALES.map(|scale| (k + scale) * (k + scale + 1.0));
+    let [a, b, c] = SCALES;
+    let sum = a * (later * late) + b * (soon * late) + c * (soon * later);
+    sum / (3.0 * (soon * later * late))
 }
 
 /// What all attempts before `k` were given together.

@@ -69,9 +69,9 @@ impl Share {
     /// Counts one attempt.
     pub fn count(&mut self, is_canarys: bool) {
         let seen = if is_canarys { 1.0 } else { 0.0 };
-        // The first attempts are averaged, or the start at zero would be remembered for long.
-        let first = 1.0 / super::prior::real(self.seen.saturating_add(1));
         self.seen = self.seen.saturating_add(1);
+        // The first attempts are averaged, or the start at zero would be remembered for long.
+        let first = if self.seen < 256 { 1.0 / super::prior::real(self.seen) } else { 0.0 };
         self.recent += (seen - self.recent) * RECENT.max(first);
         self.lately += (seen - self.lately) * LATELY.max(first);
     }

@@ -1,6 +1,7 @@
 //! What an operator sets of a gate, and what follows from it once: limits, budget, factors.
 
 use super::change_point::Factors;
+use super::control::Run;
 use super::signal::Rate;
 
 /// What a trip does.
@@ -134,7 +135,9 @@ pub enum BadSetting {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GateRules {
     settings: GateSettings,
+    thresholds: [f64; 5],
     factors: [Factors; 5],
+    run_factors: [[f64; 2]; 5],
     /// Of the primary's hard failures and timeouts, and of its malformed answers.
     shared_limits: [f64; 2],
     shared_factors: [Factors; 2],
@@ -167,7 +170,9 @@ impl GateRules {
         let all = (shared_limits[0] + shared_limits[1]).min(0.3);
         Ok(GateRules {
             settings,
+            thresholds: parts.map(|part| 1.0 / (settings.false_alarms * part)),
             factors: settings.rates.map(|rate| Factors::of_limit(rate.limit)),
+            run_factors: settings.rates.map(|rate| Run::factors(rate.limit)),
             shared_limits,
             shared_factors: shared_limits.map(Factors::of_limit),
             aside_factors: Factors::of_limit(all),
@@ -195,22 +200,26 @@ impl GateRules {
     /// The evidence at which a rate trips; infinite where it is not judged.
     #[must_use]
     pub fn threshold(&self, rate: Rate) -> f64 {
-        1.0 / self.alpha(rate)
+        self.thresholds[rate.index()]
     }
 
     /// The evidence at which a rate looks bad enough to grow no further: a tenth of what trips it.
     pub(super) fn suspicion(&self, rate: Rate) -> f64 {
-        self.threshold(rate) / 10.0
+        self.threshold(rate) * 0.1
     }
 
     /// The evidence at which errors are the canary's own. Half of the budget for blaming it wrongly is for this test and
-    /// half for the [control](super::control) test.
+    /// half for the `control` test.
     pub(super) fn relative_threshold(&self, rate: Rate) -> f64 {
-        2.0 / self.alpha(rate)
+        2.0 * self.threshold(rate)
     }
 
     pub(super) fn factors(&self, rate: Rate) -> &Factors {
         &self.factors[rate.index()]
+    }
+
+    pub(super) fn run_factors(&self, rate: Rate) -> [f64; 2] {
+        self.run_factors[rate.index()]
     }
 
     pub(super) fn shared_limit(&self, group: usize) -> f64 {

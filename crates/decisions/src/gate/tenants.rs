@@ -31,23 +31,24 @@ pub(super) struct TenantTable {
 }
 
 impl TenantTable {
-    /// Whether the next attempt of a tenant is to be set aside, whatever becomes of it.
-    pub(super) fn sets_aside(&self, tenant: u64) -> bool {
-        let Some(place) = self.places.iter().find(|place| place.tenant == tenant && place.attempts > 0)
-        else {
-            return false;
-        };
-        let others = self.attempts - place.attempts;
-        let others_failures = self.failures - place.failures;
+    /// Where a tenant is listed, if it is.
+    pub(super) fn find(&self, tenant: u64) -> Option<usize> {
+        self.places.iter().position(|place| place.tenant == tenant && place.attempts > 0)
+    }
+
+    /// Whether the next attempt of the tenant at this place is to be set aside, whatever becomes of it.
+    pub(super) fn sets_aside(&self, at: Option<usize>) -> bool {
+        let Some(place) = at.and_then(|at| self.places.get(at)) else { return false };
+        let others = self.attempts.saturating_sub(place.attempts);
+        let others_failures = self.failures.saturating_sub(place.failures);
         others >= FEWEST_OF_OTHERS && others >= self.attempts / 4 && place.failures >= others_failures + FREE
     }
 
-    /// Counts an attempt.
-    pub(super) fn count(&mut self, tenant: u64, contributes_failure: bool) {
+    /// Counts an attempt of the tenant that was found at this place, or at none.
+    pub(super) fn count(&mut self, known: Option<usize>, tenant: u64, contributes_failure: bool) {
         if self.attempts >= MOST {
             self.halve();
         }
-        let known = self.places.iter().position(|place| place.tenant == tenant && place.attempts > 0);
         let at = known.unwrap_or_else(|| self.least());
         let Some(place) = self.places.get_mut(at) else { return };
         if known.is_none() {
@@ -66,18 +67,19 @@ impl TenantTable {
     }
 
     fn halve(&mut self) {
-        // Rounded up, so that the sums never fall below what is in the places.
-        let (mut attempts, mut failures) = (self.attempts, self.failures);
+        let (mut listed, mut failed) = (0_u32, 0_u32);
+        let (mut kept, mut kept_failed) = (0_u32, 0_u32);
         for place in &mut self.places {
-            attempts -= place.attempts - place.attempts / 2;
-            failures -= place.failures - place.failures / 2;
+            listed = listed.saturating_add(place.attempts);
+            failed = failed.saturating_add(place.failures);
             place.attempts /= 2;
             place.failures /= 2;
+            kept = kept.saturating_add(place.attempts);
+            kept_failed = kept_failed.saturating_add(place.failures);
         }
-        let (listed, failed) =
-            self.places.iter().fold((0, 0), |sum, place| (sum.0 + place.attempts, sum.1 + place.failures));
-        self.attempts = listed + (attempts - listed) / 2;
-        self.failures = failed + (failures - failed) / 2;
+        // Halved apart from those of tenants that are no longer listed, the sums never fall below what is in the places.
+        self.attempts = kept + self.attempts.saturating_sub(listed) / 2;
+        self.failures = kept_failed + self.failures.saturating_sub(failed) / 2;
     }
 }
 
@@ -85,28 +87,38 @@ impl TenantTable {
 mod tests {
     use super::*;
 
+    impl TenantTable {
+        fn counts(&mut self, tenant: u64, failed: bool) {
+            self.count(self.find(tenant), tenant, failed);
+        }
+
+        fn would_set_aside(&self, tenant: u64) -> bool {
+            self.sets_aside(self.find(tenant))
+        }
+    }
+
     #[test]
     fn a_tenant_that_fails_alone_is_set_aside_and_one_of_many_is_not() {
         let mut table = TenantTable::default();
         for n in 0..40 {
-            table.count(n % 5, false);
+            table.counts(n % 5, false);
         }
         for _ in 0..2 {
-            assert!(!table.sets_aside(1));
-            table.count(1, true);
+            assert!(!table.would_set_aside(1));
+            table.counts(1, true);
         }
-        assert!(table.sets_aside(1) && !table.sets_aside(2) && !table.sets_aside(99));
-        table.count(2, true);
-        assert!(!table.sets_aside(1));
+        assert!(table.would_set_aside(1) && !table.would_set_aside(2) && !table.would_set_aside(99));
+        table.counts(2, true);
+        assert!(!table.would_set_aside(1));
     }
 
     #[test]
     fn who_is_alone_is_never_set_aside() {
         let mut table = TenantTable::default();
-        table.count(2, false);
+        table.counts(2, false);
         for _ in 0..1_000 {
-            assert!(!table.sets_aside(1));
-            table.count(1, true);
+            assert!(!table.would_set_aside(1));
+            table.counts(1, true);
         }
     }
 
@@ -115,7 +127,7 @@ mod tests {
         let mut table = TenantTable::default();
         for n in 0..100_000_u64 {
             let tenant = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
-            table.count(tenant, n % 3 == 0);
+            table.counts(tenant, n % 3 == 0);
             let listed: u32 = table.places.iter().map(|place| place.attempts).sum();
             let failed: u32 = table.places.iter().map(|place| place.failures).sum();
             assert!(listed <= table.attempts && failed <= table.failures && table.attempts <= MOST);

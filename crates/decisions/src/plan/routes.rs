@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::bucket::Share;
 use crate::error_class::{ClassSet, ErrorClass};
 use crate::facts::Endpoint;
+use crate::gate;
 use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, TenantId};
 use crate::plan::{Bucketing, Gates};
 
@@ -151,6 +153,16 @@ impl Route {
             held: false,
             gates: Gates::default(),
         }
+    }
+
+    /// The most that its canary may come to have without an edit: the last of its steps where it climbs by itself, else
+    /// its share. Nothing where it has no canary.
+    #[must_use]
+    pub fn highest_share(&self) -> Share {
+        let Some(canary) = &self.canary else { return Share::NONE };
+        let climbs = self.gates.rollout.as_ref().filter(|rules| rules.settings().mode == gate::Mode::Act);
+        let last = climbs.and_then(|rules| Share::from_ppm(*rules.steps().last()?));
+        last.map_or(canary.bucketing.share, |last| last.max(canary.bucketing.share))
     }
 
     /// Every provider that it may send to.
