@@ -196,7 +196,9 @@ fn answer(arrived: &RecordedRequest, number: usize) -> Reply {
 /// A map in which every tenant has a route of any mode for each alias.
 fn random_map(rng: &mut Rng, version: usize, urls: &[String; 2], second: &str) -> String {
     let mut map = format!(
+        // What a gate keeps out goes home: here it is asked beforehand where a request may go.
         "route_version = \"v{version}\"\nenvironment = \"development\"\nprimary_provider = \"one\"\n\
+         [gates]\nmode = \"off\"\n\
          [providers.one]\nbase_url = \"{}\"\ncredential = {{ env = \"PRIMARY_KEY\" }}\n\
          [providers.two]\nbase_url = \"{}\"\ncredential = {{ env = \"CANARY_KEY\" }}\n{second}\n",
         urls[0], urls[1]
