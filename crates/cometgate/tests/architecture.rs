@@ -10,6 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const EDGES: &[(&str, &[&str])] = &[
     ("affinity", &[]),
     ("decisions", &[]),
+    ("evidence", &[]),
     ("config", &["decisions"]),
     ("upstream", &["decisions"]),
     ("proxy", &["decisions", "upstream"]),
