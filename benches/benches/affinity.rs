@@ -21,7 +21,7 @@ const AT_ONCE: usize = 4_000;
 #[expect(clippy::expect_used, reason = "a bench of a disk that fails measures nothing")]
 fn learn(store: &Store, id: &str) {
     let (sender, synced) = channel();
-    let acknowledge = Box::new(move |is_durable| drop(sender.send(is_durable)));
+    let acknowledge = Box::new(move |is_durable| assert!(sender.send(is_durable).is_ok(), "somebody waits"));
     store.learn(&Made { tenant: "acme", provider: "openai", ids: &[(id, 0)] }, NOW, acknowledge);
     assert!(synced.recv().expect("it is acknowledged"), "the disk takes it");
 }

@@ -5,9 +5,12 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use decisions::Endpoint;
-use proxy::request::{peek::peek, splice::splice};
+use proxy::request::peek::{PeekError, Peeked, peek, peek_with_features};
+use proxy::request::splice::splice;
 
 const SIZES: [(&str, usize); 3] = [("1 KB", 1 << 10), ("64 KB", 64 << 10), ("1 MB", 1 << 20)];
+
+type Peek = for<'b> fn(&'b [u8], Endpoint) -> Result<Peeked<'b>, PeekError>;
 
 /// A chat request of about this many bytes: messages of 500 characters, as prompts with history have.
 fn body(size: usize, model_first: bool) -> Bytes {
@@ -39,5 +42,26 @@ fn peek_and_splice(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, peek_and_splice);
+/// What it costs to look for features as well, as maps make the gateway do in which an alias declares any; each message
+/// is a list of two parts.
+fn peek_for_features(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("peek, messages in parts");
+    for (name, size) in SIZES {
+        let text = "prompt text ".repeat(42);
+        let message = format!(
+            r#"{{"role":"user","content":[{{"type":"text","text":"{text}"}},{{"type":"text","text":"and"}}]}}"#
+        );
+        let messages = vec![message.as_str(); (size / message.len()).max(1)].join(",");
+        let body = format!(r#"{{"model":"support-summary-v3","stream":true,"messages":[{messages}]}}"#);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        for (what, peek) in [("routed fields", peek as Peek), ("and features", peek_with_features)] {
+            group.bench_with_input(BenchmarkId::new(what, name), &body, |bencher, body| {
+                bencher.iter(|| peek(black_box(body.as_bytes()), Endpoint::Chat).is_ok());
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, peek_and_splice, peek_for_features);
 criterion_main!(benches);

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Mode,
-    ModelMatch, ModelRules, Plan, PlanError, PlanParts, Provider, Route, Scope, StickyBy, Tenant,
-    UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
+    EnabledFeatures, FeatureSet, Mode, ModelMatch, ModelRules, Plan, PlanError, PlanParts, Provider, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
 use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
@@ -94,6 +94,7 @@ impl Request {
             model: &self.model,
             keys: StickyKeys { safety_identifier: Some(&self.safety_identifier), ..StickyKeys::default() },
             stateful: false,
+            features: FeatureSet::EMPTY,
             draw: self.draw,
         }
     }
@@ -148,7 +149,7 @@ pub fn large_plan() -> Result<Plan, PlanError> {
                 name: alias_name(at),
                 family: None,
                 model_ids: vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))],
-                enabled_features: None,
+                enabled_features: EnabledFeatures::default(),
                 required_fields: Vec::new(),
                 rollback_target: None,
             })

@@ -6,12 +6,14 @@
 //! argument.
 //!
 //! Reading order: [`Store`] (what it offers), `memory` (the map and what goes first), `log` (files and records),
-//! `committer` (the thread).
+//! `committer` (the thread), `reading` (the same from outside).
 
 mod committer;
 mod hash;
 mod log;
 mod memory;
+mod reading;
 mod store;
 
+pub use reading::{Binding, Reading};
 pub use store::{Acknowledge, Found, Made, Store};

@@ -40,6 +40,11 @@ impl Directory {
         Ok(Directory(path.to_owned()))
     }
 
+    /// One that is there, or is not; to be read only.
+    pub(crate) fn at(path: &Path) -> Directory {
+        Directory(path.to_owned())
+    }
+
     /// All files, oldest first.
     pub(crate) fn files(&self) -> io::Result<Vec<LogFile>> {
         let mut files = Vec::new();

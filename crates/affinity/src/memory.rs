@@ -43,6 +43,8 @@ pub(crate) struct Memory {
 pub(crate) struct Seen<'m> {
     pub(crate) tenant: &'m Arc<str>,
     pub(crate) provider: &'m Arc<str>,
+    /// Seconds since 1970; 0 is never.
+    pub(crate) expires: u32,
     pub(crate) is_expired: bool,
 }
 
@@ -66,6 +68,7 @@ impl Memory {
         Some(Seen {
             tenant: self.names.text(entry.tenant)?,
             provider: self.names.text(entry.provider)?,
+            expires: entry.expires,
             is_expired: entry.expires != 0 && entry.expires <= now,
         })
     }

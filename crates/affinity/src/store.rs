@@ -14,7 +14,7 @@ use crate::log::{Directory, LogFile, encode};
 use crate::memory::{Memory, Record};
 
 /// Bindings at once, unless told otherwise: about 60 MB of memory, and as much of disk.
-const MOST: usize = 900_000;
+pub(crate) const MOST: usize = 900_000;
 
 /// Jobs that wait for the disk; more are kept in memory only, and say so.
 const WAITING: usize = 8192;

@@ -1,6 +1,6 @@
 //! Where state lives, as the request path asks for it: the store of `affinity` with the time of day.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,9 +14,14 @@ const DIRECTORY: &str = "affinity";
 /// The store of this process.
 struct Bindings(Store);
 
+/// Where the files of the store are.
+pub(crate) fn directory(state_dir: &Path) -> PathBuf {
+    state_dir.join(DIRECTORY)
+}
+
 /// Opens what is below the state directory. Where that cannot be written, what is learned lasts as long as the process.
 pub(crate) fn open(state_dir: &Path) -> Arc<dyn Affinity> {
-    let path = state_dir.join(DIRECTORY);
+    let path = directory(state_dir);
     let store = Store::open(&path, now()).unwrap_or_else(|error| {
         tracing::error!(
             "where state lives is kept in memory only, and nothing that stores state is canaried: {}: {error}\n  help: \
@@ -59,7 +64,7 @@ impl Affinity for Bindings {
 }
 
 /// Seconds since 1970.
-fn now() -> u32 {
+pub(crate) fn now() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{ClientCertificates, TlsSettings};
+use jiff::Timestamp;
 use proxy::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 
+use crate::certificate_end::Ends;
 use crate::files::{Stamp, stamp};
 use crate::pem::{self, PemError};
 
@@ -30,6 +32,7 @@ pub(crate) struct CallerTlsFiles {
     judged: Stamps,
     /// What was found at the last look.
     found: Stamps,
+    ends: Ends,
 }
 
 type Stamps = Vec<Option<Stamp>>;
@@ -39,9 +42,11 @@ impl CallerTlsFiles {
     pub(crate) fn read(settings: &TlsSettings) -> Result<CallerTlsFiles, CallerTlsFilesError> {
         // Before they are read: what changes in between is then read again.
         let stamps = stamps(settings);
-        let tls = CallerTls::new(parts(settings)?).map_err(|error| unusable(settings, error))?;
+        let parts = parts(settings)?;
+        let ends = Ends::of(&parts.certificates);
+        let tls = CallerTls::new(parts).map_err(|error| unusable(settings, error))?;
         let settings = settings.clone();
-        Ok(CallerTlsFiles { settings, tls: Arc::new(tls), judged: stamps.clone(), found: stamps })
+        Ok(CallerTlsFiles { settings, tls: Arc::new(tls), judged: stamps.clone(), found: stamps, ends })
     }
 
     /// What connections are served with.
@@ -49,8 +54,27 @@ impl CallerTlsFiles {
         Arc::clone(&self.tls)
     }
 
-    /// Takes changed files, once they have settled.
+    /// Takes changed files, once they have settled, and says when a certificate comes to its end.
     pub(crate) fn look(&mut self) {
+        self.take_changes();
+        self.speak_of_the_end(Timestamp::now());
+    }
+
+    fn speak_of_the_end(&mut self, now: Timestamp) {
+        let Some(end) = self.ends.due(now) else { return };
+        let certificate = self.settings.certificate.display();
+        let days = end.duration_since(now).as_hours() / 24;
+        if end <= now {
+            tracing::error!("the certificate {certificate} ended at {end}: callers refuse it");
+        } else {
+            tracing::warn!(
+                "the certificate {certificate} ends at {end}, in {days} days\n  help: put another in its place; it is \
+                 taken without a restart"
+            );
+        }
+    }
+
+    fn take_changes(&mut self) {
         let stamps = stamps(&self.settings);
         let has_settled = stamps == self.found;
         self.found.clone_from(&stamps);
@@ -58,8 +82,9 @@ impl CallerTlsFiles {
             return;
         }
         self.judged = stamps;
+        let taken = self.take();
         let certificate = self.settings.certificate.display();
-        match self.take() {
+        match taken {
             Ok(()) => tracing::info!("the certificate {certificate} has changed and is in use"),
             Err(error) => tracing::error!(
                 "the certificate {certificate} has changed and cannot be used, so the old one stays: {error}"
@@ -67,8 +92,12 @@ impl CallerTlsFiles {
         }
     }
 
-    fn take(&self) -> Result<(), CallerTlsFilesError> {
-        self.tls.replace(parts(&self.settings)?).map_err(|error| unusable(&self.settings, error))
+    fn take(&mut self) -> Result<(), CallerTlsFilesError> {
+        let parts = parts(&self.settings)?;
+        let ends = Ends::of(&parts.certificates);
+        self.tls.replace(parts).map_err(|error| unusable(&self.settings, error))?;
+        self.ends = ends;
+        Ok(())
     }
 }
 

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{Loaded, ProviderSettings, ProviderTls, Scheme};
+use config::{ForwardHeader, Loaded, ProviderSettings, ProviderTls, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use proxy::{Holder, KeyRing, Provider, Snapshot};
+use proxy::{Forwards, Holder, KeyRing, Provider, Snapshot};
 use rustls::RootCertStore;
 use upstream::{Address, Http2, Origin, SendError, TlsClient, TlsSetupError};
 
@@ -83,6 +83,7 @@ impl Preparer {
             |_| PrepareError::Path { place: settings.place.clone(), provider: settings.name.clone() };
         let path_of = |endpoint| settings.path_of(endpoint).to_owned();
         let mut provider = Provider::new(origin, credential, headers(settings), path_of).map_err(failed)?;
+        provider.forwards = forwards(settings);
         provider.credential_header = secrets::carried_in(settings);
         Ok(provider)
     }
@@ -137,6 +138,26 @@ fn headers(settings: &ProviderSettings) -> HeaderMap {
     settings.headers.iter().filter_map(header).collect()
 }
 
+/// Nothing for most, so that nothing is asked with each request.
+fn forwards(settings: &ProviderSettings) -> Option<Box<Forwards>> {
+    let listed = &settings.forward_headers;
+    let has = |header| listed.contains(&header);
+    let named = listed.iter().filter_map(|header| match header {
+        ForwardHeader::Organization
+        | ForwardHeader::Project
+        | ForwardHeader::Cookie
+        | ForwardHeader::Baggage
+        | ForwardHeader::Tracestate => Some(HeaderName::from_static(header.as_str())),
+        ForwardHeader::Stainless | ForwardHeader::ForwardedFor => None,
+    });
+    let forwards = Forwards {
+        names: named.collect(),
+        stainless: has(ForwardHeader::Stainless),
+        caller_address: has(ForwardHeader::ForwardedFor),
+    };
+    (!listed.is_empty()).then(|| Box::new(forwards))
+}
+
 fn address(settings: &ProviderSettings) -> Address {
     Address {
         scheme: match settings.base_url.scheme {
@@ -152,5 +173,6 @@ fn address(settings: &ProviderSettings) -> Address {
             connection_window: http2.connection_window,
             max_streams: http2.max_streams.into(),
         }),
+        allow_private: settings.allow_private_addresses,
     }
 }

@@ -79,6 +79,7 @@ impl Running {
             limits: limits(settings),
             tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
             cors: Cors::new(&settings.cors_origins),
+            trust_forwarded_for: settings.trust_forwarded_for,
             observer,
             affinity: bindings::open(&settings.state_dir),
         };
@@ -263,6 +264,8 @@ fn limits(settings: &Settings) -> Limits {
         body_timeout: from.body_timeout,
         min_body_rate: from.min_body_rate,
         write_stall_timeout: from.write_stall_timeout,
+        websocket_idle_timeout: from.websocket_idle_timeout,
+        relay_idle_timeout: from.relay_idle_timeout,
         max_answer: bytes(from.max_answer),
         heartbeat: from.heartbeat,
     }

@@ -10,8 +10,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const EDGES: &[(&str, &[&str])] = &[
     ("affinity", &[]),
     ("decisions", &[]),
+    ("evidence", &[]),
     ("config", &["decisions"]),
-    ("upstream", &[]),
+    ("upstream", &["decisions"]),
     ("proxy", &["decisions", "upstream"]),
     ("testkit", &[]),
     ("cometgate", &["affinity", "config", "decisions", "proxy", "testkit", "upstream"]),

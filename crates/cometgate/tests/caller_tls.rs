@@ -254,3 +254,15 @@ async fn files_that_cannot_be_used_are_a_reason_not_to_start() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_certificate_that_ends_soon_or_has_ended_is_spoken_of() {
+    let mut gateway = Gateway::start("", "", &tenants()).await;
+    let soon = std::time::SystemTime::now() + Duration::from_secs(13 * 86_400 + 3600);
+    write(&gateway.files, &gateway.authority.certify_until("gateway.test", soon).unwrap());
+    let line = gateway.program.logged("ends at").await;
+    assert!(line.contains("WARN") && line.contains("gateway.pem") && line.contains("in 13 days"), "{line}");
+    write(&gateway.files, &gateway.authority.certify_until("gateway.test", std::time::UNIX_EPOCH).unwrap());
+    let line = gateway.program.logged("callers refuse it").await;
+    assert!(line.contains("ERROR") && line.contains("1970-01-01"), "{line}");
+}

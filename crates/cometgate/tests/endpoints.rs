@@ -74,10 +74,17 @@ async fn every_endpoint_is_routed_by_its_model_and_only_the_models_bytes_change(
     // What compaction answers can be read by the provider that wrote it alone.
     let compact = request(Method::POST, "/v1/responses/compact", ACME, r#"{"model":"summary"}"#);
     assert_eq!(client.send(compact).await.unwrap().header("x-cometgate-role"), "primary");
-    // Where the API has a model of its own choice, none need be named.
-    let unnamed = request(Method::POST, "/v1/moderations", ACME, r#"{"input":"x"}"#);
-    assert_eq!(client.send(unnamed).await.unwrap().header("x-cometgate-role"), "primary");
-    assert_eq!(world.primary.requests().pop().unwrap().body, r#"{"input":"x"}"#);
+    // Where the API has a model of its own choice, or that of a stored prompt, none need be named.
+    for (path, body) in [
+        ("/v1/moderations", r#"{"input":"x"}"#),
+        ("/v1/responses", r#"{"input":"x","store":false}"#),
+        ("/v1/responses", r#"{"input":"x","model":null}"#),
+        ("/v1/responses/input_tokens", "{}"),
+    ] {
+        let unnamed = client.send(request(Method::POST, path, ACME, body)).await.unwrap();
+        assert_eq!(unnamed.header("x-cometgate-role"), "primary", "{path} {body}");
+        assert_eq!(world.primary.requests().pop().unwrap().body, body, "{path}");
+    }
     let unnamed = client.send(request(Method::POST, "/v1/audio/speech", ACME, "{}")).await.unwrap();
     assert_eq!(unnamed.error().0, "missing_required_parameter");
 }

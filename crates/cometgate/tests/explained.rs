@@ -9,6 +9,7 @@ use std::path::Path;
 
 use config::{Loaded, Source, load_map};
 use decisions::explain::{Explanation, explain};
+use decisions::plan::{Feature, FeatureSet};
 use decisions::{Caller, Decision, Endpoint, Facts, Refusal, StickyKeys, no_gates};
 use fastrand::Rng;
 use hyper::Method;
@@ -63,6 +64,7 @@ struct Asked {
     model: &'static str,
     keys: [Option<String>; 3],
     stateful: bool,
+    features: FeatureSet,
 }
 
 impl Asked {
@@ -82,6 +84,10 @@ impl Asked {
                 Endpoint::Responses => rng.bool(),
                 of => of == Endpoint::ResponsesCompact,
             },
+            features: Feature::ALL
+                .into_iter()
+                .filter(|feature| can_use(endpoint, *feature) && rng.u8(..6) == 0)
+                .fold(FeatureSet::EMPTY, FeatureSet::with),
         }
     }
 
@@ -94,11 +100,19 @@ impl Asked {
             model: self.model,
             keys: StickyKeys { safety_identifier, user, prompt_cache_key },
             stateful: self.stateful,
+            features: self.features,
             draw: 0,
         }
     }
 
     async fn send(&self, client: &mut Client) -> Answer {
+        let body = self.body();
+        let path = format!("/v1{}", self.endpoint.path());
+        let key = format!("cgk-{}", self.tenant);
+        client.send(request(Method::POST, &path, &key, &body.to_string())).await.unwrap()
+    }
+
+    fn body(&self) -> Value {
         let mut body = json!({"model": self.model});
         match self.endpoint {
             Endpoint::Chat => body["messages"] = json!([{"role": "user", "content": "hi"}]),
@@ -118,10 +132,59 @@ impl Asked {
                 body[name] = json!(value);
             }
         }
-        let path = format!("/v1{}", self.endpoint.path());
-        let key = format!("cgk-{}", self.tenant);
-        client.send(request(Method::POST, &path, &key, &body.to_string())).await.unwrap()
+        self.features.iter().for_each(|feature| use_feature(&mut body, self.endpoint, feature));
+        body
     }
+}
+
+/// Whether a request to an endpoint can show that it uses something.
+fn can_use(endpoint: Endpoint, feature: Feature) -> bool {
+    match endpoint {
+        Endpoint::Chat => true,
+        Endpoint::Responses | Endpoint::ResponsesInputTokens => feature != Feature::Streaming,
+        Endpoint::Messages => !matches!(feature, Feature::Streaming | Feature::Audio | Feature::Logprobs),
+        _ => false,
+    }
+}
+
+/// One of the ways to use a feature.
+fn use_feature(body: &mut Value, endpoint: Endpoint, feature: Feature) {
+    let is_responses = matches!(endpoint, Endpoint::Responses | Endpoint::ResponsesInputTokens);
+    let mut part = |kind: &str| {
+        let (list, whole) = if is_responses { ("input", "input_") } else { ("messages", "") };
+        let part = json!({"type": format!("{whole}{kind}")});
+        if !body[list].is_array() {
+            body[list] = json!([]);
+        }
+        body[list].as_array_mut().unwrap().push(json!({"role": "user", "content": [part]}));
+    };
+    match feature {
+        Feature::Vision if is_responses || endpoint == Endpoint::Messages => part("image"),
+        Feature::Vision => part("image_url"),
+        Feature::Audio if is_responses => part("audio"),
+        Feature::Audio => part("input_audio"),
+        Feature::Files if endpoint == Endpoint::Messages => part("document"),
+        Feature::Files => part("file"),
+        Feature::Streaming => body["stream"] = json!(true),
+        Feature::Tools => push_tool(body, json!({"type": "function", "name": "f"})),
+        Feature::WebSearch => push_tool(body, json!({"type": "web_search_preview"})),
+        Feature::ResponseFormat if is_responses => body["text"] = json!({"format": {"type": "json_schema"}}),
+        Feature::ResponseFormat if endpoint == Endpoint::Messages => {
+            body["output_config"] = json!({"format": {"type": "json_schema"}});
+        }
+        Feature::ResponseFormat => body["response_format"] = json!({"type": "json_object"}),
+        Feature::Logprobs => body["top_logprobs"] = json!(2),
+        Feature::Reasoning if endpoint == Endpoint::Messages => body["thinking"] = json!({"type": "enabled"}),
+        Feature::Reasoning if is_responses => body["reasoning"] = json!({"effort": "low"}),
+        Feature::Reasoning => body["reasoning_effort"] = json!("low"),
+    }
+}
+
+fn push_tool(body: &mut Value, tool: Value) {
+    if !body["tools"].is_array() {
+        body["tools"] = json!([]);
+    }
+    body["tools"].as_array_mut().unwrap().push(tool);
 }
 
 fn check(loaded: &Loaded, asked: &Asked, explained: &Explanation<'_>, answer: &Answer, map: &str) {
@@ -147,7 +210,8 @@ fn agrees(loaded: &Loaded, asked: &Asked, decision: &Decision<'_>, answer: &Answ
                 && answer.header("x-cometgate-provider") == plan.provider(first.provider).name
                 && answer.header("x-cometgate-role") == first.role.as_str()
                 && answer.header("x-cometgate-route") == route
-                && answer.json()["model"] == first.model_id.unwrap_or(asked.model)
+                && (asked.features.contains(Feature::Streaming)
+                    || answer.json()["model"] == first.model_id.unwrap_or(asked.model))
         }
         Decision::Refuse(refusal) => {
             let (status, code) = match refusal {
@@ -168,8 +232,17 @@ async fn check_command(files: &Files, loaded: &Loaded, rng: &mut Rng) {
     let asked = Asked::random(rng);
     let path = files.path().join("routes.toml");
     let (tenant, path) = (format!("tenant-{}", asked.tenant), path.to_str().unwrap().to_owned());
-    let mut arguments = vec!["routes", "explain", &path, "--tenant", &tenant, "--model", asked.model];
+    let mut arguments = vec!["routes", "explain", &path, "--tenant", &tenant];
     arguments.extend(["--endpoint", asked.endpoint.as_str(), "--format", "json"]);
+    let (mut with_body, body) = (arguments.clone(), files.path().join("body.json"));
+    std::fs::write(&body, asked.body().to_string()).unwrap();
+    with_body.extend(["--body", body.to_str().unwrap()]);
+    let features: Vec<&str> = asked.features.iter().map(Feature::as_str).collect();
+    let features = format!("--features={}", features.join(","));
+    arguments.extend(["--model", asked.model]);
+    if !asked.features.is_empty() {
+        arguments.push(&features);
+    }
     let names = ["safety_identifier", "user", "prompt_cache_key"].into_iter().zip(&asked.keys);
     let keys: Vec<String> =
         names.filter_map(|(name, value)| Some(format!("--key={name}={}", value.as_ref()?))).collect();
@@ -180,6 +253,9 @@ async fn check_command(files: &Files, loaded: &Loaded, rng: &mut Rng) {
     let (code, said, errors) = output(&arguments).await;
     assert_eq!(code, 0, "{errors}");
     let said: Value = serde_json::from_str(&said).unwrap();
+    let (code, said_of_body, errors) = output(&with_body).await;
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(serde_json::from_str::<Value>(&said_of_body).unwrap(), said, "{}", asked.body());
     let explained = explain(&loaded.plan, &asked.facts(loaded), no_gates);
     let sides = explained.either.map_or_else(|| vec![explained.decision], |either| either.to_vec());
     let results = said["results"].as_array().unwrap();
@@ -223,8 +299,9 @@ fn random_files(rng: &mut Rng, number: usize, urls: &[String; 2]) -> (String, St
     );
     for at in 0..ALIASES {
         let family = rng.usize(..2);
+        let features = enabled_features(rng);
         map.push_str(&format!(
-            "[aliases.alias-{at}]\nfamily = \"family-{family}\"\n\
+            "[aliases.alias-{at}]\nfamily = \"family-{family}\"\n{features}\
              provider_model_id = {{ one = \"one-{at}\", two = \"two-{at}\" }}\n"
         ));
     }
@@ -245,6 +322,21 @@ fn random_files(rng: &mut Rng, number: usize, urls: &[String; 2]) -> (String, St
     }
     map.push_str(&format!("# end {version}\n"));
     (map, tenants())
+}
+
+/// Mostly everything but a few, so that requests both fit and do not.
+fn enabled_features(rng: &mut Rng) -> String {
+    let mut list = || {
+        let some = Feature::ALL.into_iter().filter(|_| rng.u8(..4) > 0);
+        some.map(|feature| format!("\"{}\"", feature.as_str())).collect::<Vec<_>>().join(", ")
+    };
+    let (first, second) = (list(), list());
+    match rng.u8(..4) {
+        0 => String::new(),
+        1 => format!("enabled_features = {{ two = [{first}] }}\n"),
+        2 => format!("enabled_features = {{ one = [{first}], two = [{second}] }}\n"),
+        _ => format!("enabled_features = [{first}]\n"),
+    }
 }
 
 fn push_route(map: &mut String, rng: &mut Rng, seen: &mut HashSet<String>) {

@@ -138,9 +138,8 @@ async fn killed_around_a_trip_it_never_serves_a_canary_again_whose_end_was_annou
         world.write_map(&format!("r.{round}"), "100%", round);
         let mut program = Program::serve(&world.files).await;
         world.falls_ill();
-        let address = program.address;
+        let mut client = Client::connect(program.address).await;
         let asking = tokio::spawn(async move {
-            let mut client = Client::connect(address).await;
             let request = support::client::request;
             for _ in 0..20 {
                 let chat = request(hyper::Method::POST, "/v1/chat/completions", ACME, CHAT);

@@ -11,6 +11,8 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use hyper::http::Method;
 use support::client::request;
+use support::h2;
+use support::process::on_processor;
 use support::{ACME, Client, FIRST, Files, LAST, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, Reply, Step, TlsFront, TlsFrontOptions};
 use tokio::io::AsyncWriteExt as _;
@@ -108,38 +110,59 @@ fn event(bytes: usize) -> String {
     frame(&"x".repeat(bytes.saturating_sub(frame("").len()).max(1)))
 }
 
-/// Asks for a stream and never reads a byte of it.
+/// Asks for a stream and never reads a byte of it. The system takes two megabytes for a caller of HTTP/1.1 that does not
+/// read; for one of HTTP/2 that opens no window it takes none, which is filled sooner.
 async fn stall(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
-    let length = STREAM.len();
-    let head = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ACME}\r\ncontent-length: {length}\r\n\r\n{STREAM}"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let bearer = format!("Bearer {ACME}");
+    let bytes = if is_full() {
+        let length = STREAM.len();
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ncontent-length: {length}\r\n\r\n{STREAM}"
+        );
+        head.into_bytes()
+    } else {
+        let head = h2::block(&[
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", PATH),
+            (":authority", "x"),
+            ("authorization", &bearer),
+        ]);
+        [
+            h2::PREFACE,
+            &h2::settings(&[(4, 0)]),
+            &h2::frame(h2::HEADERS, h2::END_HEADERS, 1, &head),
+            &h2::frame(h2::DATA, h2::END_STREAM, 1, STREAM.as_bytes()),
+        ]
+        .concat()
+    };
+    stream.write_all(&bytes).await.unwrap();
     stream
 }
 
-/// The gaps between the events of paced streams, sorted.
-async fn gaps(address: SocketAddr) -> Vec<Duration> {
-    let lanes: Vec<_> = (0..8)
-        .map(|_| {
-            tokio::spawn(async move {
-                let mut client = Client::connect(address).await;
-                let answer = client.start(request(Method::POST, PATH, ACME, OTHER_STREAM)).await.unwrap();
-                let (mut body, mut gaps, mut bytes) = (answer.into_body(), Vec::new(), Vec::new());
-                let mut last = Instant::now();
-                while let Some(frame) = body.frame().await {
-                    bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
-                    gaps.push(last.elapsed());
-                    last = Instant::now();
-                }
-                assert!(bytes.ends_with(b"data: [DONE]\n\n"), "a healthy stream was lost");
-                gaps
-            })
-        })
-        .collect();
+/// The gaps between the events of paced streams, sorted: through the gateway with the stalled callers, and at the same
+/// time through one without, which has the same provider.
+struct Gaps {
+    beside: Vec<Duration>,
+    apart: Vec<Duration>,
+}
+
+/// Healthy streams at a time, through each gateway.
+const HEALTHY: usize = 16;
+
+/// Reads paced streams to their end, the same way through both gateways. What the machine, the provider and this test add
+/// to a gap, they add to both.
+async fn gaps(beside: SocketAddr, apart: SocketAddr) -> Gaps {
+    let lanes =
+        |address: SocketAddr| -> Vec<_> { (0..HEALTHY).map(|_| tokio::spawn(read_paced(address))).collect() };
+    let (beside, apart) = (lanes(beside), lanes(apart));
+    Gaps { beside: sorted(beside).await, apart: sorted(apart).await }
+}
+
+async fn sorted(lanes: Vec<tokio::task::JoinHandle<Vec<Duration>>>) -> Vec<Duration> {
     let mut all = Vec::new();
     for lane in lanes {
         all.extend(lane.await.unwrap());
@@ -148,22 +171,37 @@ async fn gaps(address: SocketAddr) -> Vec<Duration> {
     all
 }
 
-/// Waits until every window is full, which is when the gateway has nothing to do any more.
+async fn read_paced(address: SocketAddr) -> Vec<Duration> {
+    let mut client = Client::connect(address).await;
+    let answer = client.start(request(Method::POST, PATH, ACME, OTHER_STREAM)).await.unwrap();
+    let (mut body, mut gaps, mut bytes) = (answer.into_body(), Vec::new(), Vec::new());
+    let mut last = Instant::now();
+    while let Some(frame) = body.frame().await {
+        // From one event to the next: connecting and asking are no gap.
+        if !bytes.is_empty() {
+            gaps.push(last.elapsed());
+        }
+        bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        last = Instant::now();
+    }
+    assert!(bytes.ends_with(b"data: [DONE]\n\n"), "a healthy stream was lost");
+    gaps
+}
+
+/// Waits until every window is full, which is when the gateway has nothing to do any more. A machine that has no time for
+/// it looks quiet as well, so that is seen more than once.
 async fn until_quiet(process: u32) {
-    let ticks = || {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    };
-    for _ in 0..120 {
-        let before = ticks();
+    let mut quiet = 0;
+    for _ in 0..1_200 {
+        let before = on_processor(process);
         tokio::time::sleep(Duration::from_millis(500)).await;
-        // Hundredths of a second; looking at files and ticking are work too.
-        if ticks() <= before + 1 {
+        // Looking at files and ticking are work too.
+        quiet = if on_processor(process) <= before + Duration::from_millis(10) { quiet + 1 } else { 0 };
+        if quiet == 3 {
             return;
         }
     }
-    unreachable!("the gateway is busy for a minute with nothing to do");
+    unreachable!("the gateway is busy for ten minutes with nothing to do");
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
@@ -173,50 +211,86 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 const STALLED: u64 = 64;
 const EXTRA: Duration = Duration::from_millis(10);
 
+/// A delay that stalled callers cause is there in each round; what else the machine does is not.
+const ROUNDS: usize = 5;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_do_not_read_neither_end_nor_delay_who_shares_their_connection() {
     let all = [60, 100, 200, 300];
     let sizes = if is_full() { &all[..] } else { &all[..1] };
     for size in sizes {
-        let long = event(*size);
-        let paced = std::iter::repeat_n([Step::Pause(Duration::from_millis(10)), Step::chunk(FIRST)], 100);
-        let paced: Vec<Step> = paced.flatten().chain([Step::chunk(LAST)]).collect();
-        let provider = Provider::builder("primary")
-            .on_call("POST", PATH, move |request| {
-                if request.body.windows(11).any(|part| part == b"gpt-primary") {
-                    // 3 MiB: more than the windows and the system's buffers take of a caller that does not read.
-                    Reply::sse(vec![Step::chunk(long.clone()); (3 << 20) / long.len()])
-                } else {
-                    Reply::sse(paced.clone())
-                }
-            })
-            .record(false)
-            .start()
-            .await;
-        let settings = "workers = 1\n[limits]\nwrite_stall_timeout_ms = 600000";
+        let provider = endless_and_paced(event(*size)).await;
+        let settings = "workers = 1\n[limits]\nwrite_stall_timeout_ms = 600000\nheader_timeout_ms = 600000";
         let (program, _files, front) = serve(&provider, "h2", settings).await;
-        let before = gaps(program.address).await;
-        let mut stalled = Vec::new();
-        for _ in 0..STALLED {
-            stalled.push(stall(program.address).await);
-        }
-        provider.wait_open_streams(STALLED).await;
-        until_quiet(program.id()).await;
-        let after = gaps(program.address).await;
-        assert_eq!(provider.open_streams(), STALLED, "a stalled stream has ended: it was not stalled");
-        assert_eq!((provider.aborted(), front.accepted()), (0, 1));
-        for percent in [50, 99] {
-            let (before, after) = (percentile(&before, percent), percentile(&after, percent));
-            println!(
-                "{size} bytes, p{percent} of gaps: {before:?} alone, {after:?} beside {STALLED} stalled"
-            );
-            // The tail is a matter of the machine as well; the middle is not.
-            if percent == 50 || is_full() {
-                assert!(
-                    after <= before + EXTRA,
-                    "p{percent}: {before:?} alone, {after:?} beside stalled ones"
-                );
-            }
+        let (control, _controls_files, _controls_front) = serve(&provider, "h2", settings).await;
+        let mut rounds = Vec::new();
+        while rounds.last().is_none_or(|extra: &Duration| *extra > EXTRA) {
+            assert!(rounds.len() < ROUNDS, "{size} bytes: delayed in every round, by {rounds:?}");
+            rounds.push(round(*size, &provider, &program, control.address).await);
+            assert_eq!(front.accepted(), 1, "healthy and stalled streams do not share a connection");
         }
     }
+}
+
+/// Answers one model with more than all buffers take of a caller that does not read, as fast as they are taken; and another with a hundred events, one each 10 ms.
+async fn endless_and_paced(long: String) -> Provider {
+    let paced = std::iter::repeat_n([Step::Pause(Duration::from_millis(10)), Step::chunk(FIRST)], 100);
+    let paced: Vec<Step> = paced.flatten().chain([Step::chunk(LAST)]).collect();
+    let bytes = if is_full() { 3 << 20 } else { 384 << 10 };
+    let builder = Provider::builder("primary").on_call("POST", PATH, move |request| {
+        if request.body.windows(11).any(|part| part == b"gpt-primary") {
+            Reply::sse(vec![Step::chunk(long.clone()); bytes / long.len()])
+        } else {
+            Reply::sse(paced.clone())
+        }
+    });
+    builder.record(false).start().await
+}
+
+/// By how much the gaps of healthy streams are longer beside callers that do not read, while their windows fill and once
+/// they are full, than through another gateway at the same time, or through the same one before.
+async fn round(size: usize, provider: &Provider, program: &Program, control: SocketAddr) -> Duration {
+    let aborted = provider.aborted();
+    let alone = gaps(program.address, control).await;
+    let filling = tokio::spawn({
+        let address = program.address;
+        async move {
+            let mut stalled = Vec::new();
+            for _ in 0..STALLED {
+                stalled.push(stall(address).await);
+                // The provider writes down a whole answer at once, which delays all others of its own.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            stalled
+        }
+    });
+    let during = gaps(program.address, control).await;
+    let stalled = filling.await.unwrap();
+    provider.wait_open_streams(STALLED).await;
+    until_quiet(program.id()).await;
+    let after = gaps(program.address, control).await;
+    assert_eq!(provider.open_streams(), STALLED, "a stalled stream has ended: it was not stalled");
+    assert_eq!(provider.aborted(), aborted, "a stream was lost");
+    drop(stalled);
+    provider.wait_aborted(aborted + STALLED).await;
+    let mut worst = Duration::ZERO;
+    for (when, now) in [("while they fill", during), ("once they are full", after)] {
+        for percent in [50, 99] {
+            let of = |gaps: &[Duration]| percentile(gaps, percent);
+            let expected = of(&alone.beside).max(of(&now.apart));
+            // With the default windows 64 such providers keep a worker busy for as long as they may send, whether their
+            // callers read or not: those gaps are shown, and are a matter of load.
+            if !(is_full() && when == "while they fill") {
+                worst = worst.max(of(&now.beside).saturating_sub(expected));
+            }
+            println!(
+                "{size} bytes, p{percent} of gaps {when}: {:?} beside {STALLED} stalled, {:?} before; {:?} apart from them, {:?} before",
+                of(&now.beside),
+                of(&alone.beside),
+                of(&now.apart),
+                of(&alone.apart),
+            );
+        }
+    }
+    worst
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use decisions::bucket::position;
 use hyper::Method;
 use serde_json::{Value, json};
 use support::client::{Answer, request};
@@ -55,7 +56,11 @@ impl World {
 
     /// One turn, tried again as a client would: the ID of the response, and who served it.
     async fn turn(&self, previous: Option<&str>, stream: bool) -> (String, String) {
-        let mut body = json!({"model": "summary", "input": "x", "stream": stream});
+        self.turn_of("anyone", previous, stream).await
+    }
+
+    async fn turn_of(&self, user: &str, previous: Option<&str>, stream: bool) -> (String, String) {
+        let mut body = json!({"model": "summary", "input": "x", "stream": stream, "user": user});
         if let Some(previous) = previous {
             body["previous_response_id"] = json!(previous);
         }
@@ -76,16 +81,29 @@ fn id_of(answer: &Answer) -> String {
     text[at + 1..].split('"').next().unwrap().to_owned()
 }
 
-/// Ten conversations of ten turns each. A turn that went anywhere else would be refused by whoever got it.
+/// Whether it was asked twice in a row for the same turn, whole or streamed.
+fn retried(provider: &Provider, stream: bool) -> bool {
+    let turns: Vec<Value> = provider.requests().iter().map(|request| request.json().unwrap()).collect();
+    let is_such = |turn: &Value| turn["stream"] == json!(stream) && turn["previous_response_id"].is_string();
+    turns.windows(2).any(|pair| pair[0] == pair[1] && is_such(&pair[0]))
+}
+
+/// Ten conversations of ten turns each, through failures before the first content, a rollback as a gate makes it, a
+/// restart and a kill. A turn that went anywhere else would be refused by whoever got it.
 #[tokio::test]
 async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_and_kill() {
-    let mut world = world(|_| {}, "", 7).await;
+    let mut world = world(|map| map.sticky_by = "sticky_by = [\"user\"]", "", 8).await;
+    // Five users of each half, so that the same turns fail each time, whole and streamed ones.
+    let is_in = |user: &String| position("the-canary", user.as_bytes()) < 500_000;
+    let (within, outside): (Vec<String>, Vec<String>) =
+        (0..100).map(|user| format!("user-{user}")).partition(is_in);
+    let users: Vec<String> = within.into_iter().take(5).chain(outside.into_iter().take(5)).collect();
     let mut conversations = Vec::new();
-    for number in 0..10 {
-        conversations.push(world.turn(None, number % 2 == 0).await);
+    for (number, user) in users.iter().enumerate() {
+        conversations.push(world.turn_of(user, None, number % 2 == 0).await);
     }
     let homes: Vec<String> = conversations.iter().map(|(_, home)| home.clone()).collect();
-    assert!(["openai", "cometapi"].iter().all(|home| homes.iter().any(|found| found == home)), "{homes:?}");
+    assert_eq!(homes, [["cometapi"; 5], ["openai"; 5]].concat());
     for turn in 2..=10 {
         match turn {
             4 => {
@@ -97,7 +115,8 @@ async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_a
             _ => {}
         }
         for (number, home) in homes.iter().enumerate() {
-            let (next, served) = world.turn(Some(&conversations[number].0), (number + turn) % 2 == 0).await;
+            let (next, served) =
+                world.turn_of(&users[number], Some(&conversations[number].0), (number + turn) % 2 == 0).await;
             assert_eq!(&served, home, "turn {turn} of conversation {number}");
             conversations[number].0 = next;
         }
@@ -105,6 +124,39 @@ async fn every_turn_goes_where_its_conversation_lives_through_rollback_restart_a
     // What begins after the rollback begins at home.
     for _ in 0..5 {
         assert_eq!(world.turn(None, false).await.1, "openai");
+    }
+    for provider in [&world.primary, &world.canary] {
+        assert!(
+            retried(provider, false) && retried(provider, true),
+            "whole turns failed there, and streamed ones"
+        );
+    }
+}
+
+/// What docs/state.md says of turns that say nothing of `store`.
+#[tokio::test]
+async fn the_next_turn_goes_where_what_it_carries_lives() {
+    let mut world = world(|map| map.share = "100%", "", 0).await;
+    let first = world.post(ACME, "/v1/responses", &json!({"model": "summary", "input": "x"})).await;
+    assert_eq!(first.header("x-cometgate-provider"), "cometapi");
+    let (response, mut item) = (id_of(&first), first.json()["output"][0].clone());
+    item["role"] = json!("assistant");
+    let unstored = json!({"model": "summary", "input": "x", "store": false});
+    let unstored = id_of(&world.post(ACME, "/v1/responses", &unstored).await);
+    world.write("test.2", "0%");
+    world.program.logged("route map test.2 is live").await;
+    for (carries, expected) in [
+        (json!({"previous_response_id": response}), "cometapi"),
+        (json!({"input": [{"type": "item_reference", "id": item["id"]}]}), "cometapi"),
+        // As clients send the history back: whole items, with their IDs.
+        (json!({"input": [{"role": "user", "content": "x"}, item]}), "openai"),
+        (json!({"previous_response_id": unstored}), ""),
+    ] {
+        let mut body = json!({"model": "summary", "input": "x"});
+        body.as_object_mut().unwrap().extend(carries.as_object().unwrap().clone());
+        let answer = world.post(ACME, "/v1/responses", &body).await;
+        assert_eq!(answer.header("x-cometgate-provider"), expected, "{body}");
+        assert_eq!(answer.status == 404, expected.is_empty(), "{body}");
     }
 }
 

@@ -40,6 +40,33 @@ async fn a_provider_is_asked_at_its_own_paths_with_its_own_headers() {
 }
 
 #[tokio::test]
+async fn headers_that_name_the_caller_go_to_the_provider_that_the_map_says_and_to_no_other() {
+    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
+    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let urls = (primary.base_url(), canary.base_url());
+    let names =
+        ["openai-organization", "openai-project", "cookie", "x-stainless-os", "baggage", "x-forwarded-for"];
+    let credential = "{ env = \"PRIMARY_KEY\" }\nforward_headers = [\"openai-organization\", \"openai-project\", \
+                      \"cookie\", \"x-stainless-*\", \"baggage\", \"x-forwarded-for\"]";
+    for (share, gets, provider) in [("0%", true, &primary), ("100%", false, &canary)] {
+        let map = Map { primary_credential: credential, ..Map::new(&urls.0, &urls.1, share) };
+        let files = Files::new("", &map.text(), &tenants());
+        let program = Program::serve(&files).await;
+        let mut asked = request(Method::POST, "/v1/chat/completions", ACME, CHAT);
+        for name in names {
+            asked.headers_mut().insert(name, "from-the-caller".parse().unwrap());
+        }
+        assert_eq!(Client::connect(program.address).await.send(asked).await.unwrap().status, 200);
+        let seen = provider.requests().pop().unwrap();
+        for name in names {
+            let expected = if name == "x-forwarded-for" { "127.0.0.1" } else { "from-the-caller" };
+            assert_eq!(seen.header(name), gets.then_some(expected), "{name} at {share}");
+        }
+        assert!(!format!("{:?}", seen.headers).contains(ACME));
+    }
+}
+
+#[tokio::test]
 async fn a_canary_has_a_time_limit_of_its_own() {
     let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
     let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;

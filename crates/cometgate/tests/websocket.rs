@@ -46,8 +46,12 @@ async fn provider(answer: &'static str) -> (SocketAddr, UnboundedReceiver<String
 }
 
 async fn serve(provider: SocketAddr) -> (Program, Files) {
+    serve_with("", provider).await
+}
+
+async fn serve_with(settings: &str, provider: SocketAddr) -> (Program, Files) {
     let url = format!("http://{provider}/v1");
-    let files = Files::new("", &Map::new(&url, "http://127.0.0.1:9/v1", "100%").text(), &tenants());
+    let files = Files::new(settings, &Map::new(&url, "http://127.0.0.1:9/v1", "100%").text(), &tenants());
     (Program::serve(&files).await, files)
 }
 
@@ -170,4 +174,16 @@ async fn a_socket_lives_on_while_the_process_drains_and_ends_with_its_peers() {
     echoes(&mut stream, b"still here").await;
     stream.write_all(b"bye").await.unwrap();
     assert_eq!(program.ended().await, 0);
+}
+
+#[tokio::test]
+async fn a_socket_on_which_nobody_says_anything_is_closed_on_both_sides() {
+    let (address, mut hearing) = provider(SWITCHED).await;
+    let (program, _files) = serve_with("[limits]\nwebsocket_idle_timeout_ms = 300\n", address).await;
+    let (mut stream, _) = open(program.address, &with_key("")).await;
+    next(&mut hearing).await;
+    echoes(&mut stream, b"hello").await;
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 16])).await.unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    assert_eq!(next(&mut hearing).await, "", "the provider hears the end");
 }

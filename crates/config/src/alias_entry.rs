@@ -16,9 +16,18 @@ pub(crate) struct AliasEntry {
     pub(crate) model_ids: Vec<ModelId>,
     /// Whether an ID is missing because of a mistake that is reported already.
     pub(crate) lacks_reported_ids: bool,
-    pub(crate) enabled_features: Option<FeatureSet>,
+    pub(crate) enabled_features: Option<FeaturesEntry>,
     pub(crate) required_fields: Vec<String>,
     pub(crate) rollback_target: Option<Named>,
+}
+
+/// What has been checked to work away from the primary.
+#[derive(Debug)]
+pub(crate) enum FeaturesEntry {
+    /// Wherever the alias may go.
+    Everywhere(FeatureSet),
+    /// At these providers; of others nothing is said.
+    At(Vec<(Named, FeatureSet)>),
 }
 
 /// What a provider calls the alias.
@@ -75,9 +84,25 @@ fn read_model_ids(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> (Vec<
     (ids.into_iter().flatten().collect(), lacks)
 }
 
-fn read_features(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option<FeatureSet> {
-    let mut features = FeatureSet::default();
-    for word in fields.texts("enabled_features")? {
+/// A list for every provider, or a table of provider and list.
+fn read_features(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option<FeaturesEntry> {
+    const FIELD: &str = "enabled_features";
+    let value = fields.value(FIELD)?;
+    let DeValue::Table(table) = value.get_ref() else {
+        return fields
+            .as_texts(FIELD, value)
+            .map(|words| FeaturesEntry::Everywhere(features(document, words)));
+    };
+    let at = named_values(table).filter_map(|(provider, value)| {
+        let words = fields.as_texts(FIELD, value)?;
+        Some((provider, features(document, words)))
+    });
+    Some(FeaturesEntry::At(at.collect()))
+}
+
+fn features(document: &Document<'_>, words: Vec<Named>) -> FeatureSet {
+    let mut features = FeatureSet::EMPTY;
+    for word in words {
         let Some(feature) = Feature::ALL.into_iter().find(|feature| feature.as_str() == word.text) else {
             let message = format!("there is no feature {}", quote(&word.text));
             let known = Feature::ALL.iter().map(|feature| feature.as_str());
@@ -89,7 +114,7 @@ fn read_features(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option
         }
         features = features.with(feature);
     }
-    Some(features)
+    features
 }
 
 fn read_required_fields(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Vec<String> {

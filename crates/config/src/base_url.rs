@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use decisions::addresses::{Reach, reach};
+
 /// A provider's base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
@@ -61,6 +63,11 @@ pub enum BaseUrlError {
     /// Not a host name or an address.
     #[error("the host is neither a name nor an IP address (an IPv6 address stands in brackets)")]
     Host,
+    /// Metadata of a cloud, link-local, multicast: no provider is there.
+    #[error(
+        "nothing is ever sent to this address: it is link-local, multicast, unspecified or a cloud's metadata"
+    )]
+    Unreachable,
     /// Not 1 to 65535.
     #[error("the port is not a number from 1 to 65535")]
     Port,
@@ -102,6 +109,9 @@ impl FromStr for BaseUrl {
             return Err(BaseUrlError::UserInfo);
         }
         let (host, port) = split_authority(authority)?;
+        if host.parse().is_ok_and(|address| reach(address) == Reach::Never) {
+            return Err(BaseUrlError::Unreachable);
+        }
         let port = match port {
             None => scheme.default_port(),
             Some(digits) => parse_port(digits)?,

@@ -188,6 +188,11 @@ impl<'d, 't> Fields<'d, 't> {
     /// A list of strings.
     pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<Named>> {
         let value = self.value(name)?;
+        self.as_texts(name, value)
+    }
+
+    /// What a value holds that must be a list of strings; `name` is the field's.
+    pub(crate) fn as_texts(&self, name: &str, value: &Value<'_>) -> Option<Vec<Named>> {
         let DeValue::Array(array) = value.get_ref() else {
             self.wrong_type(name, value, "a list of strings");
             return None;

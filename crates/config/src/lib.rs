@@ -35,6 +35,7 @@ mod names;
 mod problem;
 mod provider_connection;
 mod provider_entry;
+mod provider_forward;
 mod provider_request;
 mod render;
 mod resolve;
@@ -61,6 +62,7 @@ pub use load::{
 };
 pub use problem::{Beside, Place, Problem, Problems};
 pub use provider_connection::{Http2Settings, ProviderTls, Roots};
+pub use provider_forward::ForwardHeader;
 pub use schema::{SchemaFile, schema};
 pub use settings::{ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings};
 pub use share::{ShareError, format_share, parse_share};

@@ -12,6 +12,7 @@ use crate::document::{Document, Named, Source};
 use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
 use crate::provider_connection::{Http2Settings, ProviderTls};
+use crate::provider_forward::ForwardHeader;
 use crate::tenants_file::TenantsFile;
 use crate::warn::{Dated, Whole, warn};
 use crate::{check, resolve};
@@ -86,6 +87,10 @@ pub struct ProviderSettings {
     pub paths: Vec<(Endpoint, String)>,
     /// What is added to every request; names in lower case.
     pub headers: Vec<(String, String)>,
+    /// What goes on of the headers that callers send, besides what goes to every provider.
+    pub forward_headers: Vec<ForwardHeader>,
+    /// Its name may stand for an address of a private network, or of this machine.
+    pub allow_private_addresses: bool,
     /// Where the credential is named, for the message about one that is missing.
     pub place: Place,
 }
@@ -95,12 +100,13 @@ impl ProviderSettings {
     pub(crate) fn reached_by(&self) -> String {
         let connection = (&self.tls, self.http2);
         format!(
-            "{} {:?} {:?} {:?} {connection:?} {}",
+            "{} {:?} {:?} {:?} {connection:?} {} {:?}",
             self.base_url,
             self.paths,
             self.headers,
             self.credential,
-            self.credential_header.as_str()
+            self.credential_header.as_str(),
+            self.forward_headers,
         )
     }
 

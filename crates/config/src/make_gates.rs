@@ -73,7 +73,7 @@ pub(crate) fn first_share(canary: &CanaryEntry) -> Option<Share> {
     Some(first.unwrap_or(Share::NONE))
 }
 
-/// What the users of a route's aliases rely on.
+/// What the users of a route's aliases may ask of the canary.
 fn features(resolved: &Resolved, refs: &RouteRefs) -> FeatureSet {
     let all = (0..).zip(&resolved.aliases);
     let is_meant = |(id, alias): &(u32, &Alias)| match refs.models {
@@ -82,7 +82,8 @@ fn features(resolved: &Resolved, refs: &RouteRefs) -> FeatureSet {
         Some(ModelMatch::Any) => true,
         None => false,
     };
-    let features = all.filter(is_meant).filter_map(|(_, alias)| alias.enabled_features);
+    let at_canary = |alias: &Alias| refs.canary.and_then(|canary| alias.enabled_features.at(canary));
+    let features = all.filter(is_meant).filter_map(|(_, alias)| at_canary(alias));
     features.fold(FeatureSet::default(), FeatureSet::union)
 }
 

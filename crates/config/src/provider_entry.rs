@@ -14,6 +14,7 @@ use crate::load::{CredentialHeader, CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;
+use crate::provider_forward::read_forward_headers;
 use crate::provider_request::{read_headers, read_paths};
 
 pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
@@ -48,6 +49,7 @@ pub(crate) fn read_provider(
         let code = |error| match error {
             BaseUrlError::UserInfo => Code::SecretInFile,
             BaseUrlError::Scheme
+            | BaseUrlError::Unreachable
             | BaseUrlError::QueryOrFragment
             | BaseUrlError::Host
             | BaseUrlError::Port
@@ -69,6 +71,8 @@ pub(crate) fn read_provider(
     let connection = read_connection(document, &mut fields, base_url.as_ref());
     let paths = read_paths(document, &mut fields);
     let headers = read_headers(document, &mut fields);
+    let forward_headers = read_forward_headers(document, &mut fields);
+    let allow_private_addresses = fields.flag("allow_private_addresses").unwrap_or(false);
     fields.finish();
     let takes_client_key = credential == Some(CredentialSource::Client);
     let settings = base_url.zip(credential).map(|(base_url, credential)| ProviderSettings {
@@ -81,6 +85,8 @@ pub(crate) fn read_provider(
         http2: connection.http2,
         paths,
         headers,
+        forward_headers,
+        allow_private_addresses,
         place: document.place(credential_at),
     });
     ProviderEntry {

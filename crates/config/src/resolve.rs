@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, ModelMatch, ModelRules,
-    PlanParts, Provider, Route, Scope, Tenant,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, EnabledFeatures,
+    ModelMatch, ModelRules, PlanParts, Provider, Route, Scope, Tenant,
 };
 use decisions::{AliasId, CohortId, FamilyId, ProviderId, ProviderSet, TenantId};
 
-use crate::alias_entry::AliasEntry;
+use crate::alias_entry::{AliasEntry, FeaturesEntry};
 use crate::code::Code;
 use crate::cohort_entry::{BucketingEntry, CohortEntry};
 use crate::document::{Document, Named};
@@ -201,13 +201,35 @@ fn make_alias(map: &MapFile, tables: &Tables<'_>, document: &Document<'_>, entry
         name: entry.name.text.clone(),
         family: entry.family.as_ref().and_then(|name| tables.families.ids.get(name.text.as_str()).copied()),
         model_ids,
-        enabled_features: entry.enabled_features,
+        enabled_features: make_features(map, tables, document, entry),
         required_fields: entry.required_fields.clone(),
         rollback_target: entry
             .rollback_target
             .as_ref()
             .and_then(|name| tables.providers.find(document, name)),
     }
+}
+
+fn make_features(
+    map: &MapFile,
+    tables: &Tables<'_>,
+    document: &Document<'_>,
+    entry: &AliasEntry,
+) -> EnabledFeatures {
+    let mut sets = vec![None; map.providers.len()];
+    match &entry.enabled_features {
+        None => {}
+        Some(FeaturesEntry::Everywhere(features)) => sets.fill(Some(*features)),
+        Some(FeaturesEntry::At(list)) => {
+            for (provider, features) in list {
+                let found = tables.providers.find(document, provider);
+                if let Some(slot) = found.and_then(|id| sets.get_mut(id.index())) {
+                    *slot = Some(*features);
+                }
+            }
+        }
+    }
+    EnabledFeatures::by_provider(sets)
 }
 
 fn make_cohort(tables: &Tables<'_>, document: &Document<'_>, entry: &CohortEntry) -> Cohort {

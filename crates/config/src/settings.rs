@@ -31,6 +31,8 @@ pub(crate) const WATCH: [(&str, Watch); 2] = [("events", Watch::Events), ("poll"
 
 /// A caller that reads at all reads within this; the lower end keeps a slow link from counting as a stall.
 pub(crate) const WRITE_STALL_MS: RangeInclusive<u64> = 100..=LONGEST_MS;
+/// A day; a tenth of a second at the least, since packets are lost.
+pub(crate) const RELAY_IDLE_MS: RangeInclusive<u64> = 100..=86_400_000;
 /// One answer: an embeddings call of the largest batch is far below the upper end.
 pub(crate) const ANSWER_BYTES: RangeInclusive<u64> = 1024..=1024 * MIB;
 /// Five minutes at the most: what stands between a caller and its gateway gives up on silence sooner.
@@ -67,6 +69,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// What the process takes on at most.
     pub limits: Limits,
+    /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
+    pub trust_forwarded_for: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
 }
@@ -101,6 +105,10 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// How long a caller may leave an answer unread.
     pub write_stall_timeout: Duration,
+    /// How long a WebSocket may lie idle in both directions.
+    pub websocket_idle_timeout: Duration,
+    /// How long a provider may say nothing in the middle of an answer that goes on as it comes.
+    pub relay_idle_timeout: Duration,
     /// Bytes of one answer that are held so that a failure in its middle can still be mended at another target.
     pub max_answer: u64,
     /// How long a caller that streams waits for the head of its answer and for comments in it, where no content comes.
@@ -144,6 +152,7 @@ fn read_settings(
     let watch = fields.choice("watch", &WATCH);
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
+    let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
     fields.finish();
@@ -159,6 +168,7 @@ fn read_settings(
         tls: tls.flatten(),
         admin: admin.flatten(),
         limits,
+        trust_forwarded_for,
         cors_origins,
     })
 }
@@ -236,6 +246,13 @@ fn read_limits(document: &Document<'_>, table: Option<Fields<'_, '_>>) -> Limits
     limits.min_body_rate = fields.integer("min_body_bytes_per_second", BODY_RATE, limits.min_body_rate);
     millis(&mut fields, "drain_timeout_ms", &mut limits.drain_timeout);
     millis_of(&mut fields, "write_stall_timeout_ms", WRITE_STALL_MS, &mut limits.write_stall_timeout);
+    let idles = [
+        ("websocket_idle_timeout_ms", &mut limits.websocket_idle_timeout),
+        ("relay_idle_timeout_ms", &mut limits.relay_idle_timeout),
+    ];
+    for (name, value) in idles {
+        millis_of(&mut fields, name, RELAY_IDLE_MS, value);
+    }
     limits.max_answer = fields.integer("max_answer_bytes", ANSWER_BYTES, limits.max_answer);
     millis_of(&mut fields, "heartbeat_ms", HEARTBEAT_MS, &mut limits.heartbeat);
     fields.finish();
@@ -258,6 +275,8 @@ impl Default for Limits {
             min_body_rate: 128,
             drain_timeout: Duration::from_secs(60),
             write_stall_timeout: Duration::from_secs(30),
+            websocket_idle_timeout: Duration::from_secs(600),
+            relay_idle_timeout: Duration::from_secs(300),
             max_answer: MIB,
             heartbeat: Duration::from_secs(10),
         }

@@ -99,7 +99,7 @@ fn the_shipped_map_says_what_it_seems_to_say() {
     assert_eq!(loaded.expires_at.unwrap().to_string(), "2035-12-31T00:00:00Z");
     assert_eq!(loaded.rollback_route_version.as_deref(), Some("2026-11-21.1"));
     let alias = &parts.aliases[0];
-    assert!(alias.enabled_features.is_some() && alias.family.is_some() && alias.rollback_target.is_some());
+    assert!(alias.enabled_features.is_said() && alias.family.is_some() && alias.rollback_target.is_some());
     assert_eq!(alias.required_fields, ["choices", "usage.total_tokens"]);
     assert!(parts.providers[1].models.approved.is_some());
     let route = &parts.routes[0];

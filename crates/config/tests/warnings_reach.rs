@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use config::{Code, Loaded, Source, load_map};
-use decisions::plan::{AllowedAliases, UnlistedModels};
+use decisions::plan::{AllowedAliases, FeatureSet, UnlistedModels};
 use decisions::route::{choose_route, choose_tenant_route};
 use decisions::{AliasId, Caller, Endpoint, Facts, RouteId, StickyKeys, TenantId};
 use proptest::prelude::*;
@@ -132,8 +132,16 @@ fn reached(loaded: &Loaded, samples: u64) -> HashSet<RouteId> {
                 let user = format!("u{draw}");
                 let keys = StickyKeys { user: (draw % 3 != 0).then_some(&user), ..StickyKeys::default() };
                 let model = alias_entry.name.as_str();
-                let facts =
-                    Facts { tenant, caller: Caller::Known, endpoint, model, keys, stateful: false, draw };
+                let facts = Facts {
+                    tenant,
+                    caller: Caller::Known,
+                    endpoint,
+                    model,
+                    keys,
+                    stateful: false,
+                    features: FeatureSet::EMPTY,
+                    draw,
+                };
                 reached.extend(choose_route(plan, alias, &facts));
             }
         }

@@ -8,7 +8,9 @@ use crate::bucket::{self, Share};
 use crate::facts::{Caller, Facts};
 use crate::ids::{AliasId, ProviderId, RouteId, TenantId};
 use crate::order::{Order, Role, Side, Target, list_targets};
-use crate::plan::{AllowedAliases, Bucketing, CredentialKind, Mode, Plan, Route, StickyBy, UnlistedModels};
+use crate::plan::{
+    AllowedAliases, Bucketing, CredentialKind, FeatureSet, Mode, Plan, Route, StickyBy, UnlistedModels,
+};
 use crate::route::{choose_route, choose_tenant_route};
 use crate::standing::{Barred, Standing};
 
@@ -56,6 +58,8 @@ pub enum Reason {
     Unproven,
     /// The tenant's `allowed_providers` do not list the canary's.
     NotAllowed,
+    /// It uses something that the alias is not known to bear elsewhere.
+    Feature,
     /// The route is held at its primary: its map went live without a proven way back.
     Held,
     /// It would leave home, and the gate of where it would go keeps that out.
@@ -78,6 +82,7 @@ impl Reason {
             Reason::Stateful => "stateful",
             Reason::Unproven => "unproven",
             Reason::NotAllowed => "not_allowed",
+            Reason::Feature => "feature",
             Reason::Held => "held",
             Reason::Barred(barred) => barred.as_str(),
             Reason::Pinned => "pinned",
@@ -197,23 +202,28 @@ fn follow_route<'p>(
 ) -> Decision<'p> {
     let route = plan.route(id);
     let reach = Reach { plan, tenant: facts.tenant, caller: facts.caller, primary: route.primary };
+    let fits =
+        |provider| provider == route.primary || lacking(plan, alias, provider, facts.features).is_empty();
     let (side, reason) = match route.mode {
         Mode::Disabled => return Decision::Refuse(Refusal::RouteDisabled(id)),
         Mode::Primary => (Side::Home, Reason::Mode),
         Mode::Fallback | Mode::Canary if route.held => (Side::Home, Reason::Held),
+        Mode::Fallback if route.fallback.is_some_and(|provider| !fits(provider)) => {
+            (Side::Home, Reason::Feature)
+        }
         // `config` refuses the mode without the provider; were it missing, home is the safe side.
         Mode::Fallback => match route.fallback.map(|provider| (provider, standing.bars(route, provider))) {
             Some((provider, None)) => (Side::Fallback(provider), Reason::Mode),
             Some((_, Some(barred))) => (Side::Home, Reason::Barred(barred)),
             None => (Side::Home, Reason::Mode),
         },
-        Mode::Canary => canary_side(route, standing, facts, reach, draw),
+        Mode::Canary => canary_side(route, standing, facts, reach, fits, draw),
     };
     // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
     let at_home = route.held || (stays_home(route, facts) && route.mode != Mode::Fallback);
     let is_open =
         |provider| provider == route.primary || (!at_home && standing.bars(route, provider).is_none());
-    let reachable = |provider| is_open(provider) && reach.check(provider).is_ok();
+    let reachable = |provider| is_open(provider) && fits(provider) && reach.check(provider).is_ok();
     match list_targets(plan, route, alias, side, reachable) {
         Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),
         None => Decision::Refuse(reach.check(side.provider(route)).err().unwrap_or(Refusal::UnknownKey)),
@@ -225,6 +235,7 @@ fn canary_side<'p>(
     standing: Standing,
     facts: &Facts<'_>,
     reach: Reach<'_>,
+    fits: impl Fn(ProviderId) -> bool,
     draw: impl FnOnce(&'p Bucketing, Share) -> Option<(bool, StickyBy)>,
 ) -> (Side<'p>, Reason) {
     let Some(canary) = &route.canary else { return (Side::Home, Reason::Mode) };
@@ -239,6 +250,9 @@ fn canary_side<'p>(
             Err(_) => return (Side::Home, Reason::Unproven),
         }
     }
+    if !fits(canary.provider) {
+        return (Side::Home, Reason::Feature);
+    }
     let barred = standing.bars(route, canary.provider);
     match draw(&canary.bucketing, standing.share_or(canary.bucketing.share)) {
         Some((true, by)) => match barred {
@@ -248,6 +262,14 @@ fn canary_side<'p>(
         Some((false, by)) => (Side::Home, Reason::OutsideShare(by)),
         None => (Side::Home, Reason::NoKey),
     }
+}
+
+/// What a request uses that its alias is not known to bear at a provider. A route's own primary is not to be asked.
+pub(crate) fn lacking(plan: &Plan, alias: AliasId, provider: ProviderId, used: FeatureSet) -> FeatureSet {
+    if used.is_empty() {
+        return used;
+    }
+    plan.alias(alias).enabled_features.lacking(provider, used)
 }
 
 fn stays_home(route: &Route, facts: &Facts<'_>) -> bool {

@@ -6,10 +6,11 @@
 use std::cmp::Reverse;
 
 use crate::bucket::{self, Share};
-use crate::decide::{Decision, decide, decide_on_route, routed_alias};
+use crate::decide::{Decision, decide, decide_on_route, lacking, routed_alias};
 use crate::facts::Facts;
-use crate::ids::{AliasId, CohortId, RouteId};
-use crate::plan::{Bucketing, CohortMembers, Mode, ModelMatch, Plan, Route, Scope, StickyBy};
+use crate::ids::{AliasId, CohortId, ProviderId, RouteId};
+use crate::order::Role;
+use crate::plan::{Bucketing, CohortMembers, FeatureSet, Mode, ModelMatch, Plan, Route, Scope, StickyBy};
 use crate::standing::Standing;
 
 /// A decision with its reasons.
@@ -24,6 +25,19 @@ pub struct Explanation<'p> {
     /// What becomes of it in and outside of the canary, where each request is drawn by itself: then the decision above
     /// is the one for the draw at hand, and the next request may see the other.
     pub either: Option<[Decision<'p>; 2]>,
+    /// Where the chosen route sends to, and not this request, because of what it uses.
+    pub unfit: Vec<Unfit>,
+}
+
+/// A target that a request is kept from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// Where.
+    pub provider: ProviderId,
+    /// In which role.
+    pub role: Role,
+    /// What the request uses and the alias does not declare there.
+    pub features: FeatureSet,
 }
 
 /// A route and what became of it.
@@ -119,7 +133,31 @@ pub fn explain<'p>(
         let side = |is_in| Some((is_in, StickyBy::Request));
         [true, false].map(|is_in| decide_on_route(plan, route, alias, facts, |_, _| side(is_in)))
     });
-    Explanation { tried, split, decision: decide(plan, facts, gates), either }
+    let unfit = route.zip(alias).map(|((id, _), alias)| unfit(plan, plan.route(id), alias, facts));
+    Explanation {
+        tried,
+        split,
+        decision: decide(plan, facts, gates),
+        either,
+        unfit: unfit.unwrap_or_default(),
+    }
+}
+
+/// The targets of a route that a request is kept from because of what it uses.
+fn unfit(plan: &Plan, route: &Route, alias: AliasId, facts: &Facts<'_>) -> Vec<Unfit> {
+    let canary = route.canary.as_ref().filter(|_| route.mode == Mode::Canary).map(|canary| canary.provider);
+    let named = [(canary, Role::Canary), (route.fallback, Role::Fallback)];
+    named
+        .into_iter()
+        .filter_map(|(provider, role)| Some((provider?, role)))
+        .filter(|(provider, _)| *provider != route.primary)
+        .map(|(provider, role)| Unfit {
+            provider,
+            role,
+            features: lacking(plan, alias, provider, facts.features),
+        })
+        .filter(|unfit| !unfit.features.is_empty())
+        .collect()
 }
 
 fn locate(plan: &Plan, bucketing: &Bucketing, share: Share, facts: &Facts<'_>) -> Option<Drawn> {

@@ -12,7 +12,7 @@ mod matching;
 mod names;
 
 use crate::ids::{AliasId, ProviderId, RouteId};
-use crate::plan::{Canary, Mode, Plan, Route};
+use crate::plan::{Canary, FeatureSet, Mode, Plan, Route};
 
 use matching::Matching;
 use names::Names;
@@ -78,7 +78,7 @@ struct Change<'p> {
     after: &'p Plan,
     names: Names,
     matching: Matching<'p>,
-    /// By new provider: the aliases that had another model ID there.
+    /// By new provider: the aliases that had another model ID there, or were kept from there with more features.
     renamed_models: Vec<Vec<AliasId>>,
 }
 
@@ -135,10 +135,21 @@ fn renamed_models(before: &Plan, after: &Plan, names: &Names) -> Vec<Vec<AliasId
         let Some(old) = old else { return Vec::new() };
         let is_renamed = |(id, known): &(AliasId, Option<AliasId>)| {
             known.is_some_and(|known| {
-                after.alias(*id).model_ids[provider.index()] != before.alias(known).model_ids[old.index()]
+                let (now, then) = (after.alias(*id), before.alias(known));
+                now.model_ids[provider.index()] != then.model_ids[old.index()]
+                    || bears_more(now.enabled_features.at(provider), then.enabled_features.at(old))
             })
         };
         names.aliases().filter(is_renamed).map(|(id, _)| id).collect()
     };
     names.providers().map(renamed_at).collect()
+}
+
+/// Whether some request may go there that could not; nothing said means that all may.
+fn bears_more(now: Option<FeatureSet>, then: Option<FeatureSet>) -> bool {
+    match (now, then) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(now), Some(then)) => !now.without(then).is_empty(),
+    }
 }

@@ -1,7 +1,7 @@
 //! What a decision may look at about one request, and nowhere more.
 
 use crate::ids::{ProviderId, TenantId};
-use crate::plan::StickyBy;
+use crate::plan::{FeatureSet, StickyBy};
 
 /// The facts of one request, borrowed from its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Facts<'r> {
     pub keys: StickyKeys<'r>,
     /// The request creates or uses state that lives at one provider (a stored response, a conversation).
     pub stateful: bool,
+    /// What it uses of the API; need not be known where [`asks_features`](crate::plan::Plan::asks_features) says no.
+    pub features: FeatureSet,
     /// A uniform random number drawn for this request; it stands in for a key where a list ends in `request`.
     pub draw: u64,
 }
@@ -164,12 +166,15 @@ impl Endpoint {
         matches!(self, Endpoint::ImageGenerations | Endpoint::Speech) || self.takes_forms()
     }
 
-    /// Whether `model` may be left out, because the provider has a model of its own choice.
+    /// Whether `model` may be left out, because the provider has a model of its own choice, or a stored prompt that
+    /// the request refers to names one.
     #[must_use]
     pub fn has_default_model(self) -> bool {
         matches!(
             self,
-            Endpoint::Moderations
+            Endpoint::Responses
+                | Endpoint::ResponsesInputTokens
+                | Endpoint::Moderations
                 | Endpoint::ImageGenerations
                 | Endpoint::ImageEdits
                 | Endpoint::ImageVariations

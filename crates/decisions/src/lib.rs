@@ -10,9 +10,10 @@
 //! [`mod@explain`] (the same, with the reasons). [`state`] says what must stay where it lives, and [`pinned`] decides a
 //! request that does. [`standing`] is what gates say of a route meanwhile. [`proof`] and [`exposure`] are asked of
 //! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
-//! [`attempts`] while it is under way. [`gate`] judges a canary by its attempts,
+//! [`attempts`] while it is under way, [`addresses`] before a connection is made. [`gate`] judges a canary by its attempts,
 //! and [`rollout`] lets it grow.
 
+pub mod addresses;
 pub mod attempts;
 pub mod bucket;
 pub mod decide;

@@ -4,6 +4,7 @@
 //! file. [`Plan::new`] repeats only what memory safety of the indexes needs, so it fails on a bug, not on a typo.
 
 mod aliases;
+mod features;
 mod gates;
 mod providers;
 mod routes;
@@ -14,7 +15,8 @@ use std::collections::HashSet;
 use crate::ids::{AliasId, CohortId, ProviderId, RouteId, TenantId};
 use crate::route_index::RouteIndex;
 
-pub use aliases::{Alias, Feature, FeatureSet};
+pub use aliases::Alias;
+pub use features::{EnabledFeatures, Feature, FeatureSet};
 pub use gates::{Check, GateIdentity, Gates, Watched, gate_identity};
 pub use providers::{CredentialKind, ModelRules, Provider};
 pub use routes::{Canary, Delivery, Mode, ModelMatch, OnDisconnect, RetryPolicy, Route, Scope};
@@ -101,6 +103,7 @@ pub struct Plan {
     index: RouteIndex,
     /// By provider: several tenants must not see each other's state there, and its credential does not part them.
     shared: Vec<bool>,
+    asks_features: bool,
 }
 
 impl Plan {
@@ -111,13 +114,20 @@ impl Plan {
     pub fn new(parts: PlanParts) -> Result<Plan, PlanError> {
         let index = RouteIndex::new(&parts)?;
         let shared = shared_providers(&parts);
-        Ok(Plan { parts, index, shared })
+        let asks_features = parts.aliases.iter().any(|alias| alias.enabled_features.is_said());
+        Ok(Plan { parts, index, shared, asks_features })
     }
 
     /// `route_version` of the map.
     #[must_use]
     pub fn route_version(&self) -> &str {
         &self.parts.route_version
+    }
+
+    /// Whether it matters anywhere what a request uses of the API.
+    #[must_use]
+    pub fn asks_features(&self) -> bool {
+        self.asks_features
     }
 
     /// All parts, for whoever lists or explains them.

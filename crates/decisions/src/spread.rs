@@ -15,7 +15,7 @@ use crate::decide::{Decision, Refusal, decide_on_route, routed_alias};
 use crate::facts::{Caller, Endpoint, Facts, StickyKeys};
 use crate::ids::{AliasId, RouteId, TenantId};
 use crate::order::Target;
-use crate::plan::{Bucketing, Plan, StickyBy};
+use crate::plan::{Bucketing, FeatureSet, Plan, StickyBy};
 use crate::route::candidates;
 use crate::standing::Standing;
 
@@ -98,6 +98,7 @@ fn walk<'p>(
         model: class.model,
         keys: StickyKeys::default(),
         stateful: class.stateful,
+        features: FeatureSet::EMPTY,
         draw: 0,
     };
     let mut walk = Walk { plan, carries: class.carries, facts, positions, arrive };

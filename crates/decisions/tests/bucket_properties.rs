@@ -5,7 +5,7 @@
 mod scale;
 
 use decisions::bucket::{Share, WHOLE, contains, draw, position};
-use decisions::plan::{Bucketing, StickyBy};
+use decisions::plan::{Bucketing, FeatureSet, StickyBy};
 use decisions::{Caller, Endpoint, Facts, StickyKeys, TenantId};
 use proptest::prelude::*;
 
@@ -164,6 +164,7 @@ fn plain_facts() -> Facts<'static> {
         model: "support-summary-v3",
         keys: StickyKeys::default(),
         stateful: false,
+        features: FeatureSet::EMPTY,
         draw: 0,
     }
 }

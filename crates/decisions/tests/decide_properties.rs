@@ -6,7 +6,7 @@ mod scale;
 use std::collections::BTreeSet;
 
 use decisions::decide::Reason;
-use decisions::plan::{AllowedAliases, CredentialKind, Mode, Plan, Route};
+use decisions::plan::{AllowedAliases, CredentialKind, FeatureSet, Mode, Plan, Route};
 use decisions::route::choose_route;
 use decisions::{
     Caller, Chosen, Decision, Facts, ProviderId, Refusal, Role, Target, decide, no_gates, tenant_primary,
@@ -98,6 +98,28 @@ proptest! {
             .is_some_and(|route| !route.held && (route.stateful_canary || route.mode == Mode::Fallback));
         let home = primary_of(&plan, &chosen);
         prop_assert!(allows || targets(&chosen).iter().all(|target| target.provider == home));
+    }
+
+    #[test]
+    fn nothing_but_its_home_gets_a_request_with_what_the_alias_does_not_declare_there(
+        parts in plan_parts(), asked in asked(),
+    ) {
+        let plan = Plan::new(parts).unwrap();
+        let facts = asked.facts();
+        let Decision::Send(chosen) = decide(&plan, &facts, no_gates) else { return Ok(()) };
+        let Some(alias) = plan.alias_named(facts.model) else { return Ok(()) };
+        let home = primary_of(&plan, &chosen);
+        let fits = |provider| {
+            let declared = plan.alias(alias).enabled_features.at(provider);
+            declared.is_none_or(|declared| facts.features.iter().all(|used| declared.contains(used)))
+        };
+        prop_assert!(targets(&chosen).iter().all(|target| target.provider == home || fits(target.provider)));
+        // And nothing else is changed by it: without features the request goes where its route says.
+        let plain = Facts { features: FeatureSet::EMPTY, ..facts };
+        let elsewhere = decide(&plan, &plain, no_gates);
+        let is_kept = chosen.reason == Reason::Feature || matches!(elsewhere, Decision::Send(other)
+            if targets(&other).iter().any(|target| target.provider != home && !fits(target.provider)));
+        prop_assert!(is_kept || elsewhere == Decision::Send(chosen));
     }
 
     #[test]

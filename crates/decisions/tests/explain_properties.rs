@@ -6,7 +6,7 @@ mod scale;
 use decisions::decide::Reason;
 use decisions::explain::Verdict;
 use decisions::plan::Plan;
-use decisions::{Decision, Refusal, decide, explain, no_gates};
+use decisions::{Decision, Refusal, Target, decide, explain, no_gates};
 use proptest::prelude::*;
 
 use crate::plans::{asked, plan_parts};
@@ -32,6 +32,13 @@ proptest! {
         match explained.decision {
             Decision::Send(chosen) => {
                 prop_assert_eq!(chosen.route, applies);
+                if chosen.reason == Reason::Feature {
+                    prop_assert!(explained.unfit.iter().any(|unfit| !unfit.features.is_empty()));
+                }
+                let is_unfit = |target: Target<'_>| {
+                    explained.unfit.iter().any(|unfit| unfit.provider == target.provider && unfit.role == target.role)
+                };
+                prop_assert!(!chosen.order.iter().any(is_unfit));
                 let Some(drawn) = explained.split.and_then(|split| split.drawn) else { return Ok(()) };
                 match chosen.reason {
                     Reason::InShare(by) => prop_assert!(by == drawn.by && drawn.position < drawn.share.ppm()),

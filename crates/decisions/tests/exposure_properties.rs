@@ -7,7 +7,9 @@ mod small;
 
 use decisions::bucket::Share;
 use decisions::exposure::{exposed, raised};
-use decisions::plan::{CohortMembers, Mode, Plan, PlanParts, Route, Scope, Tenant};
+use decisions::plan::{
+    CohortMembers, EnabledFeatures, Feature, FeatureSet, Mode, Plan, PlanParts, Route, Scope, Tenant,
+};
 use decisions::{
     Chosen, CohortId, Decision, Facts, ProviderId, Role, RouteId, Target, TenantId, decide, no_gates,
 };
@@ -19,6 +21,8 @@ use crate::edits::{edit, edited, renamed, renumbered};
 use crate::plans::{asked, plan_parts};
 use crate::scale::scaled;
 use crate::small::{route, small_plan, split};
+
+const STREAMING: FeatureSet = FeatureSet::EMPTY.with(Feature::Streaming);
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(scaled(20_000)))]
@@ -140,6 +144,7 @@ fn what_brings_traffic_home_or_moves_none_needs_no_proof() {
     assert_raised(&[], |parts| parts.routes[2].fallback = None);
     assert_raised(&[], |parts| parts.routes[0].mode = Mode::Disabled);
     assert_raised(&[], |parts| drop(parts.routes.remove(2)));
+    assert_raised(&[], |parts| declare(parts, Some(FeatureSet::EMPTY)));
 }
 
 #[test]
@@ -147,6 +152,8 @@ fn what_sends_more_away_is_reported_for_the_route_that_does() {
     assert_raised(&[2], |parts| set_share(&mut parts.routes[2], 6));
     assert_raised(&[2], |parts| parts.routes[2].mode = Mode::Fallback);
     assert_raised(&[2], |parts| parts.routes[2].stateful_canary = true);
+    assert_raised(&[1, 2], |parts| declare(parts, Some(STREAMING.with(Feature::Tools))));
+    assert_raised(&[1, 2], |parts| declare(parts, None));
     assert_raised(&[2], |parts| parts.providers[2].reached_by = "another place".to_owned());
     assert_raised(&[0], |parts| parts.routes[0].fallback = Some(ProviderId(2)));
     // Each takes what the one before it has left.
@@ -170,11 +177,17 @@ fn assert_raised(expected: &[u32], edit: impl FnOnce(&mut PlanParts)) {
         last,
     ];
     let members = [CohortMembers::Tenants(vec![TenantId(0)]), CohortMembers::Buckets(split(50, "cohort"))];
-    let parts = small_plan(members, routes);
+    let mut parts = small_plan(members, routes);
+    declare(&mut parts, Some(STREAMING));
     let mut after = parts.clone();
     edit(&mut after);
     let found = Plan::new(parts).and_then(|before| Ok(raised(&before, &Plan::new(after)?)));
     assert_eq!(found, Ok(expected.iter().copied().map(RouteId).collect()));
+}
+
+/// What the alias is known to bear away from home.
+fn declare(parts: &mut PlanParts, features: Option<FeatureSet>) {
+    parts.aliases[0].enabled_features = EnabledFeatures::by_provider(vec![features; parts.providers.len()]);
 }
 
 fn set_share(route: &mut Route, percent: u32) {

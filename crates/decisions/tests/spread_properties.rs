@@ -4,7 +4,9 @@ mod plans;
 mod scale;
 mod small;
 
-use decisions::plan::{AllowedAliases, Bucketing, CohortMembers, Plan, PlanParts, Scope, StickyBy};
+use decisions::plan::{
+    AllowedAliases, Bucketing, CohortMembers, FeatureSet, Plan, PlanParts, Scope, StickyBy,
+};
 use decisions::spread::{Carries, Class, Part, PartDecision, spread};
 use decisions::{
     Caller, CohortId, Decision, Endpoint, Facts, Refusal, Role, RouteId, StickyKeys, TenantId, decide,
@@ -153,7 +155,16 @@ fn outcome(decision: Decision<'_>) -> PartDecision<'_> {
 
 fn facts<'r>(class: Class<'r>, keys: StickyKeys<'r>, draw: u64) -> Facts<'r> {
     let Class { tenant, model, endpoint, stateful, .. } = class;
-    Facts { tenant, caller: Caller::Known, endpoint, model, keys, stateful, draw }
+    Facts {
+        tenant,
+        caller: Caller::Known,
+        endpoint,
+        model,
+        keys,
+        stateful,
+        features: FeatureSet::EMPTY,
+        draw,
+    }
 }
 
 fn class<'r>(request: &Facts<'r>, carries: Carries) -> Class<'r> {

@@ -2,6 +2,7 @@
 //! from nothing else that a caller can choose.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use decisions::{Caller, TenantId};
@@ -105,6 +106,30 @@ pub(crate) struct Identity {
     pub(crate) unlisted_key: Option<KeyHash>,
     /// The key is one that this gateway made; no provider knows it.
     pub(crate) is_gateway_key: bool,
+    pub(crate) from: CallerAddress,
+}
+
+impl Identity {
+    /// Somebody of this tenant, of whom nothing more is known.
+    pub(crate) fn of(tenant: TenantId) -> Identity {
+        Identity {
+            tenant,
+            caller: Caller::Known,
+            authorization: None,
+            unlisted_key: None,
+            is_gateway_key: false,
+            from: CallerAddress::default(),
+        }
+    }
+}
+
+/// Where a caller is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CallerAddress {
+    /// The other end of the connection.
+    pub(crate) address: Option<IpAddr>,
+    /// That is a proxy of the operator's, and what it says of callers is true.
+    pub(crate) is_trusted: bool,
 }
 
 /// Finds the tenant by the key, by the certificate, or by both where they agree. A certificate that nobody has listed
@@ -121,13 +146,7 @@ pub(crate) fn identify(
         .map(|holder| holder.tenant);
     match (certified, shown_key(&head.headers, dialect)?) {
         (None, None) => Err(Error::MissingKey),
-        (Some(tenant), None) => Ok(Identity {
-            tenant,
-            caller: Caller::Known,
-            authorization: None,
-            unlisted_key: None,
-            is_gateway_key: false,
-        }),
+        (Some(tenant), None) => Ok(Identity::of(tenant)),
         (certified, Some(authorization)) => {
             let identity = identify_by_key(authorization, snapshot, live)?;
             match certified {
@@ -170,15 +189,15 @@ fn identify_by_key(
         if holder.has_expired() {
             return Err(Error::ExpiredKey);
         }
-        let (tenant, caller) = (holder.tenant, Caller::Known);
-        return Ok(Identity { tenant, caller, authorization, unlisted_key: None, is_gateway_key });
+        return Ok(Identity { authorization, is_gateway_key, ..Identity::of(holder.tenant) });
     }
     // A gateway key that is not listed was revoked or mistyped: it is nobody's own key at a provider.
     let default_tenant = snapshot.plan().parts().default_tenant.filter(|_| !is_gateway_key);
     let tenant = default_tenant.ok_or(Error::UnknownKey)?;
     let accepted_by = live.accepted_by(&hash, snapshot, Instant::now());
     let caller = Caller::Unlisted { accepted_by };
-    Ok(Identity { tenant, caller, authorization, unlisted_key: Some(hash), is_gateway_key })
+    let unlisted_key = Some(hash);
+    Ok(Identity { caller, authorization, unlisted_key, is_gateway_key, ..Identity::of(tenant) })
 }
 
 /// The one value of a header that carries a key.

@@ -10,9 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::CallerAddress;
 use crate::caller_tls::{Accepted, CallerCertificate};
 use crate::edge;
 use crate::first_bytes::FirstBytes;
+use crate::frame_guard::FrameGuard;
 use crate::framing_guard::FramingGuard;
 use crate::websocket::Slot;
 use crate::worker::Context;
@@ -38,14 +40,16 @@ pub(crate) enum Protocol {
 /// Serves a connection until it ends; after `drain`, until the requests under way have ended.
 pub(crate) async fn serve(stream: TcpStream, context: Arc<Context>, drain: CancellationToken) {
     let within = context.limits.header_timeout;
+    let address = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+    let from = CallerAddress { address, is_trusted: context.trust_forwarded_for };
     let result = match &context.tls {
         None => {
             let Some(protocol) = in_time(sniff(&stream), within, &drain).await else { return };
             let stream = watched(stream, &context);
             match protocol {
-                Protocol::Http1 => serve_http1(stream, None, context, drain).await,
+                Protocol::Http1 => serve_http1(stream, (None, from), context, drain).await,
                 // Boxed: what serves many requests at once is several times as large as what serves one.
-                Protocol::Http2 => Box::pin(serve_http2(stream, None, context, drain)).await,
+                Protocol::Http2 => Box::pin(serve_http2(stream, (None, from), context, drain)).await,
             }
         }
         Some(tls) => {
@@ -55,10 +59,10 @@ pub(crate) async fn serve(stream: TcpStream, context: Arc<Context>, drain: Cance
             let Some(accepted) = in_time(handshake, within, &drain).await else { return };
             let Accepted { stream, protocol, certificate } = accepted;
             match protocol {
-                Protocol::Http1 => serve_http1(stream, certificate, context, drain).await,
+                Protocol::Http1 => serve_http1(stream, (certificate, from), context, drain).await,
                 Protocol::Http2 => {
                     let stream = FirstBytes::new(stream, PREFACE.len(), within);
-                    Box::pin(serve_http2(stream, certificate, context, drain)).await
+                    Box::pin(serve_http2(stream, (certificate, from), context, drain)).await
                 }
             }
         }
@@ -99,7 +103,7 @@ async fn sniff(stream: &TcpStream) -> std::io::Result<Protocol> {
 
 async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    certificate: Option<CallerCertificate>,
+    (certificate, from): (Option<CallerCertificate>, CallerAddress),
     context: Arc<Context>,
     drain: CancellationToken,
 ) -> Result<(), hyper::Error> {
@@ -113,7 +117,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let io = TokioIo::new(FramingGuard::new(stream));
     let slot = Slot::default();
     {
-        let service = edge::service(context, certificate, slot.clone());
+        let service = edge::service(context, certificate, slot.clone(), from);
         let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
         tokio::select! {
             result = connection.as_mut() => result?,
@@ -129,7 +133,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    certificate: Option<CallerCertificate>,
+    (certificate, from): (Option<CallerCertificate>, CallerAddress),
     context: Arc<Context>,
     drain: CancellationToken,
 ) -> Result<(), hyper::Error> {
@@ -142,8 +146,9 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(context.limits.header_timeout)
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = edge::service(context, certificate, Slot::default());
-    until_drained(builder.serve_connection(TokioIo::new(stream), service), drain).await
+    let service = edge::service(context, certificate, Slot::default(), from);
+    let io = TokioIo::new(FrameGuard::new(stream, PREFACE.len()));
+    until_drained(builder.serve_connection(io, service), drain).await
 }
 
 fn watched(stream: TcpStream, context: &Context) -> WriteStall<TcpStream> {

@@ -13,6 +13,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use crate::auth::CallerAddress;
 use crate::handler::handle;
 use crate::response::GatewayBody;
 use crate::worker::Context;
@@ -42,12 +43,15 @@ impl Cors {
 pub(crate) async fn handle_for_browsers(
     context: Arc<Context>,
     request: Request<Incoming>,
+    from: CallerAddress,
 ) -> Response<GatewayBody> {
-    let Some(origin) = context.cors.origin(request.headers()) else { return handle(context, request).await };
+    let Some(origin) = context.cors.origin(request.headers()) else {
+        return handle(context, request, from).await;
+    };
     let is_preflight =
         *request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response =
-        if is_preflight { preflight(request.headers()) } else { handle(context, request).await };
+        if is_preflight { preflight(request.headers()) } else { handle(context, request, from).await };
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));

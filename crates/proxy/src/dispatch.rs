@@ -64,7 +64,7 @@ pub(crate) fn build(
     let path = path.map_err(|_| Error::OddPath)?;
     let is_routed = matches!(sending.to, Destination::Endpoint(..));
     let encoding = sending.headers.get(header::CONTENT_ENCODING).filter(|_| !is_routed);
-    let headers = outgoing(sending.headers, provider, identity.authorization.as_ref(), encoding);
+    let headers = outgoing(sending.headers, provider, identity, encoding);
     let mut request = Request::new(sending.body);
     *request.method_mut() = sending.method;
     *request.uri_mut() = Uri::from(path);

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::{HttpService, service_fn};
-use tower::{Service, ServiceBuilder};
+use tower::Service;
 use tower_http::BoxError;
 use tower_http::body::UnsyncBoxBody;
-use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+use tower_http::catch_panic::{CatchPanic, ResponseForPanic};
 
+use crate::auth::CallerAddress;
 use crate::caller_tls::CallerCertificate;
 use crate::cors::handle_for_browsers;
 use crate::dialect::Dialect;
@@ -41,6 +42,7 @@ pub(crate) fn service(
     context: Arc<Context>,
     certificate: Option<CallerCertificate>,
     slot: Slot,
+    from: CallerAddress,
 ) -> impl HttpService<Incoming, ResBody = EdgeBody, Error = Infallible, Future: Send + 'static> {
     let handler = tower::service_fn(move |mut request: Request<Incoming>| -> Handling {
         let context = Arc::clone(&context);
@@ -52,7 +54,7 @@ pub(crate) fn service(
             request.extensions_mut().insert(slot.clone());
         }
         Box::pin(async move {
-            let mut response = handle_for_browsers(context, request).await;
+            let mut response = handle_for_browsers(context, request, from).await;
             if asks_for_another && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // The guard before hyper has let go of this connection.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -60,11 +62,11 @@ pub(crate) fn service(
             Ok(response)
         })
     });
-    let guarded = ServiceBuilder::new().layer(CatchPanicLayer::custom(PanicAnswer)).service(handler);
     service_fn(move |mut request: Request<Incoming>| {
         let id = named(request.headers_mut());
         conceal(request.headers_mut());
-        let answering = guarded.clone().call(request);
+        let panicked = PanicAnswer(Dialect::of(request.uri().path()));
+        let answering = CatchPanic::custom(handler.clone(), panicked).call(request);
         async move {
             let mut response = answering.await?;
             name(response.headers_mut(), id);
@@ -106,9 +108,9 @@ fn name(headers: &mut HeaderMap, id: HeaderValue) {
     headers.entry(&CLIENTS_REQUEST_ID).or_insert(id);
 }
 
-/// A panic is a fault of ours: a 500 for this request, and every other goes on.
+/// A panic is a fault of ours: a 500 for this request in the words that its client reads, and every other goes on.
 #[derive(Clone, Copy)]
-struct PanicAnswer;
+struct PanicAnswer(Dialect);
 
 impl ResponseForPanic for PanicAnswer {
     type ResponseBody = GatewayBody;
@@ -118,6 +120,37 @@ impl ResponseForPanic for PanicAnswer {
         _cause: Box<dyn std::any::Any + Send + 'static>,
     ) -> Response<GatewayBody> {
         tracing::error!("a request handler panicked; the caller was answered with 500");
-        error_response::respond(&Error::Internal, Dialect::OpenAi).0
+        error_response::respond(&Error::Internal, self.0).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// What a handler that panics answers at a path.
+    async fn panicked(path: &str) -> (StatusCode, serde_json::Value) {
+        let handler = tower::service_fn(|request: Request<()>| async move {
+            assert!(request.uri().path().is_empty(), "a fault of ours");
+            Ok::<_, Infallible>(Response::new(GatewayBody::whole(Bytes::new())))
+        });
+        let request = Request::builder().uri(path).body(()).unwrap();
+        let answer = PanicAnswer(Dialect::of(path));
+        let response = CatchPanic::custom(handler, answer).call(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (head.status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_shape_that_the_caller_reads() {
+        let (status, anthropic) = panicked("/v1/messages").await;
+        assert_eq!((status, &anthropic["type"]), (StatusCode::INTERNAL_SERVER_ERROR, &"error".into()));
+        assert_eq!(anthropic["error"]["type"], "api_error");
+        let (status, openai) = panicked("/v1/chat/completions").await;
+        assert_eq!((status, &openai["type"]), (StatusCode::INTERNAL_SERVER_ERROR, &serde_json::Value::Null));
+        assert!(openai["error"]["code"].is_string(), "{openai}");
     }
 }

@@ -19,8 +19,10 @@ pub enum Error {
     OddPath,
     /// CONNECT, TRACE, or OPTIONS where no origin is listed.
     Method,
-    /// No `Host`, more than one, or one that cannot be.
+    /// No `Host`, more than one, one that cannot be, or one that differs from `:authority`.
     Host,
+    /// A header of HTTP/2 whose value begins or ends with white space.
+    PaddedValue,
     /// An `Expect` other than `100-continue`.
     Expectation,
     /// No bearer key.

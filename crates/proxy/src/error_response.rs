@@ -96,6 +96,7 @@ fn face(error: &Error) -> Face<'_> {
         | Error::OddPath
         | Error::Method
         | Error::Host
+        | Error::PaddedValue
         | Error::Expectation => path_face(error),
         Error::MissingKey
         | Error::TwoKeys
@@ -172,7 +173,12 @@ fn path_face(error: &Error) -> Face<'_> {
         Error::Host => invalid(
             StatusCode::BAD_REQUEST,
             "bad_host",
-            "The request must have exactly one valid Host header.",
+            "The request must have exactly one valid Host header, which says the same as :authority in HTTP/2.",
+        ),
+        Error::PaddedValue => invalid(
+            StatusCode::BAD_REQUEST,
+            "bad_header",
+            "No header value may begin or end with white space in HTTP/2.",
         ),
         Error::Expectation => invalid(
             StatusCode::EXPECTATION_FAILED,

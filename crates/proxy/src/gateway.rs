@@ -35,6 +35,8 @@ pub struct Setup {
     pub tls: Option<Arc<CallerTls>>,
     /// Whose pages may call it from browsers.
     pub cors: Cors,
+    /// Whoever connects is a proxy of the operator's: what it says in `X-Forwarded-For` is true.
+    pub trust_forwarded_for: bool,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
     /// Who remembers where things live.
@@ -70,6 +72,7 @@ impl Gateway {
                     limits: setup.limits.clone(),
                     tls: setup.tls.clone(),
                     cors: setup.cors.clone(),
+                    trust_forwarded_for: setup.trust_forwarded_for,
                     observer: Arc::clone(&setup.observer),
                     affinity: Arc::clone(&setup.affinity),
                 };

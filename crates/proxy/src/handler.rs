@@ -3,44 +3,45 @@
 use std::sync::Arc;
 
 use decisions::plan::OnDisconnect;
-use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, tenant_pinned, tenant_primary};
+use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
-use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use upstream::RequestBody;
 
 use crate::attempt::call::Call;
 use crate::attempt::caller_hints::Hints;
 use crate::attempt::run::run;
 use crate::attempt::under_way::{About, Aim};
-use crate::auth::{Identity, identify};
+use crate::auth::{CallerAddress, Identity, identify};
 use crate::dialect::Dialect;
-use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
+use crate::dispatch::refuse_gateway_key;
 use crate::error::Error;
 use crate::observer::Outcome;
-use crate::placing::{decide_placed, operated};
-use crate::request::pace::{Fault, Paced};
+use crate::passed_on::{PassedOn, relay};
+use crate::placing::decide_placed;
+use crate::request::conformance;
 use crate::request::path::{Asked, has_model_parameter, read};
 use crate::request::peek::PeekError;
-use crate::request::{body, conformance, receive::receive, references};
-use crate::response::headers::{clean, stamp};
+use crate::request::receive::receive;
+use crate::response::GatewayBody;
+use crate::response::headers::stamp;
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
-use crate::response::{GatewayBody, Learning, Relay};
-use crate::scan::made::MadeScanner;
 use crate::websocket::Socket;
 use crate::worker::Context;
-use crate::{error_response, models, websocket};
+use crate::{error_response, models};
 
 /// The gateway's own id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
 /// Answers a request; it cannot fail, since every error is an answer.
-pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) -> Response<GatewayBody> {
+pub(crate) async fn handle(
+    context: Arc<Context>,
+    request: Request<Incoming>,
+    from: CallerAddress,
+) -> Response<GatewayBody> {
     let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
-    match prepare(&context, &mut ticket, request).await {
+    match prepare(&context, &mut ticket, request, from).await {
         Ok(Prepared::Routed(call)) => follow(call, ticket).await,
         // Boxed, as everything that few requests need: a future is as large as the largest thing that it may do.
         Ok(Prepared::PassedOn(mut pass)) => {
@@ -48,11 +49,9 @@ pub(crate) async fn handle(context: Arc<Context>, request: Request<Incoming>) ->
                 (Some(socket), Ok((response, lease, _)))
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
                 {
-                    socket.switch(ticket, response, lease)
+                    socket.switch(ticket, response, lease, context.limits.websocket_idle_timeout)
                 }
-                (_, Ok((response, lease, learns))) => {
-                    relay(ticket, response, lease, learns.map(|makes| (context, makes)))
-                }
+                (_, Ok((response, lease, learns))) => relay(ticket, response, lease, (context, learns)),
                 (_, Err(error)) => refuse(ticket, &error),
             }
         }
@@ -109,47 +108,11 @@ fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
     answer(ticket, response, Outcome::Answered(code))
 }
 
-fn relay(
-    mut ticket: Ticket,
-    response: Response<Incoming>,
-    lease: upstream::Lease,
-    learns: Option<(Arc<Context>, bool)>,
-) -> Response<GatewayBody> {
-    let (mut head, body) = response.into_parts();
-    let learning = learns.and_then(|(context, makes)| learning(context, &ticket, &head, makes));
-    clean(&mut head.headers, &ticket);
-    stamp(&mut head.headers, &ticket);
-    head.version = http::Version::HTTP_11;
-    ticket.answer(head.status);
-    let relay = Relay::new(bytes::Bytes::new(), body, lease, ticket, None).learning(learning);
-    Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
-}
-
-/// Reads an answer for what it makes, where it is JSON.
-fn learning(
-    context: Arc<Context>,
-    ticket: &Ticket,
-    head: &http::response::Parts,
-    makes: bool,
-) -> Option<Learning> {
-    let (provider, _) = ticket.target?;
-    let kind = head.headers.get(header::CONTENT_TYPE)?.as_bytes();
-    let is_json =
-        kind.starts_with(b"application/json") && !head.headers.contains_key(header::CONTENT_ENCODING);
-    let left = context.limits.max_answer;
-    (is_json && head.status.is_success()).then_some(Learning {
-        snapshot: Arc::clone(&ticket.snapshot),
-        whose: (ticket.tenant?, provider),
-        scanner: MadeScanner::new(makes),
-        context,
-        left,
-    })
-}
-
 async fn prepare(
     context: &Arc<Context>,
     ticket: &mut Ticket,
     request: Request<Incoming>,
+    from: CallerAddress,
 ) -> Result<Prepared, Error> {
     let (mut head, incoming) = request.into_parts();
     let socket = Socket::of(&mut head);
@@ -159,6 +122,7 @@ async fn prepare(
     ticket.asked(asked);
     // Before any byte of the body is read.
     let identity = identify(&head, ticket.dialect, &snapshot, &context.live)?;
+    let identity = Identity { from, ..identity };
     ticket.tenant = Some(identity.tenant);
     match asked {
         Asked::Routed(endpoint) => {
@@ -201,9 +165,9 @@ async fn route(
         return Err(Error::EncodedBody);
     }
     let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
-    let peeked = body.peeked(endpoint)?;
     let snapshot = Arc::clone(&ticket.snapshot);
     let plan = snapshot.plan();
+    let peeked = body.peeked(endpoint, plan.asks_features())?;
     let facts = Facts {
         tenant: identity.tenant,
         caller: identity.caller,
@@ -211,6 +175,7 @@ async fn route(
         model: &peeked.model,
         keys: peeked.sticky_keys(),
         stateful: peeked.stateful,
+        features: peeked.features,
         draw: fastrand::u64(..),
     };
     let chosen = chosen(ticket, decide_placed(context, &snapshot, &facts, &peeked)?, &peeked.model)?;
@@ -237,7 +202,7 @@ async fn route(
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
             share_ppm: snapshot.gates().share_ppm(plan, chosen.route),
-            features: peeked.features().bits(),
+            features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
             // A form is a file: its bytes say nothing of tokens.
@@ -259,81 +224,12 @@ async fn route(
     })
 }
 
-/// A request that is not routed by its model: to the tenant's primary, its body as it arrives.
-struct PassedOn {
-    context: Arc<Context>,
-    identity: Identity,
-    head: request::Parts,
-    incoming: Incoming,
-    is_socket: bool,
-    socket: Option<Socket>,
-}
-
-impl PassedOn {
-    /// What it was answered, and whether that is to be read for what it makes, its own `id` included.
-    async fn send(
-        self,
-        ticket: &mut Ticket,
-    ) -> Result<(Response<Incoming>, upstream::Lease, Option<bool>), Error> {
-        let PassedOn { context, identity, head, incoming, is_socket, .. } = self;
-        let snapshot = Arc::clone(&ticket.snapshot);
-        let plan = snapshot.plan();
-        let (_, suffix) = read(&head.method, &head.uri)?;
-        let path = head.uri.path().strip_prefix("/v1").unwrap_or_default();
-        let operated = operated(&head.method, path)?;
-        let (held, incoming) = if operated.has_references(&head.headers) && !incoming.is_end_stream() {
-            if head.headers.contains_key(header::CONTENT_ENCODING) {
-                return Err(Error::EncodedBody);
-            }
-            (Some(body::read(incoming, &context.limits, &context.live).await?), None)
-        } else {
-            (None, Some(incoming))
-        };
-        let placed = {
-            let bytes = held.as_ref().map(|held| &held.bytes[..]).filter(|bytes| !bytes.is_empty());
-            let references = bytes.map(references::read).transpose()?.unwrap_or_default();
-            operated.place(&context, &snapshot, identity.tenant, &references)?
-        };
-        let decision = match placed.at {
-            Some(provider) => tenant_pinned(plan, identity.tenant, identity.caller, provider),
-            None => tenant_primary(plan, identity.tenant, identity.caller),
-        };
-        let chosen = chosen(ticket, decision, "")?;
-        let target = chosen.order.first();
-        ticket.route = chosen.route;
-        ticket.target = Some((target.provider, target.role));
-        ticket.attempts = 1;
-        refuse_gateway_key(plan, &identity, [target.provider])?;
-        let fault = Arc::new(Fault::default());
-        let body = match (&held, incoming) {
-            (Some(held), _) => RequestBody::whole(held.bytes.clone()),
-            (None, Some(incoming)) if !incoming.is_end_stream() => {
-                RequestBody::Stream(Box::pin(Paced::new(incoming, context.limits.min_body_rate, &fault)))
-            }
-            (None, _) => RequestBody::whole(bytes::Bytes::new()),
-        };
-        let to = Destination::Path(suffix);
-        let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
-        let provider = snapshot.provider(target.provider).ok_or(Error::Internal)?;
-        let mut request = build(provider, &identity, outgoing)?;
-        if is_socket {
-            websocket::ask(&mut request, &head.headers);
-        }
-        let name = || plan.provider(target.provider).name.clone();
-        let deadline = Instant::now() + target.timeout;
-        let (response, lease) =
-            tokio::time::timeout_at(deadline, provider.origin.send(context.worker, request))
-                .await
-                .map_err(|_| Error::HeadTimeout { provider: name(), timeout_ms: target.timeout.as_millis() })?
-                .map_err(|source| {
-                    fault.error().unwrap_or_else(|| Error::Unreachable { provider: name(), source })
-                })?;
-        Ok((response, lease, placed.learns))
-    }
-}
-
 /// Where it goes, or why the gateway refuses it.
-fn chosen<'p>(ticket: &mut Ticket, decision: Decision<'p>, model: &str) -> Result<Chosen<'p>, Error> {
+pub(crate) fn chosen<'p>(
+    ticket: &mut Ticket,
+    decision: Decision<'p>,
+    model: &str,
+) -> Result<Chosen<'p>, Error> {
     let refusal = match decision {
         Decision::Send(chosen) => return Ok(chosen),
         Decision::Refuse(refusal) => refusal,

@@ -21,6 +21,11 @@ pub struct Limits {
     pub min_body_rate: u64,
     /// How long a caller may leave what is sent to it unread.
     pub write_stall_timeout: Duration,
+    /// How long a WebSocket may lie idle in both directions.
+    pub websocket_idle_timeout: Duration,
+    /// How long a provider may say nothing in the middle of an answer that goes on as it comes: sound,
+    /// pictures, downloads, and what is longer than `max_answer`.
+    pub relay_idle_timeout: Duration,
     /// Bytes of one answer that are held, to be able to answer from elsewhere if it fails.
     pub max_answer: usize,
     /// How long a streaming caller waits before it gets a head and heartbeats, and between these.
@@ -38,6 +43,8 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(60),
             min_body_rate: 128,
             write_stall_timeout: Duration::from_secs(30),
+            websocket_idle_timeout: Duration::from_secs(600),
+            relay_idle_timeout: Duration::from_secs(300),
             max_answer: 1 << 20,
             heartbeat: Duration::from_secs(10),
         }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use upstream::OriginId;
 
 use crate::auth::KeyHash;
+use crate::response::unlearned::Unlearned;
 use crate::snapshot::Snapshot;
 
 /// How long a provider's acceptance of a caller's own key counts.
@@ -28,6 +29,7 @@ pub(crate) struct Live {
     accepted: Mutex<HashMap<(KeyHash, OriginId), Instant>>,
     buffered: AtomicUsize,
     in_flight: AtomicUsize,
+    pub(crate) unlearned: Unlearned,
 }
 
 impl Default for Live {
@@ -37,6 +39,7 @@ impl Default for Live {
             accepted: Mutex::default(),
             buffered: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            unlearned: Unlearned::default(),
         }
     }
 }

@@ -56,7 +56,20 @@ pub(crate) fn decide_placed<'s>(
 pub(crate) struct Operated<'p> {
     operation: Option<&'static Operation>,
     id: Option<Cow<'p, str>>,
+    /// A live session joins the call that its query names.
+    joins: Option<String>,
     method: &'p Method,
+}
+
+/// What a body is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// It is not.
+    Nothing,
+    /// What it refers to; it must be JSON.
+    Json,
+    /// What it refers to; it is a form.
+    Form,
 }
 
 /// Where such a request goes, and what its answer is read for.
@@ -68,7 +81,11 @@ pub(crate) struct Placed {
 }
 
 /// Finds out what is asked for. A spelling that a provider might read as another operation is refused.
-pub(crate) fn operated<'p>(method: &'p Method, path: &'p str) -> Result<Operated<'p>, Error> {
+pub(crate) fn operated<'p>(
+    method: &'p Method,
+    path: &'p str,
+    query: Option<&str>,
+) -> Result<Operated<'p>, Error> {
     let name = if *method == Method::HEAD { "GET" } else { method.as_str() };
     let found = find_operation(name, path);
     let mut id = found.and_then(|found: Found<'p>| found.id).map(Cow::Borrowed);
@@ -80,18 +97,46 @@ pub(crate) fn operated<'p>(method: &'p Method, path: &'p str) -> Result<Operated
         }
         id = meant.and_then(|meant| meant.id).map(|id| Cow::Owned(id.to_owned()));
     }
-    Ok(Operated { operation: found.map(|found| found.operation), id, method })
+    let operation = found.map(|found| found.operation);
+    let joins = match operation {
+        Some(operation) if operation.template == "/realtime" => call_in(query.unwrap_or_default())?,
+        _ => None,
+    };
+    Ok(Operated { operation, id, joins, method })
+}
+
+/// `call_id` of a query. Of two nobody knows which the provider takes.
+fn call_in(query: &str) -> Result<Option<String>, Error> {
+    let mut calls = query.split('&').filter_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name) == b"call_id").then_some(value)
+    });
+    let call = calls.next();
+    if calls.next().is_some() {
+        return Err(Error::OddPath);
+    }
+    call.map(|call| String::from_utf8(decode(call)).map_err(|_| Error::OddPath)).transpose()
 }
 
 impl Operated<'_> {
-    /// Whether its body may refer to something.
-    pub(crate) fn has_references(&self, headers: &HeaderMap) -> bool {
+    /// What its body is read for.
+    pub(crate) fn reads(&self, headers: &HeaderMap) -> Reads {
         let mut kinds =
             headers.get_all(header::CONTENT_TYPE).iter().map(|kind| kind.as_bytes().trim_ascii_start());
         // If there are several, nobody knows which the provider believes.
         let is_form = kinds.next().is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"multipart/"));
-        self.operation.is_some_and(|operation| operation.body.may_be_json())
-            && !(is_form && kinds.next().is_none())
+        let is_form = is_form && kinds.next().is_none();
+        match self.operation {
+            Some(operation) if is_form && operation.form_refers => Reads::Form,
+            Some(operation) if !is_form && operation.body.may_be_json() => Reads::Json,
+            _ => Reads::Nothing,
+        }
+    }
+
+    /// It begins a call, whose answer names it in its head.
+    pub(crate) fn begins_call(&self) -> bool {
+        *self.method == Method::POST
+            && self.operation.is_some_and(|operation| operation.template == "/realtime/calls")
     }
 
     /// Places it.
@@ -109,7 +154,8 @@ impl Operated<'_> {
         let own = own.filter(|(_, id)| class == StateClass::Pinned || id.starts_with("ft:"));
         let look_up = Lookup { context, snapshot, tenant };
         let home = tenant_home(snapshot.plan(), tenant);
-        let at = match look_up.place(asked, references.iter().chain(own), home) {
+        let joined = self.joins.as_deref().map(|id| (ReferenceKind::Id, id));
+        let at = match look_up.place(asked, references.iter().chain(own).chain(joined), home) {
             Placement::Free | Placement::Creates | Placement::PrimaryOnly => None,
             Placement::Pinned(provider) => Some(provider),
             refused => return Err(refusal(refused)),

@@ -2,7 +2,9 @@
 
 pub(crate) mod body;
 pub(crate) mod conformance;
+pub mod features;
 pub(crate) mod form;
+pub(crate) mod forwards;
 pub(crate) mod headers;
 pub(crate) mod pace;
 pub(crate) mod path;

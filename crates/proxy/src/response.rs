@@ -6,8 +6,10 @@ pub(crate) mod headers;
 pub(crate) mod keeping;
 pub(crate) mod limit_headers;
 mod relay;
+mod silence;
 pub(crate) mod stream;
 pub(crate) mod ticket;
+pub(crate) mod unlearned;
 pub(crate) mod waiting;
 
 use std::pin::Pin;
@@ -17,7 +19,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use frames::Frames;
-pub(crate) use relay::{Learning, Relay};
+pub(crate) use relay::{Learning, Reader, Relay};
 use stream::StreamBody;
 use waiting::{Next, Waiting};
 
@@ -34,6 +36,17 @@ pub(crate) enum GatewayBody {
     Waiting(Box<Waiting>),
 }
 
+/// Why an answer breaks off on its way, and the caller's connection with it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The provider's connection failed.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// The provider said nothing for too long.
+    #[error("the provider fell silent in the middle of its answer")]
+    Silent,
+}
+
 impl GatewayBody {
     pub(crate) fn whole(bytes: Bytes) -> GatewayBody {
         GatewayBody::Whole(Frames::from(bytes))
@@ -42,12 +55,12 @@ impl GatewayBody {
 
 impl Body for GatewayBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         loop {
             match this {

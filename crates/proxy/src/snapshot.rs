@@ -11,6 +11,8 @@ use upstream::{Credential, CredentialHeader, Origin};
 
 use crate::auth::KeyRing;
 use crate::gates::{GateKeeper, Gates};
+use crate::request::forwards::Forwards;
+use crate::secrets::Secrets;
 use crate::target_state::{RouteTargets, Targets};
 use crate::tenant_state::{TenantState, TenantStates};
 
@@ -26,6 +28,7 @@ pub struct Snapshot {
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
     route_headers: Vec<HeaderValue>,
+    secrets: Secrets,
 }
 
 /// How one provider of the plan is reached.
@@ -39,6 +42,8 @@ pub struct Provider {
     pub credential_header: CredentialHeader,
     /// What the map adds to every request, or puts in place of the caller's; without a credential.
     pub headers: HeaderMap,
+    /// What of the caller's headers goes on besides what goes to every provider; nothing, almost always.
+    pub forwards: Option<Box<Forwards>>,
     /// In the order of [`Endpoint::ALL`], which is that of its values.
     endpoints: Box<[EndpointPath]>,
 }
@@ -69,7 +74,7 @@ impl Provider {
         };
         let endpoints = Endpoint::ALL.iter().map(serve).collect::<Result<_, _>>()?;
         let credential_header = CredentialHeader::default();
-        Ok(Provider { endpoints, origin, credential, credential_header, headers })
+        Ok(Provider { endpoints, origin, credential, credential_header, headers, forwards: None })
     }
 
     /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.
@@ -100,6 +105,7 @@ impl Snapshot {
             version_header: header(&parts.route_version),
             provider_headers: parts.providers.iter().map(|provider| header(&provider.name)).collect(),
             route_headers: parts.routes.iter().map(|route| header(&route.name)).collect(),
+            secrets: Secrets::of(&providers),
             targets: Targets::new(&plan, &providers, None),
             tenants: TenantStates::new(&plan, None),
             gates: Gates::default(),
@@ -139,6 +145,11 @@ impl Snapshot {
 
     pub(crate) fn provider(&self, id: ProviderId) -> Option<&Provider> {
         self.providers.get(id.index())
+    }
+
+    /// What no answer may show.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {

@@ -23,9 +23,6 @@ use crate::response::GatewayBody;
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 
-/// How long a socket may lie idle in both directions.
-const IDLE: Duration = Duration::from_secs(600);
-
 /// Bytes held in each direction.
 const BUFFER: usize = 16 << 10;
 
@@ -87,6 +84,7 @@ impl Socket {
         mut ticket: Ticket,
         mut response: Response<Incoming>,
         lease: Lease,
+        longest_silence: Duration,
     ) -> Response<GatewayBody> {
         let provider = hyper::upgrade::on(&mut response);
         let (mut head, _) = response.into_parts();
@@ -98,7 +96,7 @@ impl Socket {
         let caller = self.caller;
         let tunnel = async move {
             let (Ok(caller), Ok(provider)) = tokio::join!(caller, provider) else { return };
-            let outcome = relay(caller, provider).await;
+            let outcome = relay(caller, provider, longest_silence).await;
             ticket.end(outcome);
             drop(lease);
         };
@@ -156,14 +154,14 @@ fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
 }
 
 /// Hands bytes on until one side ends, or both have been silent for too long.
-async fn relay(caller: Upgraded, provider: Upgraded) -> Outcome {
+async fn relay(caller: Upgraded, provider: Upgraded, longest_silence: Duration) -> Outcome {
     let (caller_reads, caller_writes) = tokio::io::split(TokioIo::new(caller));
     let (provider_reads, provider_writes) = tokio::io::split(TokioIo::new(provider));
     let moved = Mutex::new(Instant::now());
     tokio::select! {
         () = pump(caller_reads, provider_writes, &moved) => Outcome::Complete,
         () = pump(provider_reads, caller_writes, &moved) => Outcome::Complete,
-        () = silence(&moved) => Outcome::Cut,
+        () = silence(&moved, longest_silence) => Outcome::Cut,
     }
 }
 
@@ -185,12 +183,35 @@ async fn pump(
     drop(to.shutdown().await);
 }
 
-async fn silence(moved: &Mutex<Instant>) {
+async fn silence(moved: &Mutex<Instant>, longest: Duration) {
     loop {
-        let due = *moved.lock().unwrap_or_else(PoisonError::into_inner) + IDLE;
+        let due = *moved.lock().unwrap_or_else(PoisonError::into_inner) + longest;
         if Instant::now() >= due {
             return;
         }
         tokio::time::sleep_until(due).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_lies_idle_when_neither_side_has_said_anything_for_so_long() {
+        let (began, longest) = (Instant::now(), Duration::from_secs(600));
+        let moved = Mutex::new(began);
+        let talk = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_secs(599)).await;
+                *moved.lock().unwrap() = Instant::now();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = silence(&moved, longest) => {}
+            () = talk => unreachable!("it waits for ever"),
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(3 * 599 + 600));
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Context {
     /// Without it callers connect in the clear.
     pub(crate) tls: Option<Arc<CallerTls>>,
     pub(crate) cors: Cors,
+    /// Whoever connects is a proxy of the operator's, and says truly for whom.
+    pub(crate) trust_forwarded_for: bool,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) affinity: Arc<dyn Affinity>,
 }

@@ -1,6 +1,7 @@
 //! A made-up authority and the certificates that it signs, for tests over TLS.
 
 use std::io;
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::CertificateDer;
@@ -46,8 +47,21 @@ impl Authority {
     /// # Errors
     /// When the name cannot stand in one.
     pub fn certify(&self, name: &str) -> io::Result<Certified> {
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).map_err(io::Error::other)?)
+    }
+
+    /// Signs one that ends at a moment.
+    ///
+    /// # Errors
+    /// As [`Authority::certify`].
+    pub fn certify_until(&self, name: &str, end: SystemTime) -> io::Result<Certified> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).map_err(io::Error::other)?;
+        params.not_after = end.into();
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> io::Result<Certified> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let params = CertificateParams::new(vec![name.to_owned()]).map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
         Ok(Certified {
             certificate: certificate.pem(),

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
@@ -14,7 +13,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::client::conn::http2;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
@@ -28,7 +27,13 @@ use crate::error::{SendError, SendErrorKind};
 use crate::framing::Interim;
 use crate::http2::Http2;
 use crate::origin::{Address, Scheme};
+use crate::resolve::{DnsError, Judged, may_be_written};
 use crate::tls::TlsClient;
+
+/// How much of an HTTP/1.1 answer is read at once, and the most that its head may take. What was read is passed on as
+/// slices, so that a caller who does not read holds several buffers of this size: hyper's own measure, 400 KiB, was half
+/// a megabyte for each such caller.
+const BUFFER: usize = 64 << 10;
 
 /// How often a shared connection with requests under way is pinged, and how soon the answer must come.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -110,7 +115,7 @@ impl SharedSender {
 /// Everything that connecting needs, made once for each origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
-    tcp: HttpConnector<TaggedResolver>,
+    tcp: HttpConnector<Judged<GaiResolver>>,
     uri: Uri,
     tls: Option<Tls>,
     http2: Option<Http2>,
@@ -131,7 +136,11 @@ impl std::fmt::Debug for Tls {
 
 impl Connector {
     pub(crate) fn new(address: &Address, tls: Option<&TlsClient>) -> Result<Connector, SendError> {
-        let mut tcp = HttpConnector::new_with_resolver(TaggedResolver(GaiResolver::new()));
+        if !may_be_written(&address.host) {
+            return Err(SendError::new(SendErrorKind::Connect, DnsError::Never));
+        }
+        let resolver = Judged::system(&address.host, address.allow_private);
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let host =
@@ -249,36 +258,14 @@ impl Tls {
 }
 
 async fn handshake(io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, SendError> {
-    let (http, connection) = http1::handshake(io).await.map_err(SendError::from_exchange)?;
+    let (http, connection) =
+        http1::Builder::new().max_buf_size(BUFFER).handshake(io).await.map_err(SendError::from_exchange)?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a provider's connection ended");
         }
     });
     Ok(Sender { http, interim: Arc::new(Interim::new(task.abort_handle())) })
-}
-
-/// The system's resolver, with its errors in a type of ours: hyper-util says "dns error" in a text only.
-#[derive(Clone, Debug)]
-struct TaggedResolver(GaiResolver);
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct DnsError(std::io::Error);
-
-impl Service<Name> for TaggedResolver {
-    type Response = GaiAddrs;
-    type Error = DnsError;
-    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, DnsError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
-        self.0.poll_ready(cx).map_err(DnsError)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let lookup = self.0.call(name);
-        Box::pin(async move { lookup.await.map_err(DnsError) })
-    }
 }
 
 fn is_dns(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -14,6 +14,7 @@ mod framing;
 mod http2;
 mod origin;
 mod pool;
+mod resolve;
 mod tls;
 
 pub use body::{BoxError, RequestBody, StreamedBody};

@@ -42,6 +42,9 @@ pub struct Address {
     pub connect_timeout: Duration,
     /// Over HTTP/2, with requests sharing connections; else HTTP/1.1, with one request on a connection at a time.
     pub http2: Option<Http2>,
+    /// Its name may stand for an address of a private network or of this machine. What is written as such an address, or
+    /// as `localhost`, may be one anyway.
+    pub allow_private: bool,
 }
 
 impl Address {
@@ -241,7 +244,15 @@ mod tests {
 
     fn address(scheme: Scheme, host: &str, port: u16) -> Address {
         let connect_timeout = Duration::from_secs(5);
-        Address { scheme, host: host.into(), port, base_path: "/v1".into(), connect_timeout, http2: None }
+        Address {
+            scheme,
+            host: host.into(),
+            port,
+            base_path: "/v1".into(),
+            connect_timeout,
+            http2: None,
+            allow_private: false,
+        }
     }
 
     #[test]
@@ -255,6 +266,14 @@ mod tests {
     fn the_base_path_stands_before_every_path() {
         let origin = Origin::new(address(Scheme::Http, "localhost", 1), None, 1).unwrap();
         assert_eq!(origin.path("/models?limit=2").unwrap().as_str(), "/v1/models?limit=2");
+    }
+
+    #[test]
+    fn an_address_where_no_provider_can_be_is_refused_at_once() {
+        for host in ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "fd00:ec2::254"] {
+            assert!(Origin::new(address(Scheme::Http, host, 1), None, 1).is_err(), "{host}");
+        }
+        assert!(Origin::new(address(Scheme::Http, "10.0.0.1", 1), None, 1).is_ok());
     }
 
     #[test]

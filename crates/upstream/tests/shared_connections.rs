@@ -36,6 +36,7 @@ fn origin(front: &TlsFront, max_streams: usize) -> Arc<Origin> {
         base_path: String::new(),
         connect_timeout: Duration::from_secs(10),
         http2: Some(Http2 { stream_window: 1 << 18, connection_window: 1 << 30, max_streams }),
+        allow_private: false,
     };
     Arc::new(Origin::new(address, Some(&tls), 1).unwrap())
 }

@@ -44,8 +44,10 @@ pub(crate) struct Check {
 ///
 /// The decision is made by the code that answers traffic.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  \
-    cometgate routes explain gateway/routes.toml --tenant acme --model support-summary-v3 --key user-1234")]
+#[command(after_help = "Examples:\n  \
+    cometgate routes explain gateway/routes.toml --tenant acme --model support-summary-v3 --key user-1234\n  \
+    cometgate routes explain gateway/routes.toml --tenant acme --body request.json\n  \
+    cometgate routes explain gateway/routes.toml --tenant acme --state resp_68a1")]
 pub(crate) struct Explain {
     /// The route map.
     pub(crate) file: PathBuf,
@@ -55,12 +57,24 @@ pub(crate) struct Explain {
     #[arg(long)]
     pub(crate) tenant: String,
     /// The `model` of the request.
-    #[arg(long)]
-    pub(crate) model: String,
+    #[arg(long, required_unless_present_any = ["body", "state"], conflicts_with = "body")]
+    pub(crate) model: Option<String>,
+    /// The request refers to this: the ID of a response, a file, a conversation, … What the gateway knows of it is read from
+    /// the state directory that the settings name. Without --model or --body it is asked for by its path.
+    #[arg(long, value_name = "ID")]
+    pub(crate) state: Option<String>,
     /// What the request is sticky by: VALUE stands for every such field, FIELD=VALUE (`safety_identifier=…`, `user=…`,
     /// `prompt_cache_key=…`) for one; repeat it for more. Without it the request carries none.
     #[arg(long = "key", value_name = "[FIELD=]VALUE")]
     pub(crate) keys: Vec<String>,
+    /// What the request uses of the API: streaming, tools, response_format, vision, audio, files, logprobs, reasoning,
+    /// web_search. Without it the request uses none of them.
+    #[arg(long, value_name = "FEATURE,…", value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+    /// The JSON body of a request, as the application sends it: model, sticky fields, features and whether it stores
+    /// something are read from there, as the gateway reads them. `-` is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["keys", "stateful", "features"])]
+    pub(crate) body: Option<PathBuf>,
     /// What is called: chat, responses or embeddings.
     #[arg(long, default_value = "chat")]
     pub(crate) endpoint: String,

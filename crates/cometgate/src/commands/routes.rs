@@ -6,6 +6,8 @@ mod diff;
 mod edit;
 mod explain;
 mod explain_attempts;
+mod explain_request;
+mod explain_state;
 mod explain_text;
 mod given;
 mod history;

@@ -10,15 +10,18 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import unittest
 import urllib.request
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from loopback import Handler, Loopback
 
 # Far more than anything here takes; reached only when something is broken.
 DEADLINE = 20
@@ -109,12 +112,30 @@ class Demo(Gateway):
             raise
 
 
-class Served(Gateway):
+class Serving(Gateway):
+    """`cometgate serve` with the files in a directory, which goes with it."""
+
+    def __init__(self, directory, *options, env):
+        self._directory = directory
+        super().__init__("serve", "--config", directory / "cometgate.toml", *options, env=env)
+        try:
+            self.base_url = self.stderr.wait_for(r"serving (http://\S+/v1)")[1]
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *details):
+        try:
+            super().__exit__(*details)
+        finally:
+            shutil.rmtree(self._directory)
+
+
+class Served(Serving):
     """`cometgate init` and then `cometgate serve`, before two providers."""
 
     def __init__(self, primary, canary, *options, edit=None):
-        self._directory = tempfile.TemporaryDirectory(prefix="cometgate-clients-")
-        directory = Path(self._directory.name) / "gateway"
+        directory = new_directory()
         command = [os.environ["COMETGATE"], "init", directory, "--primary", primary.base_url]
         command += ["--canary", canary.base_url, "--listen", "127.0.0.1:0", *options]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
@@ -126,21 +147,10 @@ class Served(Gateway):
             routes = directory / "routes.toml"
             routes.write_text(edit(routes.read_text()))
         keys = {"PRIMARY_KEY": "sk-primary", "COMETAPI_KEY": "sk-comet"}
-        super().__init__("serve", "--config", directory / "cometgate.toml", "--log-requests", env=keys)
-        try:
-            self.base_url = self.stderr.wait_for(r"serving (http://\S+/v1)")[1]
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *details):
-        try:
-            super().__exit__(*details)
-        finally:
-            self._directory.cleanup()
+        super().__init__(directory, "--log-requests", env=keys)
 
 
-class Mapped(Gateway):
+class Mapped(Serving):
     """`cometgate serve` before two scripted providers, with a route for each of `routes`.
 
     `routes` is what an alias's route says beyond its primary; an alias can name `gone` or `plain` as its primary, where
@@ -150,8 +160,7 @@ class Mapped(Gateway):
     api_key = "cgk-clients"
 
     def __init__(self, home, comet, routes, primaries={}, settings=""):
-        self._directory = tempfile.TemporaryDirectory(prefix="cometgate-clients-")
-        directory = Path(self._directory.name)
+        directory = new_directory()
         # Bound and not listened on: nobody else gets the port, and connections to it are refused.
         self._gone = socket.socket()
         self._gone.bind(("127.0.0.1", 0))
@@ -172,29 +181,25 @@ class Mapped(Gateway):
         tenants = f'version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["{digest}"]\n# end clients.1\n'
         (directory / "tenants.toml").write_text(tenants)
         (directory / "cometgate.toml").write_text(f'listen = "127.0.0.1:0"\n{settings}')
-        super().__init__("serve", "--config", directory / "cometgate.toml", env={"PROVIDER_KEY": "sk-provider"})
-        try:
-            self.base_url = self.stderr.wait_for(r"serving (http://\S+/v1)")[1]
-        except BaseException:
-            self.__exit__()
-            raise
+        super().__init__(directory, env={"PROVIDER_KEY": "sk-provider"})
 
     def __exit__(self, *details):
         try:
             super().__exit__(*details)
         finally:
             self._gone.close()
-            self._directory.cleanup()
 
 
-class ScriptedProvider:
-    """provider.py, in a process of its own."""
+def new_directory():
+    return Path(tempfile.mkdtemp(prefix="cometgate-clients-"))
 
-    def __init__(self, name):
-        program = Path(__file__).with_name("provider.py")
-        self._process = subprocess.Popen(
-            [sys.executable, program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+
+class ProviderProcess:
+    """A provider in a process of its own: a program of Python that says its base URL, and ends when its input does."""
+
+    def __init__(self, program, argument):
+        command = [sys.executable, program, argument]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.base_url = self._process.stdout.readline().strip()
 
     def __enter__(self):
@@ -204,6 +209,13 @@ class ScriptedProvider:
         self._process.stdin.close()
         self._process.wait(DEADLINE)
         self._process.stdout.close()
+
+
+class ScriptedProvider(ProviderProcess):
+    """provider.py"""
+
+    def __init__(self, name):
+        super().__init__(Path(__file__).with_name("provider.py"), name)
 
     def _ask(self, path, body=None):
         url = self.base_url.removesuffix("/v1") + path
@@ -250,21 +262,17 @@ class HeldProvider:
         self.name = name
         self._seen = []
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._server = Loopback(self._handler())
+        self.base_url = self._server.base_url
 
     def __enter__(self):
+        self._server.__enter__()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *details):
         for seen in self._seen:
             seen.second.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__(*details)
 
     @property
     def requests(self):
@@ -279,13 +287,7 @@ class HeldProvider:
             return self._seen[number - 1]
 
     def _handler(provider):
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_):
-                pass
-
+        class Held(Handler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 seen = Seen(self.path, self.headers.get("Authorization", ""), body)
@@ -297,21 +299,10 @@ class HeldProvider:
                 if asked.get("stream"):
                     self.stream(seen, events(asked["model"], provider.name))
                 else:
-                    self.whole(chat_whole(asked["model"], provider.name))
-
-            def whole(self, answer):
-                answer = json.dumps(answer).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                    self.answer(200, chat_whole(asked["model"], provider.name))
 
             def stream(self, seen, events):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
+                self.begin_stream()
                 first, *rest = events
                 self.chunk(first)
                 if not self.wait_for_second(seen):
@@ -331,11 +322,7 @@ class HeldProvider:
                         return False
                 return True
 
-            def chunk(self, data):
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-                self.wfile.flush()
-
-        return Handler
+        return Held
 
 
 def chat_whole(model, name):
@@ -368,3 +355,16 @@ def responses_events(model, name):
     for number, event in enumerate(events):
         data = json.dumps({**event, "sequence_number": number})
         yield f"event: {event['type']}\ndata: {data}\n\n".encode()
+
+
+def report(module):
+    """Runs the tests of a module and prints the line that `.ci/run` adds up. The exit code."""
+    # Warnings show sockets and pipes that a test left open.
+    loaded = unittest.defaultTestLoader.loadTestsFromModule(module)
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, warnings="default").run(loaded)
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    ran = result.testsRun - len(result.skipped)
+    passed = max(ran - failed, 0)
+    verdict = "ok" if result.wasSuccessful() and passed else "FAILED"
+    print(f"test result: {verdict}. {passed} passed; {failed} failed", flush=True)
+    return 0 if verdict == "ok" else 1

@@ -16,8 +16,7 @@ from pathlib import Path
 import openai
 from openai import OpenAI
 
-from harness import DEADLINE, Mapped, ScriptedProvider
-from test_openai import report
+from harness import DEADLINE, Mapped, ScriptedProvider, report
 
 ASK = [{"role": "user", "content": "hello"}]
 FALLBACK = 'fallback_provider = "cometapi"'

@@ -14,7 +14,7 @@ import unittest
 import openai
 from openai import AsyncOpenAI, OpenAI
 
-from harness import DEADLINE, Demo, HeldProvider, Served
+from harness import DEADLINE, Demo, HeldProvider, Served, report
 
 ASK = [{"role": "user", "content": "hello"}]
 HELLO = re.compile(r"^Hello from (primary|cometapi): this is a scripted answer\.$")
@@ -305,19 +305,6 @@ class BeforeProvidersThatWait(unittest.TestCase):
             asking.chat.completions.create(model="gpt-9", messages=ASK)
         self.assertEqual((caught.exception.param, caught.exception.code), ("model", "model_not_found"))
         self.assertIn("gpt-9", caught.exception.message)
-
-
-def report(module):
-    """Runs the tests of a module and prints the line that `.ci/run` adds up. The exit code."""
-    # Warnings show sockets and pipes that a test left open.
-    loaded = unittest.defaultTestLoader.loadTestsFromModule(module)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, warnings="default").run(loaded)
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    ran = result.testsRun - len(result.skipped)
-    passed = max(ran - failed, 0)
-    verdict = "ok" if result.wasSuccessful() and passed else "FAILED"
-    print(f"test result: {verdict}. {passed} passed; {failed} failed", flush=True)
-    return 0 if verdict == "ok" else 1
 
 
 def main():

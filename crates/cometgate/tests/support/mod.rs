@@ -4,13 +4,17 @@
 
 pub(crate) mod client;
 pub(crate) mod fault;
+pub(crate) mod h2;
 pub(crate) mod load;
+pub(crate) mod markers;
 pub(crate) mod outbound;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod rate;
 pub(crate) mod stateful;
 pub(crate) mod tls;
 pub(crate) mod wire;
+pub(crate) mod world;
 
 use std::path::Path;
 

@@ -92,6 +92,24 @@ impl Program {
         Program { address, child, log, lines: Some(lines) }
     }
 
+    /// At every level of the log, with a line for each attempt; what it logs and prints is there to be taken.
+    pub(crate) async fn serve_and_tell_all(files: &Files, environment: &[(&str, &str)]) -> Program {
+        let settings = files.path().join("cometgate.toml");
+        let arguments = ["serve", "--log-requests=json", "--config", settings.to_str().unwrap()];
+        let mut child =
+            command(&arguments).env("RUST_LOG", "trace").envs(environment.iter().copied()).spawn().unwrap();
+        let lines = follow(child.stdout.take().unwrap());
+        let mut log = follow(child.stderr.take().unwrap());
+        let address = address_in(&wait_for(&mut log, "serving http").await);
+        Program { address, child, log, lines: Some(lines) }
+    }
+
+    /// What it logs and prints from now on, line by line as it comes.
+    pub(crate) fn take_lines(&mut self) -> [UnboundedReceiver<String>; 2] {
+        let log = std::mem::replace(&mut self.log, unbounded_channel().1);
+        [log, self.lines.take().unwrap()]
+    }
+
     /// The next so many lines of standard output.
     pub(crate) async fn lines(&mut self, count: usize) -> Vec<String> {
         let lines = self.lines.as_mut().unwrap();

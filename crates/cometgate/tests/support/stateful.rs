@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use testkit::{Provider, RecordedRequest, Reply, Step};
 
-/// Starts one. Of its answers to new turns every `fails_every`th is a 500.
+/// Starts one. Of its answers to new turns every `fails_every`th is a 500, or a stream that fails before its first
+/// content.
 pub(crate) async fn provider(name: &'static str, key: &str, fails_every: usize) -> Provider {
     let memory = Arc::new(Memory { name, fails_every, asked: Mutex::default(), made: Mutex::default() });
     let files = Arc::clone(&memory);
@@ -34,14 +35,28 @@ impl Memory {
         id
     }
 
-    fn respond(&self, request: &RecordedRequest) -> Reply {
-        let body = request.json().unwrap();
+    /// Whether it is the turn of a failure.
+    fn fails(&self) -> bool {
         let mut asked = self.asked.lock().unwrap();
         *asked += 1;
-        if self.fails_every != 0 && asked.is_multiple_of(self.fails_every) {
-            return Reply::error(500, "server_error", None, "try again");
+        self.fails_every != 0 && asked.is_multiple_of(self.fails_every)
+    }
+
+    fn respond(&self, request: &RecordedRequest) -> Reply {
+        let body = request.json().unwrap();
+        let event = |kind: &str, data: Value| {
+            let mut data = data;
+            data["type"] = json!(kind);
+            Step::chunk(format!("event: {kind}\ndata: {data}\n\n"))
+        };
+        if self.fails() {
+            if body["stream"] != json!(true) {
+                return Reply::error(500, "server_error", None, "try again");
+            }
+            let error = json!({"code": "server_error", "message": "try again"});
+            let failed = json!({"id": "resp_failed", "status": "failed", "error": error, "output": []});
+            return Reply::sse(vec![event("response.failed", json!({"response": failed}))]);
         }
-        drop(asked);
         if let Some(previous) = body["previous_response_id"].as_str()
             && !self.made.lock().unwrap().contains(previous)
         {
@@ -58,11 +73,6 @@ impl Memory {
         if body["stream"] != json!(true) {
             return Reply::json(200, &response("completed", output));
         }
-        let event = |kind: &str, data: Value| {
-            let mut data = data;
-            data["type"] = json!(kind);
-            Step::chunk(format!("event: {kind}\ndata: {data}\n\n"))
-        };
         Reply::sse(vec![
             event("response.created", json!({"response": response("in_progress", json!([]))})),
             event("response.output_text.delta", json!({"item_id": item, "delta": "x"})),

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use decisions::plan::{
-    Alias, AllowedAliases, Canary, Cohort, CohortMembers, ModelMatch, Plan, Provider, Route, Scope, StickyBy,
-    Tenant, UnlistedModels,
+    Alias, AllowedAliases, Canary, Cohort, CohortMembers, FeatureSet, ModelMatch, Plan, Provider, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::{ProviderId, ProviderSet, TenantId};
 use serde_json::{Value as Json, json};
@@ -89,9 +89,9 @@ impl Fields {
         }
     }
 
-    pub(super) fn many(&mut self, name: &str, mut list: Vec<String>) {
+    pub(super) fn many(&mut self, name: impl Into<String>, mut list: Vec<String>) {
         list.sort_unstable();
-        self.0.push((name.to_owned(), Value::Many(list)));
+        self.0.push((name.into(), Value::Many(list)));
     }
 
     fn of(self, kind: &'static str, name: &str) -> Entry {
@@ -155,6 +155,11 @@ impl Describe<'_> {
                 for (name, value) in &settings.headers {
                     fields.one(format!("headers.{name}"), value.as_str());
                 }
+                if !settings.forward_headers.is_empty() {
+                    let words = settings.forward_headers.iter().map(|header| header.as_str().to_owned());
+                    fields.many("forward_headers", words.collect());
+                }
+                fields.one_of("allow_private_addresses", settings.allow_private_addresses.then_some("true"));
             }
             for (endpoint, path) in &settings.paths {
                 // A path that is written out and is OpenAI's own differs from none in nothing.
@@ -181,14 +186,29 @@ impl Describe<'_> {
                 fields.one(format!("provider_model_id at {}", self.provider_name(id)), model.as_str());
             }
         }
-        if let Some(features) = alias.enabled_features {
-            fields.many("enabled_features", features.iter().map(|one| one.as_str().to_owned()).collect());
-        }
+        self.features(alias, &mut fields);
         if !alias.required_fields.is_empty() {
             fields.many("required_fields", alias.required_fields.clone());
         }
         fields.one_of("rollback_target", alias.rollback_target.map(|id| self.provider_name(id)));
         fields.of("alias", &alias.name)
+    }
+
+    /// As one list where it is the same everywhere, as it is written then.
+    fn features(&self, alias: &Alias, fields: &mut Fields) {
+        let words = |set: FeatureSet| set.iter().map(|one| one.as_str().to_owned()).collect();
+        let said = (0..).map(ProviderId).zip(&self.plan.parts().providers);
+        let said: Vec<_> = said.map(|(id, _)| (id, alias.enabled_features.at(id))).collect();
+        match said.as_slice() {
+            [(_, Some(first)), rest @ ..] if rest.iter().all(|(_, set)| *set == Some(*first)) => {
+                fields.many("enabled_features", words(*first));
+            }
+            said => {
+                for (id, set) in said.iter().filter_map(|(id, set)| Some((*id, (*set)?))) {
+                    fields.many(format!("enabled_features at {}", self.provider_name(id)), words(set));
+                }
+            }
+        }
     }
 
     fn cohort(&self, cohort: &Cohort) -> Entry {

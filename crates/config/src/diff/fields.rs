@@ -198,7 +198,7 @@ fn open(field: &str) -> Cow<'static, str> {
         "fallback_generation" => "1",
         "approved_models" | "allowed_aliases" | "allowed_providers" => "all",
         "paths.chat" | "paths.responses" | "paths.embeddings" => "OpenAI's",
-        "enabled_features" => "not said",
+        _ if field.starts_with("enabled_features") => "not said",
         "endpoint" => "every endpoint",
         _ => "none",
     };

@@ -18,6 +18,7 @@ use crate::provider_connection::{
     CONNECTION_WINDOW, HTTP, Http2Settings, ROOTS, STREAM_WINDOW, STREAMS, WINDOW_FACTOR,
 };
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
+use crate::provider_forward::ForwardHeader;
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
 
 pub(super) fn map() -> Value {
@@ -86,6 +87,9 @@ fn provider() -> Value {
         "The most requests at one time to one target here; without this field what the provider bears.";
     let http = "HTTP/1.1 with a request on a connection at a time, or HTTP/2 with requests that share connections; HTTP/2 \
                 needs https.";
+    let forward = "What callers send that goes on to this provider, besides what goes to every one.";
+    let forwarded = choice("A header.", ForwardHeader::ALL.map(ForwardHeader::as_str));
+    let private = "Its name may stand for addresses of private networks and of this machine.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
         "A provider.",
@@ -102,6 +106,8 @@ fn provider() -> Value {
             ("blocked_models", Optional, list("Models that are never sent here.", &model)),
             ("paths", Optional, paths()),
             ("headers", Optional, headers()),
+            ("forward_headers", Optional, set(forward, &forwarded)),
+            ("allow_private_addresses", Optional, flag(private, false)),
         ],
     )
 }
@@ -197,7 +203,6 @@ fn alias() -> Value {
         "A field by its path from the top, as in usage.total_tokens.",
         "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$",
     );
-    let feature = choice("A feature of the API.", Feature::ALL.map(Feature::as_str));
     let ids = "What each provider calls it, by provider; sent in place of the alias.";
     let fields = "Fields without which an answer is malformed.";
     let target = "The provider that every route must take the alias back to.";
@@ -210,11 +215,23 @@ fn alias() -> Value {
                 Required,
                 entries(ids, &name_pattern(), exact("The provider's own model ID, exact bytes.")),
             ),
-            ("enabled_features", Optional, set("What its users rely on.", &feature)),
+            ("enabled_features", Optional, enabled_features()),
             ("required_fields", Optional, set(fields, &with(required, "maxLength", json!(ID_BYTES)))),
             ("rollback_target", Optional, name(target)),
         ],
     )
+}
+
+fn enabled_features() -> Value {
+    let feature = choice("A feature of the API.", Feature::ALL.map(Feature::as_str));
+    let list = |description| set(description, &feature);
+    json!({
+        "description": "What works away from a route's primary; a request that uses anything else is not sent there.",
+        "oneOf": [
+            list("At every provider."),
+            entries("By provider; of one that is left out nothing is said.", &name_pattern(), list("At this one.")),
+        ],
+    })
 }
 
 fn cohort() -> Value {

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::values::{
     Presence::{Optional, Required},
-    choice, integer, list, name, table, text, with,
+    choice, flag, integer, list, name, table, text, with,
 };
 use crate::settings::{
     ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits,
-    MOST_CONNECTIONS, MOST_WORKERS, ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
+    MOST_CONNECTIONS, MOST_WORKERS, RELAY_IDLE_MS, ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
 };
 
 const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
@@ -24,6 +24,7 @@ pub(super) fn settings() -> Value {
     let environment = "The environment that this gateway is for; a map of another is refused.";
     let watch = "How a change of the two files is noticed: by the system's events and by looking twice a second, or, \
                  where a file system has no events, by looking alone.";
+    let trust = "What callers say in X-Forwarded-For is sent on to providers that get this header.";
     let path =
         |description, default: &str| with(text(description, "^[^\\u0000]+$"), "default", json!(default));
     table(
@@ -44,6 +45,7 @@ pub(super) fn settings() -> Value {
                 Optional,
                 with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
             ),
+            ("trust_forwarded_for", Optional, flag(trust, false)),
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
             ("limits", Optional, limits()),
@@ -98,6 +100,8 @@ fn limits() -> Value {
         min_body_rate,
         drain_timeout,
         write_stall_timeout,
+        websocket_idle_timeout,
+        relay_idle_timeout,
         max_answer,
         heartbeat: heartbeat_default,
     } = Limits::default();
@@ -111,6 +115,9 @@ fn limits() -> Value {
     let rate = "Bytes of a body that must come each second, five seconds together; 0 is no minimum.";
     let drain = "How long requests may take to finish once the process was told to stop; in milliseconds.";
     let stall = "How long a caller may leave an answer unread; in milliseconds.";
+    let socket = "How long a WebSocket may lie idle in both directions; in milliseconds.";
+    let relay = "How long a provider may say nothing in the middle of an answer that goes on as it comes: sound, \
+                 pictures, downloads; in milliseconds.";
     let answer = "Bytes of one answer that are held so that another target can still be tried: answers that are not \
                   streamed, and those of a route with delivery = \"whole\".";
     let heartbeat = "How long a caller that streams waits for headers, and for comments where no content comes; in \
@@ -134,6 +141,12 @@ fn limits() -> Value {
             ("min_body_bytes_per_second", Optional, integer(rate, &BODY_RATE, Some(min_body_rate))),
             ("drain_timeout_ms", Optional, millis(drain, drain_timeout)),
             ("write_stall_timeout_ms", Optional, millis_of(stall, &WRITE_STALL_MS, write_stall_timeout)),
+            (
+                "websocket_idle_timeout_ms",
+                Optional,
+                millis_of(socket, &RELAY_IDLE_MS, websocket_idle_timeout),
+            ),
+            ("relay_idle_timeout_ms", Optional, millis_of(relay, &RELAY_IDLE_MS, relay_idle_timeout)),
             ("max_answer_bytes", Optional, integer(answer, &ANSWER_BYTES, Some(max_answer))),
             ("heartbeat_ms", Optional, millis_of(heartbeat, &HEARTBEAT_MS, heartbeat_default)),
         ],

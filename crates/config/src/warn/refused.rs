@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use decisions::plan::{AllowedAliases, Mode, StickyBy};
+use decisions::plan::{AllowedAliases, FeatureSet, Mode, StickyBy};
 use decisions::route::choose_route;
 use decisions::{
     AliasId, Caller, Decision, Endpoint, Facts, ProviderSet, Refusal, RouteId, StickyKeys, TenantId, decide,
@@ -87,6 +87,7 @@ fn refused_routes(
                     model,
                     keys: StickyKeys::default(),
                     stateful: false,
+                    features: FeatureSet::EMPTY,
                     draw: *draw,
                 };
                 if decide(whole.plan, &facts, no_gates) == Decision::Refuse(Refusal::ProviderNotAllowed) {

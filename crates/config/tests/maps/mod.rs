@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use config::{Loaded, Source, load_map};
-use decisions::plan::Plan;
+use decisions::plan::{FeatureSet, Plan};
 use decisions::{Caller, Decision, Endpoint, Facts, Refusal, Role, StickyKeys, decide, no_gates};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -231,6 +231,7 @@ pub(crate) fn draw(
                 model,
                 keys: if has_keys { keys } else { StickyKeys::default() },
                 stateful: false,
+                features: FeatureSet::EMPTY,
                 draw,
             };
             become_of(decide(plan, &facts, no_gates))

@@ -14,6 +14,8 @@ pub struct Operation {
     pub template: &'static str,
     /// What its request carries.
     pub body: BodyKind,
+    /// A form of it may name what lives at a provider, beside its files.
+    pub form_refers: bool,
     /// Its answer may be an event stream.
     pub streams: bool,
     /// What it has to do with what a provider holds.

@@ -121,16 +121,16 @@ pub static OPERATIONS: &[Operation] = &[
     get("/containers/{container_id}", Pinned),
     delete("/containers/{container_id}"),
     get("/containers/{container_id}/files", Pinned),
-    post("/containers/{container_id}/files", FormOrJson, Pinned),
+    post("/containers/{container_id}/files", FormOrJson, Pinned).referring(),
     get("/containers/{container_id}/files/{file_id}", Pinned),
     delete("/containers/{container_id}/files/{file_id}"),
     get("/containers/{container_id}/files/{file_id}/content", Pinned),
     // Videos.
     get("/videos", List),
-    post("/videos", FormOrJson, Creates),
-    post("/videos/edits", FormOrJson, Creates),
-    post("/videos/extensions", FormOrJson, Creates),
-    post("/videos/characters", Form, Creates),
+    post("/videos", FormOrJson, Creates).referring(),
+    post("/videos/edits", FormOrJson, Creates).referring(),
+    post("/videos/extensions", FormOrJson, Creates).referring(),
+    post("/videos/characters", Form, Creates).referring(),
     get("/videos/characters/{character_id}", Pinned),
     get("/videos/{video_id}", Pinned),
     delete("/videos/{video_id}"),
@@ -170,7 +170,7 @@ pub static OPERATIONS: &[Operation] = &[
     get("/chatkit/threads/{thread_id}/items", Pinned),
     // Custom voices.
     get("/audio/voices", List),
-    post("/audio/voices", Form, Creates),
+    post("/audio/voices", Form, Creates).referring(),
     get("/audio/voices/{voice_id}", Pinned),
     delete("/audio/voices/{voice_id}"),
     get("/audio/voice_consents", List),
@@ -189,22 +189,26 @@ pub static OPERATIONS: &[Operation] = &[
     post("/realtime/calls/{call_id}/refer", Json, Pinned),
     post("/realtime/calls/{call_id}/reject", Json, Pinned),
     // Anything else.
-    post("/content_provenance_checks", FormOrJson, PrimaryOnly),
+    post("/content_provenance_checks", FormOrJson, PrimaryOnly).referring(),
 ];
 
 const fn get(template: &'static str, class: StateClass) -> Operation {
-    Operation { method: "GET", template, body: Empty, streams: false, class }
+    Operation { method: "GET", template, body: Empty, form_refers: false, streams: false, class }
 }
 
 const fn post(template: &'static str, body: BodyKind, class: StateClass) -> Operation {
-    Operation { method: "POST", template, body, streams: false, class }
+    Operation { method: "POST", template, body, form_refers: false, streams: false, class }
 }
 
 const fn delete(template: &'static str) -> Operation {
-    Operation { method: "DELETE", template, body: Empty, streams: false, class: Pinned }
+    Operation { method: "DELETE", template, body: Empty, form_refers: false, streams: false, class: Pinned }
 }
 
 impl Operation {
+    const fn referring(self) -> Operation {
+        Operation { form_refers: true, ..self }
+    }
+
     const fn streaming(self) -> Operation {
         Operation { streams: true, ..self }
     }

@@ -5,7 +5,7 @@
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    AllowedAliases, Canary, CohortMembers, ModelMatch, Plan, PlanParts, Route, Scope, Tenant,
+    AllowedAliases, Canary, CohortMembers, EnabledFeatures, ModelMatch, Plan, PlanParts, Route, Scope, Tenant,
 };
 use decisions::{AliasId, Caller, CohortId, Facts, FamilyId, ProviderId, ProviderSet, TenantId};
 use proptest::prelude::*;
@@ -39,11 +39,12 @@ pub(crate) enum What {
     Family,
     ModelId,
     RenameAlias,
+    Features,
     Allowed,
     Credential,
 }
 
-const ALL: [What; 27] = [
+const ALL: [What; 28] = [
     What::AddRoute,
     What::DropRoute,
     What::MoveRoute,
@@ -69,6 +70,7 @@ const ALL: [What; 27] = [
     What::Family,
     What::ModelId,
     What::RenameAlias,
+    What::Features,
     What::Allowed,
     What::Credential,
 ];
@@ -87,7 +89,9 @@ pub(crate) fn edited(parts: &PlanParts, other: &PlanParts, (what, at, from): Edi
         What::Members | What::FewerMembers | What::RenameCohort => {
             edit_cohort(&mut edited, other, (what, at, from));
         }
-        What::Family | What::ModelId | What::RenameAlias => edit_alias(&mut edited, other, (what, at, from)),
+        What::Family | What::ModelId | What::RenameAlias | What::Features => {
+            edit_alias(&mut edited, other, (what, at, from));
+        }
         What::Allowed => {
             let (tenant, source) = (at % parts.tenants.len(), &other.tenants[from % other.tenants.len()]);
             edited.tenants[tenant] = Tenant { name: parts.tenants[tenant].name.clone(), ..source.clone() };
@@ -166,6 +170,9 @@ fn edit_alias(parts: &mut PlanParts, other: &PlanParts, (what, at, from): Edit) 
         // A name that is asked for and that random plans do not have.
         (What::RenameAlias, _) => alias.name = format!("alias-{count}"),
         (What::Family, _) => alias.family = other.aliases[from % count].family,
+        (What::Features, _) => {
+            alias.enabled_features.clone_from(&other.aliases[from % count].enabled_features);
+        }
         (_, Some(id)) => id.push_str(" (new)"),
         (_, None) => {}
     }
@@ -193,6 +200,10 @@ pub(crate) fn renumbered(parts: &PlanParts) -> PlanParts {
     turned.default_tenant = parts.default_tenant.map(tenant);
     for entry in &mut turned.aliases {
         entry.model_ids.reverse();
+        let declared = providers(parts).map(|id| entry.enabled_features.at(id));
+        let mut declared: Vec<_> = declared.collect();
+        declared.reverse();
+        entry.enabled_features = EnabledFeatures::by_provider(declared);
         entry.family = entry.family.map(family);
         entry.rollback_target = entry.rollback_target.map(provider);
     }

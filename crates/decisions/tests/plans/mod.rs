@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use decisions::bucket::{Share, WHOLE};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Mode,
-    ModelMatch, ModelRules, Plan, PlanParts, Provider, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
+    EnabledFeatures, Feature, FeatureSet, Mode, ModelMatch, ModelRules, Plan, PlanParts, Provider, Route,
+    Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
 use decisions::{
@@ -28,7 +29,7 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
     let per_alias = prop::collection::vec(prop::option::weighted(0.95, Just(())), PROVIDERS as usize);
     (
         prop::collection::vec(credential(), PROVIDERS as usize),
-        prop::collection::vec((per_alias, prop::option::of(family())), ALIASES as usize),
+        prop::collection::vec((per_alias, prop::option::of(family()), enabled_features()), ALIASES as usize),
         prop::collection::vec((allowed_aliases(), allowed_providers()), TENANTS as usize),
         prop::collection::vec(members(), COHORTS as usize),
         prop::collection::vec(route(), 0..16),
@@ -57,7 +58,10 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                     families: (0..FAMILIES as usize).map(|at| named("family", at)).collect(),
                     aliases: (0..)
                         .zip(offers)
-                        .map(|(at, (offered, family))| alias(named("alias", at), offered, family))
+                        .map(|(at, (offered, family, enabled))| Alias {
+                            enabled_features: enabled,
+                            ..alias(named("alias", at), offered, family)
+                        })
                         .collect(),
                     tenants: (0..)
                         .zip(allowed)
@@ -90,6 +94,7 @@ pub(crate) struct Asked {
     model: String,
     keys: [Option<String>; 3],
     stateful: bool,
+    features: FeatureSet,
     draw: u64,
 }
 
@@ -103,6 +108,7 @@ impl Asked {
             model: &self.model,
             keys: StickyKeys { safety_identifier, user, prompt_cache_key },
             stateful: self.stateful,
+            features: self.features,
             draw: self.draw,
         }
     }
@@ -122,15 +128,17 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
         (0..=ALIASES).prop_map(|at| format!("alias-{at}")),
         [sticky_key(), sticky_key(), sticky_key()],
         any::<bool>(),
+        features(),
         any::<u64>(),
     )
-        .prop_map(|(tenant, caller, endpoint, model, keys, stateful, draw)| Asked {
+        .prop_map(|(tenant, caller, endpoint, model, keys, stateful, features, draw)| Asked {
             tenant,
             caller,
             endpoint,
             model,
             keys,
             stateful,
+            features,
             draw,
         })
 }
@@ -158,6 +166,17 @@ fn allowed_providers() -> impl Strategy<Value = ProviderSet> {
     prop_oneof![3 => Just(ProviderSet::ALL), 1 => some]
 }
 
+/// Mostly few, so that both what fits and what does not is frequent.
+fn features() -> impl Strategy<Value = FeatureSet> {
+    let some = subsequence(Feature::ALL[..3].to_vec(), 0..=2);
+    some.prop_map(|list| list.into_iter().fold(FeatureSet::EMPTY, FeatureSet::with))
+}
+
+fn enabled_features() -> impl Strategy<Value = EnabledFeatures> {
+    let said = prop::collection::vec(prop::option::of(features()), PROVIDERS as usize);
+    prop_oneof![1 => Just(EnabledFeatures::default()), 1 => said.prop_map(EnabledFeatures::by_provider)]
+}
+
 fn family() -> impl Strategy<Value = FamilyId> {
     (0..FAMILIES).prop_map(FamilyId)
 }
@@ -169,7 +188,7 @@ fn alias(name: String, offered: Vec<Option<()>>, family: Option<FamilyId>) -> Al
         model_ids,
         name,
         family,
-        enabled_features: None,
+        enabled_features: EnabledFeatures::default(),
         required_fields: Vec::new(),
         rollback_target: None,
     }

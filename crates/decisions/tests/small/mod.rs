@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality, Mode,
-    ModelMatch, ModelRules, PlanParts, Provider, Route, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
+    EnabledFeatures, Mode, ModelMatch, ModelRules, PlanParts, Provider, Route, Scope, StickyBy, Tenant,
+    UnlistedModels,
 };
 use decisions::tenant_limits::TenantLimits;
 use decisions::{AliasId, ProviderId, ProviderSet};
@@ -25,7 +26,7 @@ pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> Pla
             name: "alias".to_owned(),
             family: None,
             model_ids: ["at home", "away", "at spare"].map(|id| Some(id.to_owned())).to_vec(),
-            enabled_features: None,
+            enabled_features: EnabledFeatures::default(),
             required_fields: Vec::new(),
             rollback_target: None,
         }],

@@ -21,6 +21,7 @@ use crate::observer::UsageSource;
 use crate::request::body::Room;
 use crate::response::frames::Frames;
 use crate::response::stream::{Held, StreamBody};
+use crate::scan::made::Wanted;
 use crate::scan::{BodyScanner, Shape, StreamScanner};
 
 /// How much of a refusal is read. No provider's error is longer.
@@ -125,7 +126,7 @@ impl Call {
         };
         lease.release();
         let credential = self.about.snapshot.plan().provider(aim.provider).credential;
-        let mut failure = Failure::refused(head, frames.into_bytes());
+        let mut failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
         if failure.class == ErrorClass::Auth && credential == CredentialKind::Ours {
             // The caller's own key is in order; what a provider says of ours is the operator's business.
             failure = Failure::own(ErrorClass::Auth, Error::ProviderAuth { provider: self.name(aim) });
@@ -151,6 +152,9 @@ impl Call {
             Err(_) => return Err(self.out_of_time(aim)),
             Ok(Err(error)) => return Err(self.broken(aim, &error)),
             Ok(Ok(Read::TooLong(first, rest))) => {
+                if self.wanted != Wanted::Nothing {
+                    self.about.context.live.unlearned.tell(&self.name(aim));
+                }
                 return Ok(Good::Open(head, (first, scanner.take_made()), rest, lease));
             }
             Ok(Ok(Read::Whole(frames))) => frames,
@@ -164,7 +168,7 @@ impl Call {
         }
         if seen.error.is_some() || seen.response_failed {
             // A failure in the coat of a success: the body says which.
-            return Err(Failure::refused(head, frames.into_bytes()));
+            return Err(Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes())));
         }
         if !seen.well_formed || !seen.is_object {
             return Err(self.malformed(aim, "its answer is not a JSON object"));

@@ -196,7 +196,9 @@ async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Res
                 keeping.await;
             }
             finish(&mut head, &mut ticket);
-            (head, GatewayBody::Relay(Box::new(Relay::new(first, rest, lease, ticket, Some(under_way)))))
+            let longest_silence = under_way.longest_silence();
+            let relay = Relay::new(first, rest, lease, ticket, Some(under_way), longest_silence);
+            (head, GatewayBody::Relay(Box::new(relay)))
         }
         Good::Stream(mut head, mut stream) => {
             finish(&mut head, &mut ticket);

@@ -157,6 +157,11 @@ impl UnderWay {
         self.started
     }
 
+    /// How long its provider may say nothing in the middle of an answer that is not read on its way.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        self.about.context.limits.relay_idle_timeout
+    }
+
     /// The head of the answer is there.
     pub(crate) fn head<B>(&mut self, response: &http::Response<B>) {
         self.status = Some(response.status());

@@ -94,9 +94,8 @@ impl GateState {
         if !self.is_usable || self.is_damaged {
             return Some(Barred::Unusable);
         }
-        let rules = self.rules.as_ref().filter(|rules| !self.gate.serves(rules))?;
+        self.rules.as_ref().filter(|rules| !self.gate.serves(rules))?;
         let is_over = self.gate.phase() == Phase::RolledBack;
-        debug_assert!(rules.settings().mode == Mode::Act, "a gate that observes keeps nothing out");
         Some(if is_over { Barred::Latched } else { Barred::Suspended })
     }
 
@@ -245,8 +244,9 @@ impl RouteGate {
     }
 
     fn step(&self, state: &mut GateState, now_ms: u64, event: &Event, features: u16) -> Option<Verdict> {
-        let is_by_hand = *event == Event::RollBack;
-        if state.is_latched || (state.is_over() && !is_by_hand) {
+        // What only would have been rolled back still can be, by order.
+        let is_order = matches!(event, Event::RollBack | Event::Expired);
+        if state.is_latched || (state.is_over() && !is_order) {
             return None;
         }
         let GateState { gate, rules, rollout, rollout_rules, .. } = state;

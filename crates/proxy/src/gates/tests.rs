@@ -6,8 +6,8 @@ use std::time::Duration;
 use decisions::bucket::Share;
 use decisions::gate::{Event, GateRules, GateSettings, Mode as GateMode, Outcome, Reason, Usage, Verdict};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, CredentialKind, Criticality, ModelMatch, ModelRules, PlanParts,
-    Provider, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, CredentialKind, Criticality, EnabledFeatures, ModelMatch,
+    ModelRules, PlanParts, Provider, Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::rollout::{RolloutRules, RolloutSettings, StepVerdict};
 use decisions::tenant_limits::TenantLimits;
@@ -61,7 +61,7 @@ fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
         name: "summary".to_owned(),
         family: None,
         model_ids: vec![Some("a".to_owned()), Some("b".to_owned()), Some("c".to_owned())],
-        enabled_features: None,
+        enabled_features: EnabledFeatures::default(),
         required_fields: Vec::new(),
         rollback_target: None,
     };

@@ -1,14 +1,18 @@
 //! What HTTP asks of a request's head and hyper leaves to whoever uses it.
 
 use http::request::Parts;
-use http::uri::Authority;
-use http::{Version, header};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Version, header};
 
 use crate::error::Error;
 
 /// Refuses a head that is not in order.
 pub(crate) fn check(head: &Parts) -> Result<(), Error> {
     check_host(head)?;
+    if head.version == Version::HTTP_2 {
+        check_authority(head)?;
+        check_values(head)?;
+    }
     // RFC 9110 section 10.1.1 knows one expectation; hyper meets it.
     let mut expectations = head.headers.get_all(header::EXPECT).iter();
     if expectations.any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue")) {
@@ -31,4 +35,29 @@ fn check_host(head: &Parts) -> Result<(), Error> {
         (None, _) if head.version == Version::HTTP_11 => Err(Error::Host),
         (None, _) => Ok(()),
     }
+}
+
+/// RFC 9113 section 8.3.1: `:authority` names no user, and a `Host` beside it names the same host and port.
+fn check_authority(head: &Parts) -> Result<(), Error> {
+    let Some(authority) = head.uri.authority() else { return Ok(()) };
+    let is_same = |host: &HeaderValue| {
+        let usual = if head.uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+        let port = |authority: &Authority| authority.port_u16().unwrap_or(usual);
+        Authority::try_from(host.as_bytes()).is_ok_and(|host| {
+            host.host().eq_ignore_ascii_case(authority.host()) && port(&host) == port(authority)
+        })
+    };
+    let is_valid = !authority.as_str().contains('@') && head.headers.get(header::HOST).is_none_or(is_same);
+    if is_valid { Ok(()) } else { Err(Error::Host) }
+}
+
+/// RFC 9113 section 8.2.1: no value begins or ends with white space. HTTP/1.1 takes it away before it looks, so that
+/// here somebody else could understand another value.
+fn check_values(head: &Parts) -> Result<(), Error> {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let is_padded = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        is_blank(bytes.first()) || is_blank(bytes.last())
+    };
+    if head.headers.values().any(is_padded) { Err(Error::PaddedValue) } else { Ok(()) }
 }

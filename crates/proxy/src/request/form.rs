@@ -1,5 +1,5 @@
-//! Reads a multipart form as it passes (RFC 7578, RFC 2046 section 5.1): where the value of `model` stands, and the few
-//! other fields that route.
+//! Reads a multipart form as it passes (RFC 7578, RFC 2046 section 5.1): where the value of `model` stands and the few
+//! other fields that route, or, of a form that is not routed by its model, what it refers to.
 //!
 //! What the provider reads must be what was read here, so whatever parsers are known to disagree about is refused, not
 //! repaired: line ends other than CR LF around a boundary, text before the first or after the last one, a field named in
@@ -10,6 +10,7 @@ mod disposition;
 use std::ops::Range;
 
 use crate::request::peek::PeekError;
+use crate::request::references::{Place, References, must_be_read, place_of_part};
 use disposition::{Disposition, header};
 
 /// The longest line of a part's head.
@@ -39,6 +40,10 @@ pub(crate) struct FormScanner {
     part: Part,
     model: Option<(String, Range<usize>)>,
     user: Option<String>,
+    /// What it refers to, if that is what it is read for.
+    references: Option<Box<References<'static>>>,
+    /// Where it goes has been decided: it may refer to nothing more.
+    is_placed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,8 @@ enum Field {
     Other,
     Model,
     User,
+    /// It may refer to something.
+    Referring(Place),
 }
 
 const fn bad(what: &'static str) -> PeekError {
@@ -95,7 +102,29 @@ impl FormScanner {
             part: Part::default(),
             model: None,
             user: None,
+            references: None,
+            is_placed: false,
         })
+    }
+
+    /// Reads what it refers to, in place of the fields that route.
+    pub(crate) fn for_references(self) -> FormScanner {
+        FormScanner { references: Some(Box::default()), ..self }
+    }
+
+    /// What it has referred to so far.
+    pub(crate) fn references(&self) -> Option<&References<'static>> {
+        self.references.as_deref()
+    }
+
+    /// Whether enough of it has been read to decide where it goes.
+    pub(crate) fn can_be_placed(&self) -> bool {
+        self.references.is_some() || self.model.is_some()
+    }
+
+    /// Where it goes is decided by what has been read.
+    pub(crate) fn placed(&mut self) {
+        self.is_placed = true;
     }
 
     /// The value of `model` and where it stands, once the part that holds it has ended.
@@ -223,11 +252,19 @@ impl FormScanner {
 
     fn begin_content(&mut self) -> Result<(), PeekError> {
         let named = self.part.disposition.as_ref().ok_or(bad("a part has no Content-Disposition"))?;
-        self.part.field = match named.name.as_str() {
-            "model" => Field::Model,
-            "user" => Field::User,
+        self.part.field = match (named.name.as_str(), &self.references) {
+            (_, Some(_)) if named.is_file => Field::Other,
+            (name, Some(_)) => match place_of_part(name) {
+                Place::Nowhere => Field::Other,
+                place => Field::Referring(place),
+            },
+            ("model", None) => Field::Model,
+            ("user", None) => Field::User,
             _ => Field::Other,
         };
+        if matches!(self.part.field, Field::Referring(_)) && self.part.is_encoded {
+            return Err(bad("a part that may refer to something is encoded"));
+        }
         if self.part.field == Field::Model {
             if self.model.is_some() {
                 return Err(PeekError::Duplicate("model"));
@@ -259,8 +296,28 @@ impl FormScanner {
                 self.model = Some((text.to_owned(), at));
             }
             // The first one counts, and one that cannot be read counts as none.
+            Field::Referring(place) => return self.refer(place, text, &part.value),
             Field::User if self.user.is_none() => self.user = text.map(str::to_owned),
             Field::User | Field::Other => {}
+        }
+        Ok(())
+    }
+}
+
+impl FormScanner {
+    /// A part that may refer to something has ended; `text` is missing where it is too long, or no text.
+    fn refer(&mut self, place: Place, text: Option<&str>, value: &[u8]) -> Result<(), PeekError> {
+        let Some(references) = &mut self.references else { return Ok(()) };
+        let Some(text) = text else {
+            let is_text_alone = !must_be_read(place, value);
+            return is_text_alone
+                .then_some(())
+                .ok_or(bad("a part that may refer to something is no short text"));
+        };
+        let before = references.count();
+        references.add_part(place, text);
+        if self.is_placed && references.count() > before {
+            return Err(bad("it refers to something behind its first files"));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use upstream::{Credential, CredentialHeader};
 
-use crate::auth::bearer;
+use crate::auth::{Identity, bearer};
 use crate::snapshot::Provider;
 
 /// Sent on to every provider.
@@ -36,7 +36,7 @@ static ALLOWED_WITH_OWN_KEY: [HeaderName; 2] =
 pub(crate) fn outgoing(
     incoming: &HeaderMap,
     provider: &Provider,
-    callers_own: Option<&HeaderValue>,
+    identity: &Identity,
     content_encoding: Option<&HeaderValue>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
@@ -49,10 +49,13 @@ pub(crate) fn outgoing(
     if let Some(encoding) = content_encoding {
         headers.insert(http::header::CONTENT_ENCODING, encoding.clone());
     }
+    if let Some(forwards) = &provider.forwards {
+        forwards.add(incoming, identity, &mut headers);
+    }
     for (name, value) in &provider.headers {
         headers.insert(name.clone(), value.clone());
     }
-    let shown = match (&provider.credential, callers_own) {
+    let shown = match (&provider.credential, &identity.authorization) {
         (Credential::Ours(value), _) => Some(value.clone()),
         (Credential::Client, None) => None,
         (Credential::Client, Some(own)) => Some(match provider.credential_header {
@@ -75,7 +78,7 @@ fn bare(authorization: &HeaderValue) -> HeaderValue {
 }
 
 /// One pass over what was sent, which is shorter than a look for each name that may be.
-fn copy(from: &HeaderMap, to: &mut HeaderMap, is_allowed: impl Fn(&HeaderName) -> bool) {
+pub(super) fn copy(from: &HeaderMap, to: &mut HeaderMap, is_allowed: impl Fn(&HeaderName) -> bool) {
     let names_headers = |value: &HeaderValue| {
         !value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
             && !value.as_bytes().eq_ignore_ascii_case(b"close")
@@ -89,7 +92,7 @@ fn copy(from: &HeaderMap, to: &mut HeaderMap, is_allowed: impl Fn(&HeaderName) -
 }
 
 /// Whether `Connection` says that a header is about this connection only (RFC 9110 section 7.6.1).
-fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
+pub(super) fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
     let mut listed = headers
         .get_all(CONNECTION)
         .iter()
@@ -103,9 +106,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use decisions::TenantId;
     use upstream::{Address, Origin, Scheme};
 
     use super::*;
+    use crate::auth::CallerAddress;
+    use crate::request::forwards::Forwards;
 
     fn provider(credential: Credential, headers: HeaderMap) -> Provider {
         let address = Address {
@@ -115,9 +121,15 @@ mod tests {
             base_path: "/v1".to_owned(),
             connect_timeout: Duration::from_secs(1),
             http2: None,
+            allow_private: false,
         };
         let origin = Arc::new(Origin::new(address, None, 1).unwrap());
         Provider::new(origin, credential, headers, |endpoint| endpoint.path().to_owned()).unwrap()
+    }
+
+    fn identity(authorization: &'static str) -> Identity {
+        let authorization = Some(HeaderValue::from_static(authorization));
+        Identity { authorization, ..Identity::of(TenantId(0)) }
     }
 
     #[test]
@@ -128,15 +140,93 @@ mod tests {
         {
             incoming.insert(name, HeaderValue::from_static("marker"));
         }
-        let own = HeaderValue::from_static("Bearer own");
+        let own = identity("Bearer own");
         let ours = provider(Credential::bearer("ours").unwrap(), HeaderMap::new());
-        let sent = outgoing(&incoming, &ours, Some(&own), None);
+        let sent = outgoing(&incoming, &ours, &own, None);
         assert_eq!(sent.len(), 3);
         assert_eq!(sent["authorization"], "Bearer ours");
-        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), Some(&own), None);
+        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), &own, None);
         assert_eq!(sent["authorization"], "Bearer own");
         assert_eq!(sent["openai-organization"], "marker");
         assert_eq!(sent.len(), 4);
+    }
+
+    fn forwarding(forwards: Forwards) -> Provider {
+        let mut provider = provider(Credential::bearer("ours").unwrap(), HeaderMap::new());
+        provider.forwards = Some(Box::new(forwards));
+        provider
+    }
+
+    #[test]
+    fn what_the_map_says_goes_on_and_nothing_beside_it() {
+        let mut incoming = HeaderMap::new();
+        for name in [
+            "cookie",
+            "openai-organization",
+            "openai-project",
+            "baggage",
+            "x-stainless-os",
+            "x-stainless-lang",
+        ] {
+            incoming.insert(name, HeaderValue::from_static("sent"));
+        }
+        incoming.insert("connection", HeaderValue::from_static("x-stainless-lang"));
+        let names = |forwards: Forwards| {
+            let sent = outgoing(&incoming, &forwarding(forwards), &identity("Bearer own"), None);
+            let mut names: Vec<String> = sent.keys().map(|name| name.to_string()).collect();
+            names.retain(|name| !["accept-encoding", "authorization"].contains(&name.as_str()));
+            assert_eq!(sent["authorization"], "Bearer ours");
+            names.sort();
+            names
+        };
+        assert_eq!(names(Forwards::default()), [""; 0]);
+        let named = Forwards {
+            names: vec![http::header::COOKIE, HeaderName::from_static("baggage")],
+            ..Forwards::default()
+        };
+        assert_eq!(names(named), ["baggage", "cookie"]);
+        // Whoever says that a header is about this connection alone is believed.
+        assert_eq!(names(Forwards { stainless: true, ..Forwards::default() }), ["x-stainless-os"]);
+        assert_eq!(
+            names(Forwards { caller_address: true, ..Forwards::default() }),
+            [""; 0],
+            "it is not known"
+        );
+    }
+
+    #[test]
+    fn a_trace_goes_on_whole_or_not_at_all() {
+        let tracestate = HeaderName::from_static("tracestate");
+        let names = vec![tracestate.clone(), HeaderName::from_static("baggage")];
+        let provider = forwarding(Forwards { names, ..Forwards::default() });
+        let mut incoming = HeaderMap::new();
+        incoming.insert(&tracestate, HeaderValue::from_static("a=b"));
+        incoming.insert("baggage", HeaderValue::try_from("x".repeat(8193)).unwrap());
+        let sent = outgoing(&incoming, &provider, &identity("Bearer own"), None);
+        assert!(!sent.contains_key(&tracestate) && !sent.contains_key("baggage"));
+        incoming.insert("traceparent", HeaderValue::from_static("00-1-2-01"));
+        incoming.insert("baggage", HeaderValue::try_from("x".repeat(8192)).unwrap());
+        let sent = outgoing(&incoming, &provider, &identity("Bearer own"), None);
+        assert!(sent.contains_key(&tracestate) && sent.contains_key("baggage"));
+    }
+
+    #[test]
+    fn the_callers_address_is_what_the_gateway_sees_unless_what_is_sent_is_trusted() {
+        let mut incoming = HeaderMap::new();
+        incoming.append("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
+        incoming.append("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
+        let provider = forwarding(Forwards { caller_address: true, ..Forwards::default() });
+        let sent = |address: Option<&str>, is_trusted| {
+            let from = CallerAddress { address: address.map(|text| text.parse().unwrap()), is_trusted };
+            let sent = outgoing(&incoming, &provider, &Identity { from, ..identity("Bearer own") }, None);
+            sent.get_all("x-forwarded-for")
+                .iter()
+                .map(|value| value.to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sent(Some("192.0.2.1"), false), ["192.0.2.1"]);
+        assert_eq!(sent(Some("2001:db8::1"), true), ["6.6.6.6, 10.0.0.1, 2001:db8::1"]);
+        assert_eq!(sent(None, false), [""; 0]);
     }
 
     #[test]
@@ -147,8 +237,8 @@ mod tests {
         let mut added = HeaderMap::new();
         added.insert("openai-organization", HeaderValue::from_static("maps"));
         added.insert("openai-beta", HeaderValue::from_static("maps"));
-        let own = HeaderValue::from_static("Bearer own");
-        let sent = outgoing(&incoming, &provider(Credential::Client, added), Some(&own), None);
+        let own = identity("Bearer own");
+        let sent = outgoing(&incoming, &provider(Credential::Client, added), &own, None);
         for name in ["openai-organization", "openai-beta"] {
             assert_eq!(sent.get_all(name).iter().collect::<Vec<_>>(), ["maps"], "{name}");
         }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::request::body::Buffered;
 use crate::request::form::FormScanner;
 use crate::request::pace::{Fault, Flaw, Paced};
-use crate::request::peek::{PeekError, Peeked, peek};
+use crate::request::peek::{PeekError, Peeked, peek, peek_with_features};
 use crate::request::splice::{splice, splice_text};
 
 /// What has been read of a body, enough of it to decide.
@@ -29,8 +29,11 @@ pub(crate) struct Received {
 
 impl Received {
     /// The fields that route.
-    pub(crate) fn peeked(&self, endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
-        let Some(form) = &self.form else { return peek(&self.held.bytes, endpoint) };
+    pub(crate) fn peeked(&self, endpoint: Endpoint, asks_features: bool) -> Result<Peeked<'_>, PeekError> {
+        let Some(form) = &self.form else {
+            let peek = if asks_features { peek_with_features } else { peek };
+            return peek(&self.held.bytes, endpoint);
+        };
         match form.model() {
             Some((model, at)) => Ok(Peeked::of_form(model, at, form.user())),
             None if endpoint.has_default_model() => Ok(Peeked::of_form("", 0..0, form.user())),

@@ -13,6 +13,7 @@ use decisions::{Endpoint, StickyKeys};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::request::features::{Tells, Uses};
 use crate::request::references::{Place, References, Walk, read_leniently};
 use crate::scan::made::Wanted;
 
@@ -31,6 +32,8 @@ pub struct Peeked<'b> {
     pub stores: bool,
     /// What it refers to.
     pub references: References<'b>,
+    /// What it uses of the API, where that was asked.
+    pub features: FeatureSet,
     safety_identifier: Option<Cow<'b, str>>,
     user: Option<Cow<'b, str>>,
     prompt_cache_key: Option<Cow<'b, str>>,
@@ -62,6 +65,23 @@ pub enum PeekError {
     Form(&'static str),
 }
 
+impl fmt::Display for PeekError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeekError::NotUtf8 => f.write_str("it is not valid UTF-8"),
+            PeekError::Empty => f.write_str("it is empty"),
+            PeekError::Syntax { line, column } => {
+                write!(f, "it is not JSON from line {line}, column {column} on")
+            }
+            PeekError::NotAnObject => f.write_str("it is not a JSON object"),
+            PeekError::Duplicate(field) => write!(f, "`{field}` is there twice"),
+            PeekError::NoModel => f.write_str("it has no `model`"),
+            PeekError::ModelNotText => f.write_str("its `model` is not a string, or empty"),
+            PeekError::Form(what) => write!(f, "the form is not in order: {what}"),
+        }
+    }
+}
+
 impl<'b> Peeked<'b> {
     /// What a form says.
     pub(crate) fn of_form(model: &'b str, model_at: Range<usize>, user: Option<&'b str>) -> Peeked<'b> {
@@ -72,6 +92,7 @@ impl<'b> Peeked<'b> {
             stateful: false,
             stores: false,
             references: References::default(),
+            features: FeatureSet::EMPTY,
             safety_identifier: None,
             user: user.map(Cow::Borrowed),
             prompt_cache_key: None,
@@ -90,10 +111,10 @@ impl Peeked<'_> {
         }
     }
 
-    /// What of the API the request uses, as far as it is read.
+    /// Whether it refers to something that may live at one provider, or carries what must not leave its primary.
     #[must_use]
-    pub fn features(&self) -> FeatureSet {
-        if self.stream { FeatureSet::default().with(Feature::Streaming) } else { FeatureSet::default() }
+    pub fn refers(&self) -> bool {
+        !self.references.is_empty()
     }
 
     /// What the request offers to be sticky by.
@@ -112,6 +133,28 @@ impl Peeked<'_> {
 /// # Errors
 /// [`PeekError`] for a body that is not a JSON object with one `model` string.
 pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
+    read(body, endpoint, Uses::not_asked())
+}
+
+/// Reads the routed fields of a body, and what it uses of the API.
+///
+/// # Errors
+/// As [`peek`].
+pub fn peek_with_features(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
+    let mut peeked = read(body, endpoint, Uses::asked_of(endpoint))?;
+    let mut uses = peeked.references.uses;
+    if peeked.references.has_audio {
+        uses.add(Feature::Audio);
+    }
+    // A stream is one whatever else is asked of the endpoint.
+    peeked.features = uses.seen();
+    if peeked.stream {
+        peeked.features = peeked.features.with(Feature::Streaming);
+    }
+    Ok(peeked)
+}
+
+fn read(body: &[u8], endpoint: Endpoint, uses: Uses) -> Result<Peeked<'_>, PeekError> {
     let text = std::str::from_utf8(body).map_err(|_| PeekError::NotUtf8)?;
     if text.trim_ascii().is_empty() {
         return Err(PeekError::Empty);
@@ -123,21 +166,25 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
     {
         return Err(PeekError::NotAnObject);
     }
-    let mut fields = Fields { refers: endpoint != Endpoint::Embeddings, ..Fields::default() };
+    let refers = endpoint != Endpoint::Embeddings;
+    let mut fields =
+        Fields { endpoint, refers, references: References::asking(uses), ..Fields::new(endpoint) };
     let mut parsed = fields.read(text);
     if parsed.is_err() && fields.refers && fields.duplicate.is_none() {
         // What serde does not walk through it may still skip.
-        fields = Fields::default();
+        fields = Fields { references: References::asking(uses), ..Fields::new(endpoint) };
         parsed = fields.read(text);
         if parsed.is_ok() {
-            fields.references = read_leniently(body);
+            fields.references = read_leniently(body, fields.references.uses);
         }
     }
     if let Some(field) = fields.duplicate {
         return Err(PeekError::Duplicate(field));
     }
     parsed.map_err(|error| PeekError::Syntax { line: error.line(), column: error.column() })?;
-    let (model, model_at) = match fields.model {
+    // Where it may be left out the API's own types also have it as null.
+    let left_out = |raw: &&RawValue| endpoint.has_default_model() && is(Some(*raw), "null");
+    let (model, model_at) = match fields.model.filter(|raw| !left_out(raw)) {
         Some(raw) => {
             let model = text_of(raw).filter(|model| !model.is_empty()).ok_or(PeekError::ModelNotText)?;
             // Both are addresses within the same text.
@@ -162,6 +209,7 @@ pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peeked<'_>, PeekError> {
         stateful: stores || fields.references.goes_on,
         stores,
         references: fields.references,
+        features: FeatureSet::EMPTY,
         safety_identifier: fields.safety_identifier.and_then(text_of),
         user,
         prompt_cache_key: fields.prompt_cache_key.and_then(text_of),
@@ -193,8 +241,8 @@ fn is(value: Option<&RawValue>, text: &str) -> bool {
 }
 
 /// The raw values of the routed fields.
-#[derive(Default)]
 struct Fields<'b> {
+    endpoint: Endpoint,
     model: Option<&'b RawValue>,
     stream: Option<&'b RawValue>,
     safety_identifier: Option<&'b RawValue>,
@@ -212,6 +260,25 @@ struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
+    fn new(endpoint: Endpoint) -> Fields<'b> {
+        Fields {
+            endpoint,
+            model: None,
+            stream: None,
+            safety_identifier: None,
+            user: None,
+            metadata: None,
+            prompt_cache_key: None,
+            store: None,
+            background: None,
+            references: References::default(),
+            refers: false,
+            has_previous: false,
+            has_conversation: false,
+            duplicate: None,
+        }
+    }
+
     fn read(&mut self, text: &'b str) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_str(text);
         json.deserialize_map(FieldsVisitor(self)).and_then(|()| json.end())
@@ -227,7 +294,7 @@ impl<'b> Fields<'b> {
             Field::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
             Field::Store => (&mut self.store, "store"),
             Field::Background => (&mut self.background, "background"),
-            Field::Refers(_) | Field::Other => return None,
+            Field::Refers(_) | Field::Tells(_) | Field::Other => return None,
         })
     }
 
@@ -266,6 +333,8 @@ enum Field {
     Background,
     /// Something may be referred to here.
     Refers(Place),
+    /// It may say that something of the API is used.
+    Tells(Tells),
     Other,
 }
 
@@ -290,7 +359,7 @@ impl<'de> serde::Deserialize<'de> for Field {
                     "store" => Field::Store,
                     "background" => Field::Background,
                     _ => match Place::Root.member(key) {
-                        Place::Nowhere => Field::Other,
+                        Place::Nowhere => Tells::of(key).map_or(Field::Other, Field::Tells),
                         place => Field::Refers(place),
                     },
                 })
@@ -321,6 +390,13 @@ impl<'b> Visitor<'b> for FieldsVisitor<'_, 'b> {
                     continue;
                 }
                 map.next_value_seed(Walk { place, into: &mut self.0.references })?;
+                continue;
+            }
+            if let Field::Tells(field) = key
+                && self.0.references.uses.is_asked()
+            {
+                let (value, endpoint) = (map.next_value::<&RawValue>()?, self.0.endpoint);
+                self.0.references.uses.field(field, endpoint, value);
                 continue;
             }
             let Some((slot, name)) = self.0.slot(key) else {

@@ -34,12 +34,23 @@ pub(crate) async fn receive(
         return Err(Error::Body(crate::request::peek::PeekError::Form("it has more than one Content-Type")));
     }
     let scanner = FormScanner::new(content_type)?;
+    receive_form(incoming, scanner, limits, live).await
+}
+
+/// Reads a form as far as the decision needs.
+pub(crate) async fn receive_form(
+    incoming: Incoming,
+    scanner: FormScanner,
+    limits: &Limits,
+    live: &Arc<Live>,
+) -> Result<Received, Error> {
     let reading = form(incoming, scanner, limits, Room::new(limits, live));
     tokio::time::timeout(limits.body_timeout, reading).await.map_err(|_| Error::BodyTimeout)?
 }
 
 /// A form that is larger than what is held for a second attempt goes on as it arrives, from its `model` on. Until that
-/// has come, as much is held as of any body: some clients send the file first.
+/// has come, as much is held as of any body: some clients send the file first. What a form refers to that is not routed by
+/// its model must stand within what is held.
 async fn form(
     mut incoming: Incoming,
     mut scanner: FormScanner,
@@ -59,10 +70,11 @@ async fn form(
         scanner.feed(&data)?;
         bytes.extend_from_slice(&data);
         let is_large = bytes.len() > limits.replay_body;
-        if is_large && scanner.model().is_some() && !incoming.is_end_stream() {
+        if is_large && scanner.can_be_placed() && !incoming.is_end_stream() {
+            scanner.placed();
             break Some((Paced::new(incoming, limits.min_body_rate, &fault), fault));
         }
-        if bytes.len() > limits.max_body && scanner.model().is_none() {
+        if bytes.len() > limits.max_body && !scanner.can_be_placed() {
             return Err(Error::ModelTooLate { limit: limits.max_body });
         }
     };

@@ -4,6 +4,7 @@
 //! twice both values count, so that no reading of the body refers to more than was looked up.
 
 mod lenient;
+mod part;
 mod place;
 mod walk;
 
@@ -13,8 +14,10 @@ use decisions::state::ReferenceKind;
 use serde::de::{Deserializer as _, IgnoredAny};
 
 use crate::affinity::beginning;
+use crate::request::features::Uses;
 use crate::request::peek::PeekError;
 
+pub(crate) use part::{must_be_read, place_of_part};
 pub(crate) use place::Place;
 pub(crate) use walk::Walk;
 
@@ -22,7 +25,7 @@ pub(crate) use walk::Walk;
 const MOST: usize = 256;
 
 /// What a body refers to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct References<'b> {
     ids: Vec<(ReferenceKind, Cow<'b, str>)>,
     /// It carries a live credential of a third party.
@@ -34,6 +37,8 @@ pub struct References<'b> {
     /// It names something that only its home has.
     is_bound: bool,
     is_too_many: bool,
+    /// What its messages and tools use of the API.
+    pub(crate) uses: Uses,
 }
 
 impl<'b> References<'b> {
@@ -54,6 +59,11 @@ impl<'b> References<'b> {
         self.is_bound = true;
     }
 
+    /// References that are still to be read, of a body that is asked for its features too or not.
+    pub(crate) fn asking(uses: Uses) -> References<'b> {
+        References { uses, ..References::default() }
+    }
+
     /// A text at a place.
     fn text(&mut self, place: Place, text: Cow<'b, str>) {
         match (place, place.kind()) {
@@ -62,6 +72,7 @@ impl<'b> References<'b> {
             (_, Some(kind)) => self.add(kind, text),
             (Place::Credential, _) => self.has_credential |= !text.is_empty(),
             (Place::Bound, _) => self.bind(),
+            (Place::PartType, _) => self.uses.part(&text),
             (Place::Model, _) if text.starts_with("ft:") => self.add(ReferenceKind::Id, text),
             _ => {}
         }
@@ -98,12 +109,12 @@ pub(crate) fn read(body: &[u8]) -> Result<References<'_>, PeekError> {
     }
     serde_json::from_str::<IgnoredAny>(text)
         .map_err(|error| PeekError::Syntax { line: error.line(), column: error.column() })?;
-    Ok(lenient::read(body))
+    Ok(lenient::read(body, Uses::not_asked()))
 }
 
 /// What a body refers to that is JSON, though serde would not walk through it.
-pub(super) fn read_leniently(body: &[u8]) -> References<'static> {
-    lenient::read(body)
+pub(super) fn read_leniently(body: &[u8], uses: Uses) -> References<'static> {
+    lenient::read(body, uses)
 }
 
 /// Skips a value.

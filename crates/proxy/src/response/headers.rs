@@ -58,6 +58,7 @@ pub(crate) fn clean(headers: &mut HeaderMap, ticket: &Ticket) {
     let credential = ticket.target.map(|(id, _)| ticket.snapshot.plan().provider(id).credential);
     let are_limits_the_callers = credential == Some(CredentialKind::Client);
     remove_private(headers, ticket.is_routed, are_limits_the_callers);
+    ticket.snapshot.secrets().take_out_of(headers);
 }
 
 fn remove_private(headers: &mut HeaderMap, is_routed: bool, are_limits_the_callers: bool) {

@@ -8,6 +8,7 @@ use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use decisions::{ErrorClass, ProviderId, TenantId};
@@ -17,10 +18,12 @@ use upstream::Lease;
 
 use crate::attempt::under_way::UnderWay;
 use crate::observer::{Outcome, UsageSource};
+use crate::response::BodyError;
 use crate::response::keeping::{Keeping, keep};
+use crate::response::silence::Silence;
 use crate::response::ticket::Ticket;
 use crate::scan::BodyScanner;
-use crate::scan::made::MadeScanner;
+use crate::scan::made::{MadeInEvents, MadeScanner};
 use crate::snapshot::Snapshot;
 use crate::worker::Context;
 
@@ -30,6 +33,7 @@ pub(crate) struct Relay {
     first: Bytes,
     body: Incoming,
     lease: Option<Lease>,
+    silence: Silence,
     ticket: Ticket,
     /// The attempt whose answer it is; none for what is not routed by its model.
     under_way: Option<UnderWay>,
@@ -39,6 +43,8 @@ pub(crate) struct Relay {
     learning: Option<Learning>,
     /// What it has made is being written down; its last frame waits for that.
     keeping: Option<Keeping>,
+    /// It is an error: credentials in it are covered, as far as they come in one piece.
+    is_error: bool,
     last: Option<Frame<Bytes>>,
 }
 
@@ -47,30 +53,59 @@ pub(crate) struct Learning {
     pub(crate) context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) whose: (TenantId, ProviderId),
-    pub(crate) scanner: MadeScanner,
-    /// Bytes that are still read; names stand at the beginning of what is longer.
-    pub(crate) left: usize,
+    pub(crate) reader: Reader,
+    /// What its events have named is being written down.
+    pub(crate) keeping: Option<Keeping>,
+}
+
+/// How it is read.
+pub(crate) enum Reader {
+    /// So many bytes are still read, if it has not turned out to be longer; names stand at the beginning of what is.
+    Whole { scanner: MadeScanner, left: Option<usize> },
+    /// Event by event: what one names counts before the next comes.
+    Events(MadeInEvents),
 }
 
 impl Learning {
     fn read(&mut self, bytes: &[u8]) {
-        let read = bytes.get(..self.left).unwrap_or(bytes);
-        self.left -= read.len();
-        self.scanner.feed(read);
+        match &mut self.reader {
+            Reader::Whole { scanner, left } => {
+                let Some(most) = *left else { return };
+                scanner.feed(bytes.get(..most).unwrap_or(bytes));
+                *left = most.checked_sub(bytes.len());
+                if left.is_none() {
+                    let plan = self.snapshot.plan();
+                    self.context.live.unlearned.tell(&plan.provider(self.whose.1).name);
+                }
+            }
+            Reader::Events(events) => {
+                events.feed(bytes);
+                let made = events.take();
+                // What is written down later is not synced before what came earlier.
+                self.keeping = keep(&self.context, &self.snapshot, self.whose, &made).or(self.keeping.take());
+            }
+        }
     }
 
-    fn finish(mut self) -> Option<Keeping> {
-        keep(&self.context, &self.snapshot, self.whose, &self.scanner.take())
+    fn finish(self) -> Option<Keeping> {
+        match self.reader {
+            Reader::Whole { mut scanner, .. } => {
+                keep(&self.context, &self.snapshot, self.whose, &scanner.take())
+            }
+            Reader::Events(_) => self.keeping,
+        }
     }
 }
 
 impl Relay {
+    /// One that breaks off when nothing has come for `longest_silence`.
     pub(crate) fn new(
         first: Bytes,
         body: Incoming,
         lease: Lease,
         ticket: Ticket,
         mut under_way: Option<UnderWay>,
+        longest_silence: Duration,
     ) -> Relay {
         let mut scanner = under_way.as_ref().and_then(UnderWay::token_scanner).map(Box::new);
         if let Some(scanner) = &mut scanner {
@@ -80,12 +115,31 @@ impl Relay {
             under_way.unread_bytes = first.len() as u64;
         }
         let lease = Some(lease);
-        let (learning, keeping, last) = (None, None, None);
-        let mut relay = Relay { first, body, lease, ticket, under_way, scanner, learning, keeping, last };
+        let silence = Silence::new(longest_silence);
+        let (learning, keeping, last, is_error) = (None, None, None, false);
+        let mut relay = Relay {
+            first,
+            body,
+            lease,
+            silence,
+            ticket,
+            under_way,
+            scanner,
+            learning,
+            keeping,
+            is_error,
+            last,
+        };
         if relay.body.is_end_stream() {
             relay.complete();
         }
         relay
+    }
+
+    /// Says that it is an error.
+    pub(crate) fn error(mut self, is_error: bool) -> Relay {
+        self.is_error = is_error;
+        self
     }
 
     /// Reads it for what it makes.
@@ -97,7 +151,7 @@ impl Relay {
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Poller<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.learning.is_none() && self.keeping.is_none() && self.last.is_none() {
             return self.poll_next(cx);
         }
@@ -132,7 +186,7 @@ impl Relay {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
@@ -141,9 +195,18 @@ impl Relay {
         if matches!(&polled, Poll::Ready(Some(Ok(frame))) if frame.is_trailers()) {
             polled = Poll::Ready(None);
         }
+        if self.is_error {
+            let secrets = self.ticket.snapshot.secrets();
+            polled = polled.map_ok(|frame| frame.map_data(|data| secrets.cover(data)));
+        }
         match &polled {
-            Poll::Pending => {}
+            Poll::Pending => {
+                ready!(self.silence.poll(cx));
+                self.break_off(ErrorClass::IdleTimeout);
+                return Poll::Ready(Some(Err(BodyError::Silent)));
+            }
             Poll::Ready(Some(Ok(frame))) => {
+                self.silence.is_broken();
                 self.look(frame);
                 // The caller's side may stop polling as soon as it has all the bytes that were announced.
                 if self.body.is_end_stream() {
@@ -152,16 +215,21 @@ impl Relay {
             }
             Poll::Ready(None) => self.complete(),
             Poll::Ready(Some(Err(error))) => {
-                self.lease = None;
-                if let Some(under_way) = &mut self.under_way {
-                    let class =
-                        if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
-                    under_way.break_off(class);
-                }
-                self.ticket.end(Outcome::Cut);
+                let class =
+                    if error.is_incomplete_message() { ErrorClass::Truncated } else { ErrorClass::Reset };
+                self.break_off(class);
             }
         }
-        polled
+        polled.map(|polled| polled.map(|frame| frame.map_err(BodyError::Broken)))
+    }
+
+    /// The provider has failed; its connection goes with it.
+    fn break_off(&mut self, class: ErrorClass) {
+        self.lease = None;
+        if let Some(under_way) = &mut self.under_way {
+            under_way.break_off(class);
+        }
+        self.ticket.end(Outcome::Cut);
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {

@@ -24,6 +24,7 @@ use crate::attempt::failure::{Failure, Shown};
 use crate::attempt::under_way::UnderWay;
 use crate::error::Error;
 use crate::observer::{Outcome, UsageSource};
+use crate::response::BodyError;
 use crate::response::error_event;
 use crate::response::keeping::Keeping;
 use crate::response::ticket::Ticket;
@@ -188,7 +189,7 @@ impl StreamBody {
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             if self.is_complete
                 && let Some(keeping) = &mut self.keeping

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::affinity::{Made, RESPONSE_LIFETIME};
 use crate::scan::json::{Document, Json, Value};
+use crate::scan::sse::{Frames, Piece};
 
 /// So many are noted between two takings; an answer with more names its rest in vain.
 const MOST: usize = 512;
@@ -105,6 +106,40 @@ impl MadeScanner {
 
     pub(crate) fn take(&mut self) -> Vec<Made> {
         std::mem::take(&mut self.found.made)
+    }
+}
+
+/// Reads a stream of events in the same way, each by itself.
+#[derive(Debug)]
+pub(crate) struct MadeInEvents {
+    frames: Frames,
+    event: MadeScanner,
+    made: Vec<Made>,
+}
+
+impl MadeInEvents {
+    pub(crate) fn new() -> MadeInEvents {
+        MadeInEvents { frames: Frames::new(), event: MadeScanner::new(false), made: Vec::new() }
+    }
+
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while let Some(piece) = self.frames.next(bytes, &mut at) {
+            match piece {
+                // Lines of an event's data are one text, and JSON does not care where they break.
+                Piece::Data(part) => self.event.feed(part.text),
+                Piece::End => {
+                    let mut event = std::mem::replace(&mut self.event, MadeScanner::new(false));
+                    self.made.append(&mut event.take());
+                }
+                Piece::Name(_) | Piece::Stray(_) => {}
+            }
+        }
+    }
+
+    /// What the events that have ended have named since the last call.
+    pub(crate) fn take(&mut self) -> Vec<Made> {
+        std::mem::take(&mut self.made)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use anyhow::anyhow;
 use config::Loaded;
-use decisions::{Caller, Endpoint, Facts, ProviderSet, StickyKeys, explain, no_gates};
+use decisions::{Caller, Endpoint, Facts, ProviderSet, explain, no_gates};
 
 use crate::cli::{Explain, Format};
+use crate::commands::routes::explain_request::AskedRequest;
+use crate::commands::routes::explain_state;
 use crate::commands::routes::explain_text::{Question, to_json, to_text};
 use crate::commands::routes::given::Given;
 use crate::exit::Failure;
@@ -22,14 +24,29 @@ pub(super) fn run(options: &Explain) -> Result<(), Failure> {
         }
         Err(refused) => notes.push(format!("a running gateway would refuse this map: {refused}")),
     }
-    let keys = Keys::read(&options.keys)?;
+    let endpoint = endpoint(options)?;
+    let asked = AskedRequest::read(options, endpoint)?;
+    if asked.refers {
+        notes.push(
+            "the body refers to something that may live at one provider; a running gateway sends it to that one alone"
+                .to_owned(),
+        );
+    }
     let question = Question {
         loaded: &loaded,
-        facts: facts(options, &loaded, &keys)?,
-        has_keys: !options.keys.is_empty(),
+        facts: facts(options, &loaded, &asked, endpoint)?,
+        has_keys: asked.has_keys(),
         notes: &notes,
         is_whole: options.all,
     };
+    if let Some(id) = &options.state {
+        let state_dir = given.state_dir.as_deref().ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "--state: `--config` names the settings, which say where the state directory is"
+            ))
+        })?;
+        return explain_state::run(&question, id, state_dir, options.format);
+    }
     let explanation = explain(&loaded.plan, &question.facts, no_gates);
     match options.format {
         Format::Json => terminal::result(&to_json(&question, &explanation).to_string()),
@@ -38,7 +55,20 @@ pub(super) fn run(options: &Explain) -> Result<(), Failure> {
     Ok(())
 }
 
-fn facts<'r>(options: &'r Explain, loaded: &Loaded, keys: &'r Keys) -> Result<Facts<'r>, Failure> {
+fn endpoint(options: &Explain) -> Result<Endpoint, Failure> {
+    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.as_str() == options.endpoint);
+    endpoint.ok_or_else(|| {
+        let known = Endpoint::ALL.map(Endpoint::as_str).join(", ");
+        Failure::usage(anyhow!("--endpoint {}: it is one of {known}", options.endpoint))
+    })
+}
+
+fn facts<'r>(
+    options: &Explain,
+    loaded: &Loaded,
+    asked: &'r AskedRequest,
+    endpoint: Endpoint,
+) -> Result<Facts<'r>, Failure> {
     let plan = &loaded.plan;
     let tenant = plan.tenant_named(&options.tenant).ok_or_else(|| {
         let known: Vec<&str> =
@@ -49,58 +79,19 @@ fn facts<'r>(options: &'r Explain, loaded: &Loaded, keys: &'r Keys) -> Result<Fa
             known.join(", ")
         ))
     })?;
-    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.as_str() == options.endpoint);
-    let endpoint = endpoint.ok_or_else(|| {
-        let known = Endpoint::ALL.map(Endpoint::as_str).join(", ");
-        Failure::usage(anyhow!("--endpoint {}: it is one of {known}", options.endpoint))
-    })?;
     let caller = if options.unlisted_key {
         Caller::Unlisted { accepted_by: ProviderSet::EMPTY }
     } else {
         Caller::Known
     };
-    let keys = keys.as_sticky();
-    Ok(Facts { tenant, caller, endpoint, model: &options.model, keys, stateful: options.stateful, draw: 0 })
-}
-
-/// The sticky fields as they were given.
-#[derive(Default)]
-struct Keys {
-    safety_identifier: Option<String>,
-    user: Option<String>,
-    prompt_cache_key: Option<String>,
-}
-
-impl Keys {
-    fn read(given: &[String]) -> Result<Keys, Failure> {
-        let mut keys = Keys::default();
-        for text in given {
-            let (field, value) =
-                text.split_once('=').map_or((None, text.as_str()), |(field, value)| match field {
-                    "safety_identifier" | "user" | "prompt_cache_key" => (Some(field), value),
-                    _ => (None, text.as_str()),
-                });
-            if value.is_empty() {
-                return Err(Failure::usage(anyhow!("--key: an empty value counts as none; leave it out")));
-            }
-            for (name, slot) in [
-                ("safety_identifier", &mut keys.safety_identifier),
-                ("user", &mut keys.user),
-                ("prompt_cache_key", &mut keys.prompt_cache_key),
-            ] {
-                if field.is_none_or(|field| field == name) {
-                    *slot = Some(value.to_owned());
-                }
-            }
-        }
-        Ok(keys)
-    }
-
-    fn as_sticky(&self) -> StickyKeys<'_> {
-        StickyKeys {
-            safety_identifier: self.safety_identifier.as_deref(),
-            user: self.user.as_deref(),
-            prompt_cache_key: self.prompt_cache_key.as_deref(),
-        }
-    }
+    Ok(Facts {
+        tenant,
+        caller,
+        endpoint,
+        model: &asked.model,
+        keys: asked.keys(),
+        stateful: asked.stateful,
+        features: asked.features,
+        draw: 0,
+    })
 }

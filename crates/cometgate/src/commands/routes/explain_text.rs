@@ -4,7 +4,7 @@ use config::{Loaded, format_share};
 use decisions::bucket::WHOLE;
 use decisions::decide::Reason;
 use decisions::explain::{Drawn, Explanation, Tried, Verdict};
-use decisions::plan::{ModelMatch, Route, Scope, StickyBy};
+use decisions::plan::{Feature, FeatureSet, ModelMatch, Route, Scope, StickyBy};
 use decisions::{Barred, Decision, Facts, Refusal, RouteId, Target};
 use serde_json::{Value, json};
 
@@ -36,6 +36,9 @@ pub(super) fn to_text(question: &Question<'_>, explanation: &Explanation<'_>) ->
             if question.has_keys { "" } else { ", without any sticky field" }
         ),
     );
+    if !facts.features.is_empty() {
+        line(&mut text, format_args!("it uses {}", features(facts.features)));
+    }
     for note in question.notes {
         line(&mut text, format_args!("warning: {note}"));
     }
@@ -54,10 +57,31 @@ pub(super) fn to_text(question: &Question<'_>, explanation: &Explanation<'_>) ->
             decision_text(&mut text, question, "result outside of it", outside);
         }
     }
+    for unfit in &explanation.unfit {
+        line(
+            &mut text,
+            format_args!(
+                "\nnot sent to {} {}: the alias does not declare {} there (`enabled_features`)",
+                unfit.role.as_str(),
+                plan.provider(unfit.provider).name,
+                features(unfit.features),
+            ),
+        );
+    }
     text.trim_end().to_owned()
 }
 
-fn decision_text(text: &mut String, question: &Question<'_>, title: &str, decision: &Decision<'_>) {
+fn features(set: FeatureSet) -> String {
+    set.iter().map(Feature::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// A decision and its targets, in order.
+pub(super) fn decision_text(
+    text: &mut String,
+    question: &Question<'_>,
+    title: &str,
+    decision: &Decision<'_>,
+) {
     line(text, format_args!("\n{title}: {}", result(question, decision)));
     let Decision::Send(chosen) = decision else { return };
     let route = chosen.route.map(|id| question.loaded.plan.route(id));
@@ -180,7 +204,8 @@ fn arithmetic(drawn: Option<Drawn>, salt: &str, facts: &Facts<'_>) -> String {
     )
 }
 
-fn result(question: &Question<'_>, decision: &Decision<'_>) -> String {
+/// What becomes of the request, in a sentence.
+pub(super) fn result(question: &Question<'_>, decision: &Decision<'_>) -> String {
     match decision {
         Decision::Send(chosen) => format!("it is sent; {}", reason(chosen.reason)),
         Decision::Refuse(refusal) => refusal_text(question, *refusal),
@@ -204,6 +229,10 @@ fn reason(reason: Reason) -> String {
         }
         Reason::NotAllowed => {
             "the tenant's `allowed_providers` do not list the canary's, so it stays home".to_owned()
+        }
+        Reason::Feature => {
+            "it uses what the alias does not declare for where the route would send it, so it stays home"
+                .to_owned()
         }
         Reason::Held => "the route is held at its primary until the map's way back is proven".to_owned(),
         Reason::Barred(Barred::Latched) => {
@@ -278,6 +307,7 @@ pub(super) fn to_json(question: &Question<'_>, explanation: &Explanation<'_>) ->
             "position": split.drawn.filter(|drawn| drawn.by != StickyBy::Request).map(|drawn| drawn.position),
         })
     });
+    let words = |set: FeatureSet| set.iter().map(Feature::as_str).collect::<Vec<_>>();
     let route = match &explanation.decision {
         Decision::Send(chosen) => chosen.route,
         Decision::Refuse(Refusal::RouteDisabled(id)) => Some(*id),
@@ -297,17 +327,23 @@ pub(super) fn to_json(question: &Question<'_>, explanation: &Explanation<'_>) ->
         "tenant": plan.tenant(question.facts.tenant).name,
         "endpoint": question.facts.endpoint.as_str(),
         "model": question.facts.model,
+        "features": words(question.facts.features),
         "warnings": question.notes,
         "tried": tried,
         "canary": split,
         "route": route.map(|id| route_name(question, id)),
         "results": results,
+        "not_sent_to": explanation.unfit.iter().map(|unfit| json!({
+            "provider": plan.provider(unfit.provider).name,
+            "role": unfit.role.as_str(),
+            "undeclared_features": words(unfit.features),
+        })).collect::<Vec<_>>(),
         "retry_policy": route.map(|id| explain_attempts::retry_policy_json(plan.route(id))),
         "attempts": route.map(|id| explain_attempts::to_json(plan.route(id))),
     })
 }
 
-fn decision_json(question: &Question<'_>, when: &str, decision: &Decision<'_>) -> Value {
+pub(super) fn decision_json(question: &Question<'_>, when: &str, decision: &Decision<'_>) -> Value {
     let targets: Vec<Value> = match decision {
         Decision::Send(chosen) => chosen.order.iter().map(|target| target_json(question, &target)).collect(),
         Decision::Refuse(_) => Vec::new(),
@@ -329,7 +365,8 @@ fn target_json(question: &Question<'_>, target: &Target<'_>) -> Value {
     })
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+/// Adds a line.
+pub(super) fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.push_str(&arguments.to_string());
     text.push('\n');
 }

@@ -20,6 +20,8 @@ pub(super) struct Given {
     pub(super) paths: MapPaths,
     pub(super) texts: Texts,
     pub(super) state: Option<StateDir>,
+    /// Where the gateway keeps what it must not forget, as far as there are settings that say so.
+    pub(super) state_dir: Option<PathBuf>,
     environment: Option<String>,
 }
 
@@ -72,7 +74,7 @@ impl Given {
         state: Option<StateDir>,
         environment: Option<String>,
     ) -> Given {
-        Given { paths, texts, state, environment }
+        Given { paths, texts, state, state_dir: None, environment }
     }
 
     fn with_state(paths: MapPaths, texts: Texts, settings: Option<&Settings>) -> Result<Given, Failure> {
@@ -83,7 +85,8 @@ impl Given {
             None => None,
         };
         let environment = settings.and_then(|settings| settings.environment.clone());
-        Ok(Given::new(paths, texts, state, environment))
+        let state_dir = settings.map(|settings| settings.state_dir.clone());
+        Ok(Given { state_dir, ..Given::new(paths, texts, state, environment) })
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Failure> {

@@ -54,6 +54,18 @@ fn what_is_not_an_object_with_a_model_is_refused() {
 }
 
 #[test]
+fn where_a_model_may_be_left_out_it_may_also_be_null_and_nothing_else() {
+    let read = |body: &'static str| peek(body.as_bytes(), Endpoint::Responses);
+    for body in [r#"{"prompt":{"id":"pmpt_1"}}"#, r#"{"model": null}"#] {
+        let peeked = read(body).unwrap();
+        assert_eq!((&*peeked.model, peeked.model_at), ("", 0..0), "{body}");
+    }
+    for body in [r#"{"model":""}"#, r#"{"model":"null" , "model":null}"#, r#"{"model":false}"#] {
+        assert!(read(body).is_err(), "{body}");
+    }
+}
+
+#[test]
 fn what_is_not_json_is_refused_with_its_place() {
     assert_eq!(read("").unwrap_err(), PeekError::Empty);
     assert_eq!(read(" \n").unwrap_err(), PeekError::Empty);

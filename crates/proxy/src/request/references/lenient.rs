@@ -7,17 +7,17 @@ use decisions::state::ReferenceKind;
 
 use super::References;
 use super::place::Place;
+use crate::request::features::Uses;
 use crate::scan::json::{Document, Json, Value};
 
 /// What a body refers to that is known to be JSON.
-pub(super) fn read(body: &[u8]) -> References<'static> {
-    let mut reader = Reader::default();
+pub(super) fn read(body: &[u8], uses: Uses) -> References<'static> {
+    let mut reader = Reader { references: References::asking(uses), item: Item::default() };
     let mut json = Json::new::<Reader>();
     json.feed(body, &mut reader);
     reader.references
 }
 
-#[derive(Default)]
 struct Reader {
     references: References<'static>,
     item: Item,
@@ -50,6 +50,7 @@ impl Document for Reader {
     fn keep(place: Place) -> usize {
         match place {
             Place::ItemId | Place::ItemType | Place::Bound | Place::Model => 512,
+            Place::PartType | Place::ToolType => 64,
             Place::Credential => 1,
             _ if place.kind().is_some() => 512,
             _ => 0,
@@ -62,6 +63,9 @@ impl Document for Reader {
         into.goes_on |= is_way_on && !matches!(value, Value::Null | Value::Closed);
         match (place, value) {
             (Place::Audio, Value::Object) => into.has_audio = true,
+            // What kind of tool it is may come later or not at all: then it counts as one of the caller's.
+            (Place::Tool, Value::Object) => into.uses.tool(None),
+            (Place::ToolType, Value::Text(kind)) => into.uses.tool(std::str::from_utf8(kind).ok()),
             (Place::Item, Value::Object) => self.item = Item::default(),
             (Place::Item, Value::Closed) => {
                 let item = std::mem::take(&mut self.item);
@@ -72,6 +76,7 @@ impl Document for Reader {
             (Place::ItemId, Value::Text(id)) => self.item.ids.push(String::from_utf8_lossy(id).into_owned()),
             (Place::ItemType, Value::Text(kind)) => {
                 self.item.has_type = true;
+                std::str::from_utf8(kind).into_iter().for_each(|kind| into.uses.part(kind));
                 self.item.is_reference |= kind == b"item_reference";
             }
             (Place::Credential, Value::Bool | Value::Number(_)) => into.has_credential = true,

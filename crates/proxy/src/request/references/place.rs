@@ -47,11 +47,16 @@ pub(crate) enum Place {
     Check,
     Tools,
     Tool,
+    ToolType,
     /// An object with tools' settings by name, as assistants have.
     ToolResources,
     /// `messages`
     Messages,
     Message,
+    /// `content` of a message, or what a tool has given back: a list of parts, or one alone.
+    Parts,
+    Part,
+    PartType,
     /// `thread`
     Thread,
     /// `audio`
@@ -71,11 +76,19 @@ impl Place {
             },
             Place::Variables => Place::Holder,
             Place::Holder | Place::Container => holder(key),
+            Place::Part => match key {
+                "type" => Place::PartType,
+                // Of what a tool has given back, as Anthropic has it.
+                "content" => Place::Parts,
+                "source" => Place::Holder,
+                _ => holder(key),
+            },
             Place::Item => match key {
                 "id" => Place::ItemId,
                 "type" => Place::ItemType,
                 "encrypted_content" | "approval_request_id" => Place::Sealed,
-                "content" | "output" | "results" => Place::Holders,
+                "content" | "output" => Place::Parts,
+                "results" => Place::Holders,
                 "environment" => Place::Container,
                 "container_id" => Place::Id,
                 "pending_safety_checks" | "acknowledged_safety_checks" => Place::Checks,
@@ -84,18 +97,20 @@ impl Place {
             },
             Place::Check if key == "id" => Place::Sealed,
             Place::Tool => match key {
+                "type" => Place::ToolType,
                 "vector_store_ids" => Place::Ids,
                 "container" | "environment" => Place::Container,
                 "input_image_mask" => Place::Holder,
                 "connector_id" => Place::Bound,
                 "tunnel_id" => Place::Id,
-                "authorization" | "headers" => Place::Credential,
+                "authorization" | "authorization_token" | "headers" => Place::Credential,
                 "tools" => Place::Tools,
                 _ => Place::Nowhere,
             },
             Place::ToolResources => Place::Holder,
             Place::Message => match key {
-                "content" | "attachments" => Place::Holders,
+                "content" => Place::Parts,
+                "attachments" => Place::Holders,
                 "audio" => Place::Named,
                 _ => Place::Nowhere,
             },
@@ -116,6 +131,7 @@ impl Place {
             Place::Ids => Place::Id,
             // Some lists may also be one element alone.
             Place::Holders => Place::Holder,
+            Place::Parts => Place::Part,
             Place::NamedList => Place::Named,
             Place::Input => Place::Item,
             Place::Checks => Place::Check,
@@ -128,7 +144,11 @@ impl Place {
 
     /// What an object is that stands where a list may.
     pub(crate) fn as_object(self) -> Place {
-        if self == Place::Holders { Place::Holder } else { self }
+        match self {
+            Place::Holders => Place::Holder,
+            Place::Parts => Place::Part,
+            _ => self,
+        }
     }
 
     /// What a text here refers to.
@@ -149,7 +169,8 @@ fn root(key: &str) -> Place {
         // A conversation is begun and added to with `items`.
         "input" | "items" => Place::Input,
         "model" => Place::Model,
-        "tools" => Place::Tools,
+        // Anthropic names the servers of tools apart from the tools.
+        "tools" | "mcp_servers" => Place::Tools,
         "messages" => Place::Messages,
         "additional_messages" => Place::Messages,
         "audio" => Place::Audio,

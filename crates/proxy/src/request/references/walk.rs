@@ -50,6 +50,7 @@ impl<'b> Walk<'_, 'b> {
                 Place::ItemType => {
                     let kind = map.next_value::<Text<'b>>()?.0;
                     has_type |= kind.is_some();
+                    kind.iter().for_each(|kind| self.into.uses.part(kind));
                     is_reference |= kind.is_some_and(|kind| kind == "item_reference");
                 }
                 Place::Nowhere => {
@@ -83,13 +84,22 @@ impl<'b> Visitor<'b> for Walk<'_, 'b> {
             return self.item(map);
         }
         let object = self.place.as_object();
+        let asks = self.into.uses.is_asked();
+        let mut tool = None;
         while let Some(key) = map.next_key::<Key<'b>>()? {
             match object.member(&key.0) {
+                Place::PartType | Place::ToolType if !asks => {
+                    map.next_value::<Skipped>()?;
+                }
                 Place::Nowhere => {
                     map.next_value::<Skipped>()?;
                 }
+                Place::ToolType => tool = map.next_value::<Text<'b>>()?.0,
                 place => map.next_value_seed(Walk { place, into: self.into })?,
             }
+        }
+        if object == Place::Tool {
+            self.into.uses.tool(tool.as_deref());
         }
         Ok(())
     }

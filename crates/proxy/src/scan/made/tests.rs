@@ -90,3 +90,24 @@ fn other_operations_name_what_they_make_and_what_comes_out_of_it() {
     );
     assert!(read(true, "[\"id\"]").is_empty());
 }
+
+#[test]
+fn the_events_of_a_run_name_its_thread_however_they_are_cut() {
+    let stream = concat!(
+        "event: thread.run.created\ndata: {\"id\":\"run_1\",\"object\":\"thread.run\",\n",
+        "data: \"thread_id\":\"thread_1\"}\n\n: ping\n\n",
+        "event: thread.message.delta\ndata: {\"id\":\"msg_1\",\"delta\":{\"thread_id\":\"no\"}}\n\n",
+        "event: thread.run.completed\ndata: {\"id\":\"run_1\",\"thread_id\":\"thread_1\"}\n\nevent: done\ndata: [DONE]\n\n",
+    );
+    for size in [1, 3, 4096] {
+        let mut events = MadeInEvents::new();
+        let mut made = Vec::new();
+        for piece in stream.as_bytes().chunks(size) {
+            events.feed(piece);
+            made.extend(events.take());
+        }
+        let mut ids = ids(&made);
+        ids.dedup();
+        assert_eq!(ids, ["thread_1"], "in pieces of {size}");
+    }
+}

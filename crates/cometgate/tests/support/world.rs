@@ -1,0 +1,26 @@
+//! A gateway between two scripted providers, each with its key.
+
+use testkit::Provider;
+
+use super::{CANARY_KEY, Files, Map, PRIMARY_KEY, Program, tenants};
+
+pub(crate) struct World {
+    pub(crate) primary: Provider,
+    pub(crate) canary: Provider,
+    pub(crate) program: Program,
+    pub(crate) files: Files,
+}
+
+impl World {
+    /// Starts all three, with these settings and a map that sends everything to the canary, but for what is changed of it.
+    pub(crate) async fn start(settings: &str, change: impl FnOnce(&mut Map<'_>)) -> World {
+        let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
+        let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+        let urls = (primary.base_url(), canary.base_url());
+        let mut map = Map::new(&urls.0, &urls.1, "100%");
+        change(&mut map);
+        let files = Files::new(settings, &map.text(), &tenants());
+        let program = Program::serve(&files).await;
+        World { primary, canary, program, files }
+    }
+}

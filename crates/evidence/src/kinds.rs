@@ -1,0 +1,89 @@
+//! The kinds of records: a closed list. A new one is a struct in a file below, and a line in the table here.
+//!
+//! Every field has a type that has no place for a prompt, a completion or a credential: numbers, moments, hashes, words of
+//! closed lists, and short text that comes from configuration or from an operator.
+
+mod gate;
+mod operator;
+mod overriding;
+mod rollback_proof;
+mod segment;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
+pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
+pub use overriding::Override;
+pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
+pub use segment::GateLogSegment;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// What a record is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Kind] = &[$(Kind::$name,)*];
+
+            /// The word in records.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Kind::$name => $word,)* }
+            }
+        }
+
+        /// What a record says.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Body {
+            $($(#[$doc])* $name(Box<$name>),)*
+        }
+
+        impl Body {
+            /// What it is about.
+            #[must_use]
+            pub fn kind(&self) -> Kind {
+                match self { $(Body::$name(_) => Kind::$name,)* }
+            }
+
+            /// Reads what a record of this kind says.
+            pub(crate) fn read(kind: Kind, json: &RawValue) -> serde_json::Result<Body> {
+                match kind { $(Kind::$name => serde_json::from_str(json.get()).map(Body::$name),)* }
+            }
+        }
+
+        $(impl From<$name> for Body {
+            fn from(body: $name) -> Body {
+                Body::$name(Box::new(body))
+            }
+        })*
+    };
+}
+
+kinds! {
+    /// A gate judged a canary.
+    GateDecision = "gate_decision",
+    /// A canary grew by a step, or did not.
+    StepDecision = "step_decision",
+    /// An operator did something by hand.
+    OperatorAction = "operator_action",
+    /// What was looked at after a rollback.
+    RollbackProof = "rollback_proof",
+    /// A finished file of the log from which a gate is replayed.
+    GateLogSegment = "gate_log_segment",
+    /// Someone decided to go on against what a check says.
+    Override = "override",
+}
+
+impl Kind {
+    /// By its word; `None` if this version knows no such kind.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
+}

@@ -1,0 +1,36 @@
+//! What the gateway decided and checked: an append-only, hash-chained store, and beside it the log of attempts from which
+//! the decisions of a gate are replayed.
+//!
+//! A record has a fixed set of typed fields, none of which has room for a credential, a prompt or a completion. There is no
+//! HTTP here, no clock, and nothing that decides.
+//!
+//! Reading order: [`Entry`] and [`Record`] (what is stored, and how it is chained), [`Body`] (the kinds), [`Store`]
+//! (appending), [`Reader`] (reading, exporting, verifying), [`gate_log`] (the log of attempts). For who operates a gateway:
+//! `docs/evidence.md`.
+
+mod digest;
+mod error;
+mod exact;
+pub mod gate_log;
+mod kinds;
+mod markdown;
+mod moment;
+mod record;
+mod store;
+mod text;
+
+pub use digest::Digest;
+pub use error::{Error, Result};
+pub use exact::Exact;
+pub use kinds::{
+    Acts, Body, Check, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
+    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
+    Scope, StepDecision, Verdict,
+};
+pub use markdown::markdown;
+pub use moment::Moment;
+pub use record::{Entry, Head, Record};
+pub use store::Store;
+pub use store::reader::{Filter, Reader};
+pub use store::verify::{Finding, Verification};
+pub use text::{Name, Prose, Text};
