@@ -1,6 +1,8 @@
 //! What can be asked on the command line.
 
+mod evidence;
 mod routes;
+mod simulate;
 mod tenants;
 
 use std::net::SocketAddr;
@@ -10,9 +12,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::request_lines::LineFormat;
 
+pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, EvidenceVerify, Which};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
+pub(crate) use simulate::{Gates, Simulate};
 pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, TenantsRotate};
 
 /// An HTTP gateway that shifts a share of OpenAI API traffic to CometAPI, and back.
@@ -37,6 +41,10 @@ pub(crate) enum Command {
     Routes(Routes),
     #[command(subcommand)]
     Tenants(Tenants),
+    #[command(subcommand)]
+    Gates(Gates),
+    #[command(subcommand)]
+    Evidence(Evidence),
 }
 
 /// Try it: a gateway and two scripted providers in one process, without keys or network.

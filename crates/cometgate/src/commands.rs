@@ -2,12 +2,14 @@
 
 mod demo;
 mod demo_files;
+mod evidence;
 mod init;
 mod routes;
 mod serve;
+mod simulate;
 mod tenants;
 
-use crate::cli::Command;
+use crate::cli::{Command, Gates};
 use crate::exit::Failure;
 
 /// Does what was asked.
@@ -18,5 +20,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(options) => serve::run(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
+        Command::Gates(Gates::Simulate(options)) => simulate::run(&options),
+        Command::Evidence(asked) => evidence::run(&asked),
     }
 }
