@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use benches::{Kind, large_plan, requests};
 use criterion::{Criterion, criterion_group, criterion_main};
-use decisions::{Facts, decide};
+use decisions::{Facts, decide, no_gates};
 
 #[expect(clippy::expect_used, reason = "a bench without its plan must fail, not pass in no time")]
 fn bench_decide(criterion: &mut Criterion) {
@@ -17,7 +17,7 @@ fn bench_decide(criterion: &mut Criterion) {
         let facts: Vec<Facts<'_>> = requests.iter().map(benches::Request::facts).collect();
         let mut turns = facts.iter().cycle();
         group.bench_function(kind.as_str(), |bencher| {
-            bencher.iter(|| turns.next().map(|facts| decide(black_box(&plan), black_box(facts))));
+            bencher.iter(|| turns.next().map(|facts| decide(black_box(&plan), black_box(facts), no_gates)));
         });
     }
     group.finish();

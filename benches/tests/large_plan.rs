@@ -2,7 +2,7 @@
 
 use benches::{Kind, ROUTES, Request, TENANTS, large_plan, requests};
 use decisions::plan::{CohortMembers, Plan, Scope};
-use decisions::{Caller, Decision, Facts, ProviderSet, StickyKeys, decide, tenant_primary};
+use decisions::{Caller, Decision, Facts, ProviderSet, StickyKeys, decide, no_gates, tenant_primary};
 
 #[test]
 fn a_decision_at_ten_thousand_routes_allocates_nothing() {
@@ -12,7 +12,7 @@ fn a_decision_at_ten_thousand_routes_allocates_nothing() {
         let facts: Vec<Facts<'_>> = requests.iter().map(Request::facts).collect();
         let counted = allocation_counter::measure(|| {
             for facts in &facts {
-                std::hint::black_box(decide(&plan, facts));
+                std::hint::black_box(decide(&plan, facts, no_gates));
             }
         });
         assert_eq!(counted.count_total, 0, "{} allocations for {kind:?}", counted.count_total);
@@ -32,7 +32,7 @@ fn neither_long_keys_nor_refusals_nor_other_paths_allocate() {
     let long_model = Facts { model: &long, ..request.facts() };
     for facts in [with_long_key, without_key, refused, long_model] {
         let counted = allocation_counter::measure(|| {
-            std::hint::black_box(decide(&plan, &facts));
+            std::hint::black_box(decide(&plan, &facts, no_gates));
             std::hint::black_box(tenant_primary(&plan, facts.tenant, facts.caller));
         });
         assert_eq!(counted.count_total, 0, "{facts:?}");
@@ -70,7 +70,7 @@ fn most_requests_of_a_kind_find_a_route_of_that_kind() {
 
 fn found(plan: &Plan, request: &Request) -> Option<Kind> {
     let facts = request.facts();
-    let Decision::Send(chosen) = decide(plan, &facts) else { return None };
+    let Decision::Send(chosen) = decide(plan, &facts, no_gates) else { return None };
     if plan.alias_named(facts.model).is_none() {
         return Some(Kind::UnlistedModel);
     }

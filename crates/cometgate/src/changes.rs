@@ -36,7 +36,11 @@ fn traffic(plan: &Plan, route: &Route) -> String {
             format!("all {} (held: no proven way back)", name(route.primary))
         }
         (Mode::Canary, Some(canary), _) => {
-            let share = format_share(canary.bucketing.share);
+            let (first, highest) = (canary.bucketing.share, route.highest_share());
+            let mut share = format_share(first);
+            if highest > first {
+                share.push_str(&format!(" (and up to {} by steps)", format_share(highest)));
+            }
             format!("{share} {}, the rest {}", name(canary.provider), name(route.primary))
         }
         (Mode::Fallback, _, Some(fallback)) => format!("all {} (fallback)", name(fallback)),

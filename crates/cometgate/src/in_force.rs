@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use proxy::{Snapshot, SnapshotHandle};
+use proxy::{NoKeeper, Snapshot, SnapshotHandle};
 
 use crate::changes::changes;
 use crate::going_live::{Before, Judge, Note, Standing};
@@ -65,7 +65,7 @@ pub(crate) struct InForce {
 impl InForce {
     /// Puts files in force when the process starts.
     pub(crate) fn begin(mut means: Means, ready: Ready) -> InForce {
-        let handle = Arc::new(SnapshotHandle::new(ready.snapshot));
+        let handle = Arc::new(SnapshotHandle::new(ready.snapshot, Arc::new(NoKeeper)));
         let record = ready.record.clone();
         let (written, is_written) = sync_channel(1);
         means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || {

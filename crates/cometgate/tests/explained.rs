@@ -10,7 +10,7 @@ use std::path::Path;
 use config::{Loaded, Source, load_map};
 use decisions::explain::{Explanation, explain};
 use decisions::plan::{Feature, FeatureSet};
-use decisions::{Caller, Decision, Endpoint, Facts, Refusal, StickyKeys};
+use decisions::{Caller, Decision, Endpoint, Facts, Refusal, StickyKeys, no_gates};
 use fastrand::Rng;
 use hyper::Method;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ async fn an_explanation_is_what_the_running_gateway_does() {
         let loaded = load(&routes, &tenants);
         for _ in 0..REQUESTS_PER_MAP {
             let asked = Asked::random(&mut rng);
-            let explained = explain(&loaded.plan, &asked.facts(&loaded));
+            let explained = explain(&loaded.plan, &asked.facts(&loaded), no_gates);
             let answer = asked.send(&mut client).await;
             check(&loaded, &asked, &explained, &answer, &routes);
             compared += 1;
@@ -256,7 +256,7 @@ async fn check_command(files: &Files, loaded: &Loaded, rng: &mut Rng) {
     let (code, said_of_body, errors) = output(&with_body).await;
     assert_eq!(code, 0, "{errors}");
     assert_eq!(serde_json::from_str::<Value>(&said_of_body).unwrap(), said, "{}", asked.body());
-    let explained = explain(&loaded.plan, &asked.facts(loaded));
+    let explained = explain(&loaded.plan, &asked.facts(loaded), no_gates);
     let sides = explained.either.map_or_else(|| vec![explained.decision], |either| either.to_vec());
     let results = said["results"].as_array().unwrap();
     assert_eq!(results.len(), sides.len(), "{said}");

@@ -390,7 +390,8 @@ async fn a_canary_that_fails_sends_its_request_home() {
         let answer = client.chat(support::ACME, r#"{"model":"summary"}"#).await;
         assert_eq!((answer.status.as_u16(), answer.header("x-cometgate-role")), (200, "primary"));
     }
-    assert_eq!(canary.count(), 12, "a canary's breaker opens late, so that its gate sees enough");
+    // Its breaker would open after twelve: the gate sees them first.
+    assert!((1..=10).contains(&canary.count()), "{}", canary.count());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use config::{Loaded, Source, load_map};
 use decisions::plan::FeatureSet;
-use decisions::{Caller, Decision, Endpoint, Facts, StickyKeys, explain};
+use decisions::{Caller, Decision, Endpoint, Facts, StickyKeys, explain, no_gates};
 use fastrand::Rng;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2;
@@ -196,7 +196,9 @@ fn answer(arrived: &RecordedRequest, number: usize) -> Reply {
 /// A map in which every tenant has a route of any mode for each alias.
 fn random_map(rng: &mut Rng, version: usize, urls: &[String; 2], second: &str) -> String {
     let mut map = format!(
+        // What a gate keeps out goes home: here it is asked beforehand where a request may go.
         "route_version = \"v{version}\"\nenvironment = \"development\"\nprimary_provider = \"one\"\n\
+         [gates]\nmode = \"off\"\n\
          [providers.one]\nbase_url = \"{}\"\ncredential = {{ env = \"PRIMARY_KEY\" }}\n\
          [providers.two]\nbase_url = \"{}\"\ncredential = {{ env = \"CANARY_KEY\" }}\n{second}\n",
         urls[0], urls[1]
@@ -247,7 +249,7 @@ fn targets(loaded: &Loaded, tenant: usize, model: &str) -> u8 {
         features: FeatureSet::EMPTY,
         draw: 0,
     };
-    let explained = explain(&loaded.plan, &facts);
+    let explained = explain(&loaded.plan, &facts, no_gates);
     let sides = explained.either.map_or_else(|| vec![explained.decision], |either| either.to_vec());
     let orders = sides.iter().filter_map(|decision| match decision {
         Decision::Send(chosen) => Some(chosen.order),

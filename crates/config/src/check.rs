@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use decisions::plan::{CohortMembers, Mode, ModelMatch, Scope};
 use decisions::{Endpoint, ProviderId, TenantId};
 
+use crate::check_gates::check_gates;
 use crate::check_models::check_models;
 use crate::code::Code;
 use crate::document::Document;
@@ -24,6 +25,7 @@ pub(crate) fn check(map: &MapFile, resolved: &Resolved, document: &Document<'_>)
     check_distinct(map, resolved, document);
     for (entry, refs) in map.routes.iter().zip(&resolved.routes) {
         check_route(map, entry, refs, document);
+        check_gates(map, entry, document);
     }
     check_models(map, resolved, document);
     check_way_back(map, document);

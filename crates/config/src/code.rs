@@ -88,6 +88,7 @@ codes! {
     StickyByOrder = "E0217", "Something stands after `request` in `sticky_by` and would never count.";
     StickyByEmpty = "E0218", "`sticky_by` is empty, so that nobody would ever be in.";
     BadOrigin = "E0219", "An origin is not a scheme with a host.";
+    BadSteps = "E0220", "The steps of a canary do not rise, or are none or too many.";
 
     UnknownName = "E0301", "A name stands for nothing.";
 
@@ -106,6 +107,7 @@ codes! {
     ModelBlocked = "E0413", "An alias names a model that its provider blocks.";
     AliasAndFamily = "E0414", "A route names both an alias and a family.";
     RollbackTargetMismatch = "E0415", "A route takes an alias back to another provider than the alias says.";
+    StepsWithoutGate = "E0416", "A canary is to climb, and its gates are switched off.";
 
     SecretInFile = "E0501", "A secret stands in the file, or something in its place.";
     BadCredential = "E0502", "A credential names no secret, or more than one.";
@@ -143,6 +145,11 @@ codes! {
     NoSecondTarget = "W0406", "A field is about a next target, and the route has none.";
     TimeoutNeverCounts = "W0407", "A timeout never counts, since another one ends the same wait before it.";
     NoTimeToFallBack = "W0408", "A route falls back after a silence that leaves no time for it.";
+    DwellNeverCounts = "W0409", "A dwell never counts, since the canary stays longer at each share anyhow.";
+    NoSteps = "W0410", "A field is about steps, and the canary has none.";
+    NothingToGate = "W0411", "Gates have nothing to watch.";
+    StepNeverTaken = "W0412", "A canary never takes its next step.";
+    GenerationNeverCounts = "W0413", "The generation of a fallback never counts.";
 
     KeyExpiresSoon = "W0501", "A key is about to expire.";
     KeyExpired = "W0502", "A key has expired.";

@@ -45,7 +45,7 @@ pub(crate) fn read_cohort(document: &Document<'_>, name: Named, mut fields: Fiel
         None
     } else if wants_share {
         fields.required("sticky_by");
-        Some(read_bucketing(document, &mut fields))
+        Some(read_bucketing(document, &mut fields, true))
     } else {
         None
     };
@@ -58,8 +58,15 @@ pub(crate) fn read_cohort(document: &Document<'_>, name: Named, mut fields: Fiel
     CohortEntry { name, tenants, bucketing }
 }
 
-pub(crate) fn read_bucketing(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> BucketingEntry {
-    let written = fields.required_text_as("share", SHARE_HELP);
+pub(crate) fn read_bucketing(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    needs_share: bool,
+) -> BucketingEntry {
+    if needs_share {
+        fields.required("share");
+    }
+    let written = fields.text_as("share", SHARE_HELP);
     let share_at = written.as_ref().map_or(fields.at(), |text| text.at);
     let share = written.and_then(|text| read_share(document, &text));
     let list_at = fields.value("sticky_by").map_or(fields.at(), |value| value.span().start);

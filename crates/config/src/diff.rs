@@ -11,6 +11,7 @@ mod attempts;
 mod entries;
 mod exact;
 mod fields;
+mod gates;
 mod shift;
 pub(crate) mod tenants;
 mod traffic;

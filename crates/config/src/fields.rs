@@ -76,13 +76,7 @@ impl<'d, 't> Fields<'d, 't> {
         self.as_text(name, value)
     }
 
-    /// A string that must be there and that is easily taken for something else; `help` says how it is written.
-    pub(crate) fn required_text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
-        self.required(name)?;
-        self.text_as(name, help)
-    }
-
-    /// The same, where it may be missing.
+    /// A string that is easily taken for something else; `help` says how it is written.
     pub(crate) fn text_as(&mut self, name: &'static str, help: &str) -> Option<Named> {
         let value = self.value(name)?;
         if let DeValue::String(_) = value.get_ref() {

@@ -11,6 +11,7 @@ use crate::code::Code;
 use crate::cohort_entry::{CohortEntry, read_cohort};
 use crate::document::{Document, Named};
 use crate::fields::Fields;
+use crate::gates_entry::{GatesEntry, read_gates};
 use crate::names::{EXACT_RULE, NAME_RULE, VERSION_RULE, is_exact_text, is_name, is_version, quote};
 use crate::provider_entry::{ProviderEntry, read_provider};
 use crate::route_entry::{RouteEntry, read_route};
@@ -31,6 +32,7 @@ pub(crate) struct MapFile {
     pub(crate) providers: Vec<ProviderEntry>,
     pub(crate) aliases: Vec<AliasEntry>,
     pub(crate) cohorts: Vec<CohortEntry>,
+    pub(crate) gates: Option<GatesEntry>,
     pub(crate) routes: Vec<RouteEntry>,
 }
 
@@ -87,6 +89,7 @@ impl MapFile {
             cohorts: each(fields.entries("cohorts", "cohort"), |name, fields| {
                 read_cohort(document, name, fields)
             }),
+            gates: fields.table("gates").map(|fields| read_gates(document, fields)),
             routes: fields
                 .items("routes", "route", "[[routes]]")
                 .into_iter()

@@ -14,6 +14,7 @@ use crate::code::Code;
 use crate::cohort_entry::{BucketingEntry, CohortEntry};
 use crate::document::{Document, Named};
 use crate::load::ProviderSettings;
+use crate::make_gates::{first_share, make_gates};
 use crate::map_file::MapFile;
 use crate::names::quote;
 use crate::provider_entry::ProviderEntry;
@@ -275,8 +276,12 @@ impl Resolved {
             },
             max_concurrent: entry.max_concurrent,
         };
-        let routes: Option<Vec<Route>> =
-            map.routes.iter().zip(&self.routes).map(|(entry, refs)| make_route(entry, refs)).collect();
+        let routes: Option<Vec<Route>> = map
+            .routes
+            .iter()
+            .zip(&self.routes)
+            .map(|(entry, refs)| make_route(map, &self, entry, refs))
+            .collect();
         Some(PlanParts {
             route_version: map.version.as_ref()?.text.clone(),
             unlisted_models: map.unlisted_models,
@@ -300,13 +305,13 @@ fn sorted(list: &[Named]) -> Vec<String> {
     ids
 }
 
-fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
+fn make_route(map: &MapFile, resolved: &Resolved, entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
     let name = entry.name.as_ref()?.text.clone();
     let canary = match &entry.canary {
         None => None,
         Some(canary) => Some(Canary {
             provider: refs.canary?,
-            bucketing: make_bucketing(&canary.bucketing, &name),
+            bucketing: Bucketing { share: first_share(canary)?, ..make_bucketing(&canary.bucketing, &name) },
             generation: canary.generation,
             timeout: canary.timeout.value,
         }),
@@ -319,6 +324,8 @@ fn make_route(entry: &RouteEntry, refs: &RouteRefs) -> Option<Route> {
         mode: entry.mode?,
         primary: refs.primary?,
         fallback: refs.fallback,
+        fallback_generation: entry.fallback_generation.value,
+        gates: make_gates(map, resolved, entry, refs),
         canary,
         stateful_canary: entry.stateful_canary,
         timeout: attempts.timeout,

@@ -10,7 +10,9 @@ use crate::code::Code;
 use crate::cohort_entry::{BucketingEntry, read_bucketing};
 use crate::document::{Document, Named};
 use crate::fields::Fields;
+use crate::gates_entry::{GatesEntry, read_gates};
 use crate::names::{NAME_RULE, is_name, quote};
+use crate::steps_entry::{StepsEntry, read_steps};
 
 /// One `[[routes]]`.
 #[derive(Debug)]
@@ -23,8 +25,10 @@ pub(crate) struct RouteEntry {
     pub(crate) mode: Option<Mode>,
     pub(crate) primary: Option<Named>,
     pub(crate) fallback: Option<Named>,
+    pub(crate) fallback_generation: Setting<u32>,
     pub(crate) attempts: AttemptsEntry,
     pub(crate) stateful_canary: bool,
+    pub(crate) gates: Option<GatesEntry>,
     pub(crate) canary: Option<CanaryEntry>,
 }
 
@@ -44,6 +48,7 @@ pub(crate) struct CanaryEntry {
     pub(crate) bucketing: BucketingEntry,
     pub(crate) generation: u32,
     pub(crate) timeout: Setting<Duration>,
+    pub(crate) steps: StepsEntry,
 }
 
 pub(crate) fn read_route(document: &Document<'_>, mut fields: Fields<'_, '_>) -> RouteEntry {
@@ -65,8 +70,10 @@ pub(crate) fn read_route(document: &Document<'_>, mut fields: Fields<'_, '_>) ->
         mode: fields.choice("mode", &modes),
         primary: fields.required_text("primary_provider"),
         fallback: fields.text("fallback_provider"),
+        fallback_generation: read_generation(&mut fields, "fallback_generation"),
         attempts,
         stateful_canary: fields.choice("stateful", &[("primary", false), ("canary", true)]).unwrap_or(false),
+        gates: fields.table("gates").map(|fields| read_gates(document, fields)),
         canary: fields.table("canary").map(|fields| read_canary(document, fields, timeout)),
     };
     fields.finish();
@@ -95,12 +102,21 @@ fn read_models(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Option<M
     }
 }
 
+fn read_generation(fields: &mut Fields<'_, '_>, name: &'static str) -> Setting<u32> {
+    let at = fields.position(name);
+    let number = fields.integer(name, 1..=u64::from(u32::MAX), 1);
+    Setting { value: u32::try_from(number).unwrap_or(1), at }
+}
+
 fn read_canary(document: &Document<'_>, mut fields: Fields<'_, '_>, of_route: Duration) -> CanaryEntry {
+    // Steps say themselves how much it gets.
+    let needs_share = fields.value("steps").is_none();
     let canary = CanaryEntry {
         provider: fields.required_text("provider"),
-        bucketing: read_bucketing(document, &mut fields),
-        generation: u32::try_from(fields.integer("generation", 1..=u64::from(u32::MAX), 1)).unwrap_or(1),
+        bucketing: read_bucketing(document, &mut fields, needs_share),
+        generation: read_generation(&mut fields, "generation").value,
         timeout: read_timeout(&mut fields, "timeout_ms", LONGEST_TIMEOUT_MS, of_route),
+        steps: read_steps(document, &mut fields),
     };
     fields.finish();
     canary

@@ -4,6 +4,7 @@
 //! each other. A schema knows one file and no names: what spans entries or files is the loader's to say.
 
 mod attempts;
+mod gates;
 mod map;
 mod route;
 mod settings;

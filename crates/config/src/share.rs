@@ -6,7 +6,7 @@
 use decisions::bucket::Share;
 
 /// Parts per million in one percent.
-const PERCENT: u32 = 10_000;
+pub(crate) const PERCENT: u32 = 10_000;
 
 /// Decimals of a percent that a part per million can tell apart.
 const DECIMALS: usize = 4;

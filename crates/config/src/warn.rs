@@ -7,6 +7,7 @@
 
 mod attempts;
 mod dates;
+mod gates;
 mod matching;
 mod names;
 mod reach;
@@ -46,6 +47,7 @@ impl<'w> Whole<'w> {
 pub(crate) fn warn(whole: &Whole<'_>) -> Vec<Dated> {
     about_the_map(whole);
     attempts::warn(whole);
+    gates::warn(whole);
     unused::warn(whole);
     names::warn(whole);
     shares::warn(whole);

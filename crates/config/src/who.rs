@@ -7,7 +7,7 @@ mod text;
 
 use std::collections::HashMap;
 
-use decisions::plan::{Bucketing, Mode, Plan, StickyBy};
+use decisions::plan::{Bucketing, Mode, Plan, Route, StickyBy};
 use decisions::spread::{Carries, Class, PartDecision, spread};
 use decisions::{Endpoint, Refusal, Role, RouteId, TenantId, bucket};
 
@@ -55,6 +55,8 @@ pub struct Split {
     pub salt: String,
     /// A position below this is in.
     pub share_ppm: u32,
+    /// It climbs by itself, up to this share; `share_ppm` is then what it begins with.
+    pub climbs_to_ppm: Option<u32>,
     /// The first of these that a request carries is the key.
     pub sticky_by: Vec<StickyBy>,
 }
@@ -130,12 +132,19 @@ pub fn who(loaded: &Loaded, route: &str) -> Result<Who, NoSuchRoute> {
         split: canary.map(|canary| Split {
             salt: canary.bucketing.salt.clone(),
             share_ppm: canary.bucketing.share.ppm(),
+            climbs_to_ppm: climbs_to(found),
             sticky_by: canary.bucketing.sticky_by.clone(),
         }),
         groups,
         drawn: drawn.unwrap_or_default(),
         tenants: plan.parts().tenants.len(),
     })
+}
+
+/// The highest share that a canary may come to have by itself.
+fn climbs_to(route: &Route) -> Option<u32> {
+    let (own, highest) = (route.canary.as_ref()?.bucketing.share, route.highest_share());
+    (highest > own).then_some(highest.ppm())
 }
 
 /// Every class that reaches the route; those with equal figures together.

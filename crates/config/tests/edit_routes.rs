@@ -129,6 +129,21 @@ fn a_shift_of_a_route_that_is_at_home_makes_it_a_canary() {
     assert_eq!(lines, expected);
 }
 
+/// A canary that climbs has no share, or one that it climbs to; a shift says how far it may.
+#[test]
+fn a_shift_of_a_canary_with_steps_says_how_far_it_may_climb() {
+    let in_lines = COMMENTED.replace("share =  '5%'", "steps = [\"1%\", '5%', \"100%\"]");
+    let lowered = edit(&in_lines, &shift("first", 100_000)).unwrap();
+    assert!(lowered.text.contains("\nshare = \"10%\"\nsteps = [\"1%\", '5%', \"100%\"]"), "{}", lowered.text);
+    let off = edit_with(&lowered.text, &shift("first", 0), &[]).unwrap();
+    assert!(off.text.contains("\nshare = \"0%\"\nsteps = "), "{}", off.text);
+    let again = edit_with(&lowered.text, &shift("first", 100_000), &[]).unwrap_err().to_string();
+    assert!(again.contains("may climb to 10% already"), "{again}");
+    let inline = COMMENTED.replace("share = \"7%\"", "steps = [\"1%\", \"5%\"]");
+    let shifted = edit(&inline, &shift("second", 10_000)).unwrap();
+    assert!(shifted.text.contains("{ provider = \"b\", share = \"1%\", steps = ["), "{}", shifted.text);
+}
+
 #[test]
 fn a_version_that_was_ever_used_is_not_given_again() {
     let edited = edit_with(COMMENTED, &shift("first", 0), &["2026-11-22.1", "2026-11-22.2"]).unwrap();

@@ -74,8 +74,19 @@ pub fn contains(share: Share, salt: &str, key: &[u8]) -> bool {
 /// Whether this request is in, and by which of its fields; `None` when it carries no field of the list.
 #[must_use]
 pub fn draw(bucketing: &Bucketing, tenant_name: &str, facts: &Facts<'_>) -> Option<(bool, StickyBy)> {
+    draw_within(bucketing, bucketing.share, tenant_name, facts)
+}
+
+/// The same at another share than the one that is planned.
+#[must_use]
+pub fn draw_within(
+    bucketing: &Bucketing,
+    share: Share,
+    tenant_name: &str,
+    facts: &Facts<'_>,
+) -> Option<(bool, StickyBy)> {
     let (by, position) = locate(bucketing, tenant_name, facts)?;
-    Some((position < bucketing.share.ppm(), by))
+    Some((position < share.ppm(), by))
 }
 
 /// The position of this request, and the field that gives it; `None` when it carries no field of the list.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::bucket;
+use crate::bucket::{self, Share};
 use crate::facts::{Caller, Facts};
 use crate::ids::{AliasId, ProviderId, RouteId, TenantId};
 use crate::order::{Order, Role, Side, Target, list_targets};
@@ -12,6 +12,7 @@ use crate::plan::{
     AllowedAliases, Bucketing, CredentialKind, FeatureSet, Mode, Plan, Route, StickyBy, UnlistedModels,
 };
 use crate::route::{choose_route, choose_tenant_route};
+use crate::standing::{Barred, Standing};
 
 /// How long a target may take to begin its answer where no route says: what OpenAI's clients wait.
 pub const NO_ROUTE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -61,6 +62,8 @@ pub enum Reason {
     Feature,
     /// The route is held at its primary: its map went live without a proven way back.
     Held,
+    /// It would leave home, and the gate of where it would go keeps that out.
+    Barred(Barred),
     /// It refers to what lives at one provider, or carries what must not leave its primary.
     Pinned,
 }
@@ -81,6 +84,7 @@ impl Reason {
             Reason::NotAllowed => "not_allowed",
             Reason::Feature => "feature",
             Reason::Held => "held",
+            Reason::Barred(barred) => barred.as_str(),
             Reason::Pinned => "pinned",
         }
     }
@@ -102,13 +106,20 @@ pub enum Refusal {
     ProviderNotAllowed,
 }
 
-/// Decides one request to a routed endpoint.
+/// Decides one request to a routed endpoint. `gates` says what those of its route say now;
+/// [`no_gates`](crate::standing::no_gates) where nobody asks them.
 #[must_use]
-pub fn decide<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Decision<'p> {
+pub fn decide<'p>(
+    plan: &'p Plan,
+    facts: &Facts<'_>,
+    gates: impl FnOnce(RouteId) -> Standing,
+) -> Decision<'p> {
     match routed_alias(plan, facts) {
         Ok(alias) => {
-            let draw = |split: &Bucketing| bucket::draw(split, &plan.tenant(facts.tenant).name, facts);
-            decide_on_route(plan, choose_route(plan, alias, facts), alias, facts, draw)
+            let name = &plan.tenant(facts.tenant).name;
+            let draw = |split: &Bucketing, share| bucket::draw_within(split, share, name, facts);
+            let route = choose_route(plan, alias, facts).map(|id| (id, gates(id)));
+            decide_on_route(plan, route, alias, facts, draw)
         }
         Err(decided) => decided,
     }
@@ -126,17 +137,17 @@ pub(crate) fn routed_alias<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Result<Alia
     if allowed.allows(alias) { Ok(alias) } else { Err(Decision::Refuse(Refusal::UnknownModel)) }
 }
 
-/// What becomes of a request once its route is known. `draw` answers for the canary's split, as [`bucket::draw`] does,
+/// What becomes of a request once its route is known. `draw` answers for the canary's split at a share, as [`bucket::draw_within`] does,
 /// and is asked only where the split decides: whoever explains the route without a request answers it both ways.
 pub(crate) fn decide_on_route<'p>(
     plan: &'p Plan,
-    route: Option<RouteId>,
+    route: Option<(RouteId, Standing)>,
     alias: AliasId,
     facts: &Facts<'_>,
-    draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
+    draw: impl FnOnce(&'p Bucketing, Share) -> Option<(bool, StickyBy)>,
 ) -> Decision<'p> {
     match route {
-        Some(id) => follow_route(plan, id, alias, facts, draw),
+        Some(route) => follow_route(plan, route, alias, facts, draw),
         None => without_route(plan, alias, facts),
     }
 }
@@ -184,10 +195,10 @@ fn unchanged(
 
 fn follow_route<'p>(
     plan: &'p Plan,
-    id: RouteId,
+    (id, standing): (RouteId, Standing),
     alias: AliasId,
     facts: &Facts<'_>,
-    draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
+    draw: impl FnOnce(&'p Bucketing, Share) -> Option<(bool, StickyBy)>,
 ) -> Decision<'p> {
     let route = plan.route(id);
     let reach = Reach { plan, tenant: facts.tenant, caller: facts.caller, primary: route.primary };
@@ -201,13 +212,18 @@ fn follow_route<'p>(
             (Side::Home, Reason::Feature)
         }
         // `config` refuses the mode without the provider; were it missing, home is the safe side.
-        Mode::Fallback => (route.fallback.map_or(Side::Home, Side::Fallback), Reason::Mode),
-        Mode::Canary => canary_side(route, facts, reach, fits, draw),
+        Mode::Fallback => match route.fallback.map(|provider| (provider, standing.bars(route, provider))) {
+            Some((provider, None)) => (Side::Fallback(provider), Reason::Mode),
+            Some((_, Some(barred))) => (Side::Home, Reason::Barred(barred)),
+            None => (Side::Home, Reason::Mode),
+        },
+        Mode::Canary => canary_side(route, standing, facts, reach, fits, draw),
     };
     // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
     let at_home = route.held || (stays_home(route, facts) && route.mode != Mode::Fallback);
-    let reachable =
-        |provider| (provider == route.primary || !at_home) && fits(provider) && reach.check(provider).is_ok();
+    let is_open =
+        |provider| provider == route.primary || (!at_home && standing.bars(route, provider).is_none());
+    let reachable = |provider| is_open(provider) && fits(provider) && reach.check(provider).is_ok();
     match list_targets(plan, route, alias, side, reachable) {
         Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),
         None => Decision::Refuse(reach.check(side.provider(route)).err().unwrap_or(Refusal::UnknownKey)),
@@ -216,10 +232,11 @@ fn follow_route<'p>(
 
 fn canary_side<'p>(
     route: &'p Route,
+    standing: Standing,
     facts: &Facts<'_>,
     reach: Reach<'_>,
     fits: impl Fn(ProviderId) -> bool,
-    draw: impl FnOnce(&'p Bucketing) -> Option<(bool, StickyBy)>,
+    draw: impl FnOnce(&'p Bucketing, Share) -> Option<(bool, StickyBy)>,
 ) -> (Side<'p>, Reason) {
     let Some(canary) = &route.canary else { return (Side::Home, Reason::Mode) };
     if stays_home(route, facts) {
@@ -236,8 +253,12 @@ fn canary_side<'p>(
     if !fits(canary.provider) {
         return (Side::Home, Reason::Feature);
     }
-    match draw(&canary.bucketing) {
-        Some((true, by)) => (Side::Canary(canary), Reason::InShare(by)),
+    let barred = standing.bars(route, canary.provider);
+    match draw(&canary.bucketing, standing.share_or(canary.bucketing.share)) {
+        Some((true, by)) => match barred {
+            Some(barred) => (Side::Home, Reason::Barred(barred)),
+            None => (Side::Canary(canary), Reason::InShare(by)),
+        },
         Some((false, by)) => (Side::Home, Reason::OutsideShare(by)),
         None => (Side::Home, Reason::NoKey),
     }

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::ids::{AliasId, CohortId, ProviderId, RouteId};
 use crate::order::Role;
 use crate::plan::{Bucketing, CohortMembers, FeatureSet, Mode, ModelMatch, Plan, Route, Scope, StickyBy};
+use crate::standing::Standing;
 
 /// A decision with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +94,13 @@ pub struct Split<'p> {
     pub drawn: Option<Drawn>,
 }
 
-/// Decides a request and says why.
+/// Decides a request and says why. `gates` says what those of its route say now, as in [`decide`].
 #[must_use]
-pub fn explain<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Explanation<'p> {
+pub fn explain<'p>(
+    plan: &'p Plan,
+    facts: &Facts<'_>,
+    gates: impl Fn(RouteId) -> Standing,
+) -> Explanation<'p> {
     let alias = plan.alias_named(facts.model);
     let mut order: Vec<(RouteId, &Route)> = plan.routes().collect();
     order.sort_by_key(|(id, route)| {
@@ -114,20 +119,28 @@ pub fn explain<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Explanation<'p> {
         Tried { route: id, verdict }
     });
     let tried: Vec<Tried> = tried.collect();
-    let applies =
-        tried.iter().find(|tried| tried.verdict == Verdict::Applies).map(|tried| plan.route(tried.route));
-    let split = applies.filter(|route| alias.is_some() && route.mode == Mode::Canary).and_then(|route| {
-        let bucketing = &route.canary.as_ref()?.bucketing;
-        Some(Split { bucketing, drawn: locate(plan, bucketing, facts) })
-    });
     let route = tried.iter().find(|tried| tried.verdict == Verdict::Applies).map(|tried| tried.route);
+    let route = route.map(|id| (id, gates(id)));
+    let applies = route.map(|(id, standing)| (plan.route(id), standing));
+    let is_split = |(route, _): &(&Route, Standing)| alias.is_some() && route.mode == Mode::Canary;
+    let split = applies.filter(is_split).and_then(|(route, standing)| {
+        let bucketing = &route.canary.as_ref()?.bucketing;
+        let share = standing.share_or(bucketing.share);
+        Some(Split { bucketing, drawn: locate(plan, bucketing, share, facts) })
+    });
     let is_drawn = split.and_then(|split| split.drawn).is_some_and(|drawn| drawn.by == StickyBy::Request);
     let either = alias.filter(|_| is_drawn && routed_alias(plan, facts).is_ok()).map(|alias| {
         let side = |is_in| Some((is_in, StickyBy::Request));
-        [true, false].map(|is_in| decide_on_route(plan, route, alias, facts, |_| side(is_in)))
+        [true, false].map(|is_in| decide_on_route(plan, route, alias, facts, |_, _| side(is_in)))
     });
-    let unfit = route.zip(alias).map(|(route, alias)| unfit(plan, plan.route(route), alias, facts));
-    Explanation { tried, split, decision: decide(plan, facts), either, unfit: unfit.unwrap_or_default() }
+    let unfit = route.zip(alias).map(|((id, _), alias)| unfit(plan, plan.route(id), alias, facts));
+    Explanation {
+        tried,
+        split,
+        decision: decide(plan, facts, gates),
+        either,
+        unfit: unfit.unwrap_or_default(),
+    }
 }
 
 /// The targets of a route that a request is kept from because of what it uses.
@@ -147,9 +160,9 @@ fn unfit(plan: &Plan, route: &Route, alias: AliasId, facts: &Facts<'_>) -> Vec<U
         .collect()
 }
 
-fn locate(plan: &Plan, bucketing: &Bucketing, facts: &Facts<'_>) -> Option<Drawn> {
+fn locate(plan: &Plan, bucketing: &Bucketing, share: Share, facts: &Facts<'_>) -> Option<Drawn> {
     let (by, position) = bucket::locate(bucketing, &plan.tenant(facts.tenant).name, facts)?;
-    Some(Drawn { by, position, share: bucketing.share })
+    Some(Drawn { by, position, share })
 }
 
 /// Why a route does not match; `None` when it does. What names the model is asked first: it rules most routes out.
@@ -183,7 +196,7 @@ fn outside_cohort(
         CohortMembers::Tenants(tenants) => (!tenants.contains(&facts.tenant)).then_some(Verdict::NotInCohort),
         // What is not routed by alias goes by the tenant's own primary, which no key decides.
         CohortMembers::Buckets(_) if alias.is_none() => Some(Verdict::OnlyAliases),
-        CohortMembers::Buckets(bucketing) => match locate(plan, bucketing, facts) {
+        CohortMembers::Buckets(bucketing) => match locate(plan, bucketing, bucketing.share, facts) {
             None => Some(Verdict::NoKeyForCohort),
             Some(drawn) if drawn.position < drawn.share.ppm() => None,
             Some(drawn) => Some(Verdict::OutsideCohort(drawn)),

@@ -1,10 +1,11 @@
 //! Whether a new map sends more away from home than the one in force.
 //!
 //! Away is whatever a route sends, or may send, to another provider than its primary: a canary's share, and all that
-//! its fallback gets. A route raises it unless each request that it takes had the same way out before: it found the
-//! same route (`matching`), and that route led to the same models of the same providers. Where this is hard to tell
-//! the answer is "raised": a false alarm costs a proof, a missed one costs an incident. A request that a lowered share
-//! brings home may meet the route's fallback there; that is no raise, since its first way led out before.
+//! its fallback gets; of a canary that climbs by itself, all that it may climb to. A route raises it unless each request
+//! that it takes had the same way out before: it found the same route (`matching`), and that route led to the same models
+//! of the same providers. Where this is hard to tell the answer is "raised": a false alarm costs a proof, a missed one
+//! costs an incident. A request that a lowered share brings home may meet the route's fallback there; that is no raise,
+//! since its first way led out before.
 
 mod changes;
 mod matching;
@@ -101,7 +102,7 @@ impl Change<'_> {
                 self.is_same_target(id, canary.provider, known.provider)
                     && split.salt == known_split.salt
                     && split.sticky_by == known_split.sticky_by
-                    && split.share <= known_split.share
+                    && now.highest_share() <= then.highest_share()
             })
         });
         let fallback_is_known = away.fallback.is_none_or(|fallback| {

@@ -8,7 +8,7 @@
 //! Reading order: [`plan`] (what operators configured), [`route`] (which route applies), [`bucket`] (who is in a
 //! canary), [`order`] (which targets to try), [`mod@decide`] (the three together),
 //! [`mod@explain`] (the same, with the reasons). [`state`] says what must stay where it lives, and [`pinned`] decides a
-//! request that does. [`proof`] and [`exposure`] are asked of
+//! request that does. [`standing`] is what gates say of a route meanwhile. [`proof`] and [`exposure`] are asked of
 //! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
 //! [`attempts`] while it is under way, [`addresses`] before a connection is made. [`gate`] judges a canary by its attempts,
 //! and [`rollout`] lets it grow.
@@ -31,6 +31,7 @@ pub mod rollout;
 pub mod route;
 mod route_index;
 pub mod spread;
+pub mod standing;
 pub mod state;
 pub mod tenant_limits;
 
@@ -41,3 +42,4 @@ pub use facts::{Caller, Endpoint, Facts, ProviderSet, StickyKeys};
 pub use ids::{AliasId, CohortId, FamilyId, ProviderId, RouteId, TenantId};
 pub use order::{Order, Role, Target};
 pub use pinned::{decide_pinned, decide_unkept, home_of, tenant_home, tenant_pinned};
+pub use standing::{Barred, Standing, no_gates};

@@ -1,7 +1,8 @@
 //! Decides a request that must go to one provider: there, unchanged but for the model's name, and nowhere else.
 //!
 //! Neither a canary nor a fallback is asked, and no mode of the route moves it: a map that has turned away from a
-//! provider does not bring along what lives there. Only a route that is switched off refuses it too.
+//! provider does not bring along what lives there, and neither has a gate that keeps the provider out of its route: only
+//! what lives there already is asked for there. Only a route that is switched off refuses it too.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::ids::{ProviderId, RouteId, TenantId};
 use crate::order::{Order, Role, Target};
 use crate::plan::{Mode, Plan};
 use crate::route::{choose_route, choose_tenant_route};
+use crate::standing::Standing;
 
 /// Decides a request to a routed endpoint that goes to `to`, or to its primary where that is `None`.
 #[must_use]
@@ -42,8 +44,12 @@ pub fn decide_pinned<'p>(plan: &'p Plan, facts: &Facts<'_>, to: Option<ProviderI
 /// Decides a request that may make something at its provider while nothing can be kept about where: at home only, unless
 /// the operator has moved the whole route.
 #[must_use]
-pub fn decide_unkept<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Decision<'p> {
-    let decided = decide(plan, facts);
+pub fn decide_unkept<'p>(
+    plan: &'p Plan,
+    facts: &Facts<'_>,
+    gates: impl FnOnce(RouteId) -> Standing,
+) -> Decision<'p> {
+    let decided = decide(plan, facts, gates);
     match decided {
         Decision::Send(chosen) if chosen.order.first().role == Role::Canary => {
             match decide_pinned(plan, facts, None) {

@@ -17,6 +17,7 @@ use crate::ids::{AliasId, RouteId, TenantId};
 use crate::order::Target;
 use crate::plan::{Bucketing, FeatureSet, Plan, StickyBy};
 use crate::route::candidates;
+use crate::standing::Standing;
 
 pub use joint::{Joint, Pair, joint};
 
@@ -142,8 +143,9 @@ impl<'p, F: FnMut(PartDecision<'p>, &[Position<'p>])> Walk<'p, '_, F> {
     /// A route that all who have come here find.
     fn route(&mut self, route: Option<RouteId>, alias: AliasId) {
         let plan = self.plan;
+        let route = route.map(|id| (id, Standing::default()));
         let asked = Cell::new(None);
-        let undrawn = decide_on_route(plan, route, alias, &self.facts, |canary| {
+        let undrawn = decide_on_route(plan, route, alias, &self.facts, |canary, _| {
             asked.set(Some(canary));
             None
         });
@@ -151,7 +153,7 @@ impl<'p, F: FnMut(PartDecision<'p>, &[Position<'p>])> Walk<'p, '_, F> {
         let Some((canary, at)) = split else { return self.add(undrawn) };
         let by = self.positions[at].by;
         for (is_in, side) in [true, false].into_iter().zip(self.split(at, canary)) {
-            let decided = decide_on_route(plan, route, alias, &self.facts, |_| Some((is_in, by)));
+            let decided = decide_on_route(plan, route, alias, &self.facts, |_, _| Some((is_in, by)));
             self.within(at, side, |walk| walk.add(decided));
         }
     }

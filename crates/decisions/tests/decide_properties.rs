@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use decisions::decide::Reason;
 use decisions::plan::{AllowedAliases, CredentialKind, FeatureSet, Mode, Plan, Route};
 use decisions::route::choose_route;
-use decisions::{Caller, Chosen, Decision, Facts, ProviderId, Refusal, Role, Target, decide, tenant_primary};
+use decisions::{
+    Caller, Chosen, Decision, Facts, ProviderId, Refusal, Role, Target, decide, no_gates, tenant_primary,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -27,7 +29,7 @@ proptest! {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
         let Caller::Unlisted { accepted_by } = facts.caller else { return Ok(()) };
-        for decision in [decide(&plan, &facts), tenant_primary(&plan, facts.tenant, facts.caller)] {
+        for decision in [decide(&plan, &facts, no_gates), tenant_primary(&plan, facts.tenant, facts.caller)] {
             let Decision::Send(chosen) = decision else { continue };
             let primary = primary_of(&plan, &chosen);
             let vouched = is_client(&plan, primary) && accepted_by.contains(primary);
@@ -39,7 +41,7 @@ proptest! {
     fn a_disabled_route_sends_nothing(parts in plan_parts(), asked in asked()) {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        for decision in [decide(&plan, &facts), tenant_primary(&plan, facts.tenant, facts.caller)] {
+        for decision in [decide(&plan, &facts, no_gates), tenant_primary(&plan, facts.tenant, facts.caller)] {
             if let Decision::Send(chosen) = decision {
                 prop_assert!(route_of(&plan, &chosen).is_none_or(|route| route.mode != Mode::Disabled));
             }
@@ -48,7 +50,7 @@ proptest! {
         let alias = alias.filter(|alias| plan.tenant(facts.tenant).allowed_aliases.allows(*alias));
         let route = alias.and_then(|alias| choose_route(&plan, alias, &facts));
         if let Some(id) = route.filter(|id| plan.route(*id).mode == Mode::Disabled) {
-            prop_assert_eq!(decide(&plan, &facts), Decision::Refuse(Refusal::RouteDisabled(id)));
+            prop_assert_eq!(decide(&plan, &facts, no_gates), Decision::Refuse(Refusal::RouteDisabled(id)));
         }
     }
 
@@ -64,10 +66,10 @@ proptest! {
         unrestricted.tenants[tenant].allowed_aliases = AllowedAliases::All;
         let unrestricted = Plan::new(unrestricted).unwrap();
         let expected = match plan.alias_named(facts.model).filter(|alias| allowed.contains(alias)) {
-            Some(_) => decide(&unrestricted, &facts),
+            Some(_) => decide(&unrestricted, &facts, no_gates),
             None => Decision::Refuse(Refusal::UnknownModel),
         };
-        prop_assert_eq!(decide(&plan, &facts), expected);
+        prop_assert_eq!(decide(&plan, &facts, no_gates), expected);
         let other_paths = tenant_primary(&plan, facts.tenant, facts.caller);
         prop_assert_eq!(other_paths, Decision::Refuse(Refusal::RestrictedTenant));
     }
@@ -76,7 +78,7 @@ proptest! {
     fn a_target_gets_the_very_model_id_that_the_alias_names_for_it(parts in plan_parts(), asked in asked()) {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let Decision::Send(chosen) = decide(&plan, &facts, no_gates) else { return Ok(()) };
         let alias = plan.alias_named(facts.model);
         prop_assert_eq!(chosen.reason == Reason::Unlisted, alias.is_none());
         for target in targets(&chosen) {
@@ -91,7 +93,7 @@ proptest! {
     ) {
         let plan = Plan::new(parts).unwrap();
         let facts = Facts { stateful: true, ..asked.facts() };
-        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let Decision::Send(chosen) = decide(&plan, &facts, no_gates) else { return Ok(()) };
         let allows = route_of(&plan, &chosen)
             .is_some_and(|route| !route.held && (route.stateful_canary || route.mode == Mode::Fallback));
         let home = primary_of(&plan, &chosen);
@@ -104,7 +106,7 @@ proptest! {
     ) {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let Decision::Send(chosen) = decide(&plan, &facts, no_gates) else { return Ok(()) };
         let Some(alias) = plan.alias_named(facts.model) else { return Ok(()) };
         let home = primary_of(&plan, &chosen);
         let fits = |provider| {
@@ -114,7 +116,7 @@ proptest! {
         prop_assert!(targets(&chosen).iter().all(|target| target.provider == home || fits(target.provider)));
         // And nothing else is changed by it: without features the request goes where its route says.
         let plain = Facts { features: FeatureSet::EMPTY, ..facts };
-        let elsewhere = decide(&plan, &plain);
+        let elsewhere = decide(&plan, &plain, no_gates);
         let is_kept = chosen.reason == Reason::Feature || matches!(elsewhere, Decision::Send(other)
             if targets(&other).iter().any(|target| target.provider != home && !fits(target.provider)));
         prop_assert!(is_kept || elsewhere == Decision::Send(chosen));
@@ -126,7 +128,7 @@ proptest! {
     ) {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let Decision::Send(chosen) = decide(&plan, &facts, no_gates) else { return Ok(()) };
         let targets = targets(&chosen);
         for target in &targets {
             let route = route_of(&plan, &chosen);
@@ -154,7 +156,7 @@ proptest! {
         let mut plan = Plan::new(parts).unwrap();
         let held: Vec<_> = plan.routes().map(|(id, _)| id).collect();
         held.into_iter().for_each(|id| plan.hold(id));
-        if let Decision::Send(chosen) = decide(&plan, &asked.facts()) {
+        if let Decision::Send(chosen) = decide(&plan, &asked.facts(), no_gates) {
             let home = primary_of(&plan, &chosen);
             prop_assert!(targets(&chosen).iter().all(|target| target.provider == home));
         }
@@ -165,7 +167,7 @@ proptest! {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
         let allowed = plan.tenant(facts.tenant).allowed_providers;
-        for decision in [decide(&plan, &facts), tenant_primary(&plan, facts.tenant, facts.caller)] {
+        for decision in [decide(&plan, &facts, no_gates), tenant_primary(&plan, facts.tenant, facts.caller)] {
             if let Decision::Send(chosen) = decision {
                 prop_assert!(targets(&chosen).iter().all(|target| allowed.contains(target.provider)));
             }
@@ -183,7 +185,7 @@ proptest! {
             provider.models.blocked = if blocks { vec![facts.model.to_owned()] } else { Vec::new() };
         }
         let plan = Plan::new(parts).unwrap();
-        if let Decision::Send(chosen) = decide(&plan, &facts) {
+        if let Decision::Send(chosen) = decide(&plan, &facts, no_gates) {
             prop_assert!(chosen.reason != Reason::Unlisted || (approves && !blocks));
         }
     }
@@ -192,7 +194,7 @@ proptest! {
     fn a_canary_is_tried_exactly_when_the_reason_says_in_share(parts in plan_parts(), asked in asked()) {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        let Decision::Send(chosen) = decide(&plan, &facts) else { return Ok(()) };
+        let Decision::Send(chosen) = decide(&plan, &facts, no_gates) else { return Ok(()) };
         let in_share = matches!(chosen.reason, Reason::InShare(_));
         prop_assert_eq!(chosen.order.first().role == Role::Canary, in_share);
         if let Some(route) = route_of(&plan, &chosen) {
@@ -211,7 +213,7 @@ fn random_plans_reach_every_outcome() {
         let asked = asked().new_tree(&mut runner).unwrap().current();
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        match decide(&plan, &facts) {
+        match decide(&plan, &facts, no_gates) {
             Decision::Refuse(Refusal::RouteDisabled(_)) => seen.insert("RouteDisabled".to_owned()),
             Decision::Refuse(refusal) => seen.insert(format!("{refusal:?}")),
             Decision::Send(chosen) => {

@@ -6,7 +6,7 @@ mod scale;
 use decisions::decide::Reason;
 use decisions::explain::Verdict;
 use decisions::plan::Plan;
-use decisions::{Decision, Refusal, Target, decide, explain};
+use decisions::{Decision, Refusal, Target, decide, explain, no_gates};
 use proptest::prelude::*;
 
 use crate::plans::{asked, plan_parts};
@@ -19,8 +19,8 @@ proptest! {
     fn the_rule_that_applies_is_the_one_that_decides(parts in plan_parts(), asked in asked()) {
         let plan = Plan::new(parts).unwrap();
         let facts = asked.facts();
-        let explained = explain(&plan, &facts);
-        prop_assert_eq!(&explained.decision, &decide(&plan, &facts));
+        let explained = explain(&plan, &facts, no_gates);
+        prop_assert_eq!(&explained.decision, &decide(&plan, &facts, no_gates));
         if let Some(either) = &explained.either {
             prop_assert!(either.contains(&explained.decision));
         }
@@ -55,7 +55,7 @@ proptest! {
     #[test]
     fn what_matches_and_was_not_chosen_stands_after_what_was(parts in plan_parts(), asked in asked()) {
         let plan = Plan::new(parts).unwrap();
-        let explained = explain(&plan, &asked.facts());
+        let explained = explain(&plan, &asked.facts(), no_gates);
         let at = explained.tried.iter().position(|tried| tried.verdict == Verdict::Applies);
         let first_later = explained.tried.iter().position(|tried| tried.verdict == Verdict::Later);
         prop_assert!(first_later.is_none_or(|later| at.is_some_and(|at| at < later)));

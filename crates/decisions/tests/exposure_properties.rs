@@ -10,7 +10,9 @@ use decisions::exposure::{exposed, raised};
 use decisions::plan::{
     CohortMembers, EnabledFeatures, Feature, FeatureSet, Mode, Plan, PlanParts, Route, Scope, Tenant,
 };
-use decisions::{Chosen, CohortId, Decision, Facts, ProviderId, Role, RouteId, Target, TenantId, decide};
+use decisions::{
+    Chosen, CohortId, Decision, Facts, ProviderId, Role, RouteId, Target, TenantId, decide, no_gates,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{TestCaseResult, TestRunner};
@@ -245,7 +247,7 @@ fn went_out_before(before: &Plan, after: &Plan, facts: &Facts<'_>) -> TestCaseRe
 }
 
 fn sent<'p>(plan: &'p Plan, facts: &Facts<'_>) -> Option<Chosen<'p>> {
-    match decide(plan, facts) {
+    match decide(plan, facts, no_gates) {
         Decision::Send(chosen) => Some(chosen),
         Decision::Refuse(_) => None,
     }

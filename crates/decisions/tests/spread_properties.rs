@@ -10,6 +10,7 @@ use decisions::plan::{
 use decisions::spread::{Carries, Class, Part, PartDecision, spread};
 use decisions::{
     Caller, CohortId, Decision, Endpoint, Facts, Refusal, Role, RouteId, StickyKeys, TenantId, decide,
+    no_gates,
 };
 use proptest::prelude::*;
 
@@ -46,7 +47,7 @@ proptest! {
         let class = class(&asked.facts(), Carries::Nothing);
         let spread = spread(&plan, class);
         prop_assert_eq!(spread.len(), 1);
-        let expected = outcome(decide(&plan, &facts(class, StickyKeys::default(), 0)));
+        let expected = outcome(decide(&plan, &facts(class, StickyKeys::default(), 0), no_gates));
         prop_assert_eq!(spread[0].decision, expected);
     }
 }
@@ -74,7 +75,7 @@ proptest! {
                 Carries::Nothing => StickyKeys::default(),
             };
             let draw = seed.wrapping_add(u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let decision = outcome(decide(&plan, &facts(class, keys, draw)));
+            let decision = outcome(decide(&plan, &facts(class, keys, draw), no_gates));
             let part = spread.iter().position(|part| part.decision == decision);
             prop_assert!(part.is_some(), "{decision:?} is none of {spread:?}");
             seen[part.unwrap()] += 1;

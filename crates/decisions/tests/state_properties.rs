@@ -8,7 +8,8 @@ use decisions::plan::{CredentialKind, Mode, Plan};
 use decisions::route::choose_route;
 use decisions::state::{Asked, Binding, Owner, Placement, Reference, ReferenceKind, StateClass, place};
 use decisions::{
-    Decision, ProviderId, Refusal, decide_pinned, decide_unkept, home_of, tenant_home, tenant_pinned,
+    Decision, ProviderId, Refusal, decide_pinned, decide_unkept, home_of, no_gates, tenant_home,
+    tenant_pinned,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -166,7 +167,7 @@ proptest! {
     #[test]
     fn what_cannot_be_kept_is_made_at_one_place_and_never_at_a_canary(parts in plan_parts(), asked in asked()) {
         let plan = Plan::new(parts).unwrap();
-        if let Decision::Send(chosen) = decide_unkept(&plan, &asked.facts()) {
+        if let Decision::Send(chosen) = decide_unkept(&plan, &asked.facts(), no_gates) {
             prop_assert_eq!(chosen.order.iter().count(), 1);
             prop_assert_ne!(chosen.order.first().role, decisions::Role::Canary);
         }

@@ -91,6 +91,12 @@ impl Gateway {
         self.address
     }
 
+    /// Milliseconds of the clock that gates go by: since the gateway was started.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.live.now().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Requests under way, streams included.
     #[must_use]
     pub fn in_flight(&self) -> usize {

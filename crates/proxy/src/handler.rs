@@ -201,6 +201,8 @@ async fn route(
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
+            share_ppm: snapshot.gates().share_ppm(plan, chosen.route),
+            features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
             // A form is a file: its bytes say nothing of tokens.

@@ -4,7 +4,7 @@
 //! [`Observer`]. Tower stands at the edge only; the middle is plain async, to be read top-down in `handler.rs`.
 //!
 //! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
-//! and what comes of it), `response::stream` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
+//! and what comes of it), `gates` (who judges that), `response::stream` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
 
 mod affinity;
 mod attempt;
@@ -20,6 +20,7 @@ mod error_response;
 mod first_bytes;
 mod frame_guard;
 mod framing_guard;
+mod gates;
 mod gateway;
 mod handler;
 mod limits;
@@ -45,6 +46,7 @@ pub use auth::{Holder, KEY_PREFIX, KeyRing};
 pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 pub use cors::Cors;
 pub use error::Error;
+pub use gates::{GateId, GateKeeper, GateState, Gates, NoKeeper, Restored, RouteGate};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};

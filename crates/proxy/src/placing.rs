@@ -29,8 +29,14 @@ pub(crate) fn decide_placed<'s>(
     let plan = snapshot.plan();
     // A model of its own that the map does not know; what the map names, the operator vouches for.
     let tuned = peeked.model.starts_with("ft:") && plan.alias_named(&peeked.model).is_none();
-    let free =
-        || if facts.stateful && !context.affinity.is_durable() { decide_unkept } else { decide }(plan, facts);
+    let gates = |route| snapshot.gates().standing(route);
+    let free = || {
+        if facts.stateful && !context.affinity.is_durable() {
+            decide_unkept(plan, facts, gates)
+        } else {
+            decide(plan, facts, gates)
+        }
+    };
     if peeked.references.is_empty() && !tuned {
         return Ok(free());
     }

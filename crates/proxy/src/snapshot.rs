@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use upstream::{Credential, CredentialHeader, Origin};
 
 use crate::auth::KeyRing;
+use crate::gates::{GateKeeper, Gates};
 use crate::request::forwards::Forwards;
 use crate::secrets::Secrets;
 use crate::target_state::{RouteTargets, Targets};
@@ -23,6 +24,7 @@ pub struct Snapshot {
     keys: KeyRing,
     targets: Targets,
     tenants: TenantStates,
+    gates: Gates,
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
     route_headers: Vec<HeaderValue>,
@@ -106,6 +108,7 @@ impl Snapshot {
             secrets: Secrets::of(&providers),
             targets: Targets::new(&plan, &providers, None),
             tenants: TenantStates::new(&plan, None),
+            gates: Gates::default(),
             plan,
             providers,
             keys,
@@ -120,6 +123,12 @@ impl Snapshot {
     /// What a tenant has used of its limits; `None` where it has none.
     pub(crate) fn tenant_state(&self, tenant: TenantId) -> Option<&Arc<TenantState>> {
         self.tenants.of(tenant)
+    }
+
+    /// The gates of its routes; none before it is in force.
+    #[must_use]
+    pub fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// The plan.
@@ -162,29 +171,34 @@ impl Snapshot {
 
 /// Where the snapshot in force is found and replaced.
 #[derive(Debug)]
-pub struct SnapshotHandle(ArcSwap<Snapshot>);
+pub struct SnapshotHandle {
+    current: ArcSwap<Snapshot>,
+    keeper: Arc<dyn GateKeeper>,
+}
 
 impl SnapshotHandle {
-    /// Starts with one.
+    /// Starts with one. `keeper` remembers gates over the process's end.
     #[must_use]
-    pub fn new(snapshot: Snapshot) -> SnapshotHandle {
-        SnapshotHandle(ArcSwap::from_pointee(snapshot))
+    pub fn new(mut snapshot: Snapshot, keeper: Arc<dyn GateKeeper>) -> SnapshotHandle {
+        snapshot.gates = Gates::new(&snapshot.plan, None, &keeper);
+        SnapshotHandle { current: ArcSwap::from_pointee(snapshot), keeper }
     }
 
     /// The one in force.
     #[must_use]
     pub fn current(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.current.load_full()
     }
 
     /// Puts another in force for every request that begins from now on.
     ///
-    /// What is remembered of targets and tenants that it shares with the one before goes on.
+    /// What is remembered of targets, tenants and gates that it shares with the one before goes on.
     pub fn swap(&self, mut snapshot: Snapshot) {
         let before = self.current();
         snapshot.targets =
             Targets::new(&snapshot.plan, &snapshot.providers, Some((&before.plan, &before.targets)));
         snapshot.tenants = TenantStates::new(&snapshot.plan, Some((&before.plan, &before.tenants)));
-        self.0.store(Arc::new(snapshot));
+        snapshot.gates = Gates::new(&snapshot.plan, Some(&before.gates), &self.keeper);
+        self.current.store(Arc::new(snapshot));
     }
 }

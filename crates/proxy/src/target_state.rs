@@ -11,7 +11,7 @@ use decisions::attempts::{
     Breaker, BreakerSettings, Budget, FirstToken, Limiter, Permit, Refused, Sample, Seen, Slot, Why,
 };
 use decisions::plan::{Criticality, Plan, Route};
-use decisions::{ProviderId, Role, RouteId};
+use decisions::{Barred, ProviderId, Role, RouteId};
 use upstream::OriginId;
 
 use crate::snapshot::Provider;
@@ -65,6 +65,8 @@ pub(crate) enum TurnedAway {
     Paused { until: Duration },
     /// It has as many requests as it takes.
     Full,
+    /// Its gate keeps it out.
+    Barred(Barred),
 }
 
 impl TargetState {
@@ -279,6 +281,7 @@ impl TurnedAway {
             TurnedAway::Open { .. } => "breaker_open",
             TurnedAway::Paused { .. } => "paused",
             TurnedAway::Full => "full",
+            TurnedAway::Barred(barred) => barred.as_str(),
         }
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 
 use crate::diff::Diff;
 use crate::diff::attempts;
+use crate::diff::gates;
 use crate::diff::words::shown;
 use crate::load::{CredentialSource, Loaded, ProviderSettings, TenantKey};
 use crate::provider_connection::{ROOTS, Roots};
@@ -259,11 +260,14 @@ impl Describe<'_> {
             fields.one("primary_provider", self.provider_name(route.primary));
         }
         fields.one_of("fallback_provider", route.fallback.map(|id| self.provider_name(id)));
+        let has_own = route.fallback.is_some() && route.fallback_generation != 1;
+        fields.one_of("fallback_generation", has_own.then(|| route.fallback_generation.to_string()));
         attempts::describe(route, &mut fields);
         fields.one("stateful", if route.stateful_canary { "canary" } else { "primary" });
         if let Some(canary) = &route.canary {
             self.canary(route, canary, &mut fields);
         }
+        gates::describe(route, &mut fields);
         fields.of("route", &route.name)
     }
 
@@ -296,6 +300,10 @@ impl Describe<'_> {
         }
         if canary.timeout != route.timeout {
             fields.one("canary.timeout_ms", millis(canary.timeout));
+        }
+        if let Some(rules) = &route.gates.rollout {
+            // Between two environments shares and tenants differ anyhow.
+            gates::describe_steps(rules, !self.is_parity, fields);
         }
     }
 

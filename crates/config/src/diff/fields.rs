@@ -1,11 +1,13 @@
 //! Fields of entries that say something else than before, or in the other environment.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
 use crate::diff::entries::{Entry, Value};
 use crate::diff::exact::remark;
+use crate::diff::gates;
 use crate::diff::tenants::grouped;
 use crate::diff::words::{count, listed, shown};
 
@@ -129,12 +131,12 @@ fn what_text(what: &What, sides: Option<&Sides>) -> String {
         }
         (What::Field { field, before, after }, None) => {
             let text =
-                |value: &Option<Value>| value.as_ref().map_or_else(|| open(field).to_owned(), Value::text);
+                |value: &Option<Value>| value.as_ref().map_or_else(|| open(field).into_owned(), Value::text);
             format!("{field} {} -> {}", text(before), text(after))
         }
         (What::Field { field, before, after }, Some(Sides(first, second))) => {
             let text = |value: &Option<Value>| match value {
-                None => open(field).to_owned(),
+                None => open(field).into_owned(),
                 Some(Value::One(text)) => format!("\"{}\"", shown(text)),
                 Some(list) => list.text(),
             };
@@ -184,16 +186,21 @@ fn names_text(names: &[String]) -> String {
 }
 
 /// What it means that a field is left open.
-fn open(field: &str) -> &'static str {
-    match field {
+fn open(field: &str) -> Cow<'static, str> {
+    if let Some(usual) = gates::usual_of(field) {
+        return usual.into();
+    }
+    let said = match field {
         "primary_timeout_ms" | "fallback_timeout_ms" | "first_token_timeout_ms" | "canary.timeout_ms" => {
             "the route's own"
         }
         "max_concurrent_requests" => "no limit",
+        "fallback_generation" => "1",
         "approved_models" | "allowed_aliases" | "allowed_providers" => "all",
         "paths.chat" | "paths.responses" | "paths.embeddings" => "OpenAI's",
         _ if field.starts_with("enabled_features") => "not said",
         "endpoint" => "every endpoint",
         _ => "none",
-    }
+    };
+    said.into()
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use decisions::bucket::Share;
 use decisions::plan::Mode;
+use decisions::rollout::RolloutRules;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use toml::de::{DeTable, DeValue};
@@ -19,7 +20,8 @@ use crate::version::next_version;
 /// A change of the map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteEdit {
-    /// A canary gets another share; a route in mode `primary` becomes a canary.
+    /// A canary gets another share, or where it has steps may climb to another one; a route in mode `primary` becomes a
+    /// canary.
     Shift {
         /// The route.
         route: String,
@@ -109,7 +111,7 @@ pub fn edit_routes(
     let loaded = load_map(routes, tenants)?;
     let table = Document::new(routes).parse().ok_or(RouteEditError::Layout)?;
     let mut splices = match edit {
-        RouteEdit::Shift { route, share } => shift(&loaded.plan, &table, route, *share)?,
+        RouteEdit::Shift { route, share } => shift(&loaded.plan, &table, routes.text, route, *share)?,
         RouteEdit::Disable { route } => disable(&loaded.plan, &table, route)?,
         RouteEdit::Vouch(vouch) => vouch_for(&table, routes.text, vouch)?,
     };
@@ -134,28 +136,41 @@ struct Splice {
 fn shift(
     plan: &decisions::plan::Plan,
     table: &DeTable<'_>,
+    text: &str,
     name: &str,
     share: Share,
 ) -> Result<Vec<Splice>, RouteEditError> {
     let (route, written) = find_route(plan, table, name)?;
     let Some(canary) = &route.canary else { return Err(RouteEditError::NoCanary(name.to_owned())) };
+    let steps = route.gates.rollout.as_ref().map(RolloutRules::steps);
+    let most = steps.and_then(|steps| steps.last()).map_or(canary.bucketing.share.ppm(), |last| *last);
     match route.mode {
-        Mode::Canary if canary.bucketing.share == share => {
-            let share = format_share(share);
-            Err(RouteEditError::NothingToDo(format!(
-                "the canary of route {} has {share} already",
-                quote(name)
-            )))
+        Mode::Canary if most == share.ppm() => {
+            let has = if steps.is_some() { "may climb to" } else { "has" };
+            let (name, share) = (quote(name), format_share(share));
+            Err(RouteEditError::NothingToDo(format!("the canary of route {name} {has} {share} already")))
         }
-        Mode::Canary => Ok(vec![replace(inner(written, "canary")?, "share", &string(&format_share(share)))?]),
+        Mode::Canary => Ok(vec![set_share(written, text, share)?]),
         Mode::Primary => Ok(vec![
-            replace(inner(written, "canary")?, "share", &string(&format_share(share)))?,
+            set_share(written, text, share)?,
             replace(written, "mode", &string(Mode::Canary.as_str()))?,
         ]),
         Mode::Fallback | Mode::Disabled => {
             Err(RouteEditError::WrongMode { route: name.to_owned(), mode: route.mode })
         }
     }
+}
+
+/// A canary with steps may have no `share` yet; it then goes before them.
+fn set_share(route: &DeTable<'_>, text: &str, share: Share) -> Result<Splice, RouteEditError> {
+    let canary = inner(route, "canary")?;
+    let share = string(&format_share(share));
+    let steps = canary.get_key_value("steps").filter(|_| !canary.contains_key("share"));
+    let Some((key, _)) = steps else { return replace(canary, "share", &share) };
+    let at = key.span().start;
+    let is_first = text.get(..at).is_some_and(|before| before.trim_end_matches([' ', '\t']).ends_with('\n'));
+    let between = if is_first { "\n" } else { ", " };
+    Ok(Splice { at: at..at, with: format!("share = {share}{between}") })
 }
 
 fn disable(

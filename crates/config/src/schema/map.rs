@@ -4,6 +4,7 @@ use decisions::Endpoint;
 use decisions::plan::Feature;
 use serde_json::{Value, json};
 
+use super::gates::gates;
 use super::route::{route, sticky_by};
 use super::values::{
     Presence::{Optional, Required},
@@ -34,6 +35,7 @@ pub(super) fn map() -> Value {
     let aliases = entries("What applications send as `model`.", &exact_pattern(), alias());
     let not_star = json!({ "not": { "enum": ["*"] }, "maxLength": ID_BYTES });
     let routes = "What goes where. The most specific route applies: a tenant's, a cohort's, then `*`.";
+    let gates_text = "By what every canary and every fallback is judged; a route can say otherwise.";
     let map = table(
         "The route map.",
         vec![
@@ -58,6 +60,7 @@ pub(super) fn map() -> Value {
                 Optional,
                 entries("Named sets of tenants, or of sticky keys.", &name_pattern(), cohort()),
             ),
+            ("gates", Optional, gates(gates_text, true)),
             ("routes", Optional, list(routes, &route())),
         ],
     );

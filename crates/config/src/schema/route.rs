@@ -5,6 +5,7 @@ use decisions::plan::{Mode, StickyBy};
 use serde_json::{Value, json};
 
 use super::attempts::attempts;
+use super::gates::{gates, steps};
 use super::values::{
     Presence::{Optional, Required},
     choice, exact, integer, name, set, share, table, text, with,
@@ -34,7 +35,9 @@ pub(super) fn route() -> Value {
             Optional,
             name("What the primary fails at goes here, and in mode fallback all of it; not the primary."),
         ),
+        ("fallback_generation", Optional, generation("Raise it to say of the fallback: this is a new try.")),
         ("stateful", Optional, with(choice(stateful, ["primary", "canary"]), "default", json!("primary"))),
+        ("gates", Optional, gates("What the route's gates do otherwise than the map's.", false)),
         ("canary", Optional, canary()),
     ];
     fields.extend(attempts());
@@ -66,19 +69,23 @@ pub(super) fn sticky_by(default: Option<&[StickyBy]>) -> Value {
 }
 
 fn canary() -> Value {
-    let share_text = "How much goes to the canary: 0% to 100%, up to four decimals. This line shifts it.";
-    let generation = "Raise it to say: this is a new try.";
+    let share_text = "How much goes to the canary: 0% to 100%, up to four decimals. This line shifts it. Beside steps the \
+                      most that it may climb to.";
     let timeout =
         "How long one attempt at the canary may take to begin its answer; without this field as the route's.";
-    table(
-        "The provider to try, and how much it gets.",
-        vec![
-            ("provider", Required, name("Where the share goes; not the primary.")),
-            ("share", Required, share(share_text)),
-            ("sticky_by", Optional, sticky_by(Some(&STICKY_BY))),
-            ("salt", Optional, exact("Shuffles who is in; without this field the route's name.")),
-            ("generation", Optional, integer(generation, &(1..=u64::from(u32::MAX)), Some(1))),
-            ("timeout_ms", Optional, integer(timeout, &(1..=LONGEST_TIMEOUT_MS), None)),
-        ],
-    )
+    let mut fields = vec![
+        ("provider", Required, name("Where the share goes; not the primary.")),
+        ("share", Optional, share(share_text)),
+        ("sticky_by", Optional, sticky_by(Some(&STICKY_BY))),
+        ("salt", Optional, exact("Shuffles who is in; without this field the route's name.")),
+        ("generation", Optional, generation("Raise it to say: this is a new try.")),
+        ("timeout_ms", Optional, integer(timeout, &(1..=LONGEST_TIMEOUT_MS), None)),
+    ];
+    fields.extend(steps());
+    let canary = table("The provider to try, and how much it gets.", fields);
+    with(canary, "anyOf", json!([{ "required": ["share"] }, { "required": ["steps"] }]))
+}
+
+fn generation(description: &str) -> Value {
+    integer(description, &(1..=u64::from(u32::MAX)), Some(1))
 }

@@ -19,7 +19,7 @@ const TENANTS: &str = include_str!("../../tests/accepted/every-field.tenants.tom
 const SETTINGS: &str = "[limits]\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n[admin]\nlisten = \"[::1]:1\"\n";
 
 /// Where the schema of a table is, by the beginning of what the loader calls the table.
-const TABLES: [(&str, SchemaFile, &str); 18] = [
+const TABLES: [(&str, SchemaFile, &str); 22] = [
     ("the route map", SchemaFile::Routes, ""),
     ("`rollback_override` of", SchemaFile::Routes, "/properties/rollback_override"),
     ("provider ", SchemaFile::Routes, "/properties/providers/patternProperties/*"),
@@ -30,6 +30,14 @@ const TABLES: [(&str, SchemaFile, &str); 18] = [
     ("cohort ", SchemaFile::Routes, "/properties/cohorts/patternProperties/*"),
     ("route ", SchemaFile::Routes, "/properties/routes/items"),
     ("`retry_policy` of", SchemaFile::Routes, "/properties/routes/items/properties/retry_policy"),
+    ("`gates` of the route map", SchemaFile::Routes, "/properties/gates"),
+    ("`gates` of route", SchemaFile::Routes, "/properties/routes/items/properties/gates"),
+    ("`on_trip` of", SchemaFile::Routes, "/properties/routes/items/properties/gates/properties/on_trip"),
+    (
+        "`step_needs` of",
+        SchemaFile::Routes,
+        "/properties/routes/items/properties/canary/properties/step_needs",
+    ),
     ("`canary` of", SchemaFile::Routes, "/properties/routes/items/properties/canary"),
     ("the tenants file", SchemaFile::Tenants, ""),
     ("tenant ", SchemaFile::Tenants, "/properties/tenants/patternProperties/*"),

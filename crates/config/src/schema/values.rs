@@ -113,6 +113,19 @@ pub(super) fn share(description: &str) -> Value {
     text(description, "^(100(\\.0{1,4})?|(0|[1-9][0-9]?)(\\.[0-9]{1,4})?)%$")
 }
 
+/// A share from 0.01% to so many percent, which is a multiple of ten; without anchors.
+pub(super) fn share_pattern_within(most: u32) -> String {
+    let tens = most / 10;
+    let below = if tens > 1 { format!("[1-9]|[1-{}][0-9]", tens - 1) } else { "[1-9]".to_owned() };
+    let parts = [
+        format!("{tens}0(\\.0{{1,4}})?"),
+        format!("({below})(\\.[0-9]{{1,4}})?"),
+        "0\\.[1-9][0-9]{0,3}".to_owned(),
+        "0\\.0[1-9][0-9]{0,2}".to_owned(),
+    ];
+    format!("({})%", parts.join("|"))
+}
+
 pub(super) fn name_pattern() -> String {
     format!("^[A-Za-z0-9][A-Za-z0-9._-]{{0,{}}}$", NAME_BYTES - 1)
 }

@@ -70,6 +70,7 @@ pub(super) fn routes(checked: &Checked<'_>) -> String {
         );
         push(&mut text, format_args!("default_tenant = {}\n", string(&checked.options.tenant)));
     }
+    text.push_str(GATES_NOTE);
     push(&mut text, format_args!("\n[providers.{primary}]\nbase_url = {}\n", url(&checked.primary)));
     match &checked.options.primary_key_env {
         Some(name) => push(&mut text, format_args!("credential = {{ env = {} }}\n", string(name))),
@@ -122,6 +123,13 @@ const MAP_HEAD: &str = "\
 # it changes nothing. To shift the canary: `cometgate routes shift ROUTE PERCENT`, or edit its `share` below, raise
 # `route_version` and repeat the new version on the last line.
 
+";
+
+const GATES_NOTE: &str = "
+# A canary that fails is taken out of traffic: above 2% of hard failures, 1% of timeouts, 0.1% of malformed answers.
+# To only see what would be done, remove the `#`; \"off\" is no gates at all.
+# [gates]
+# mode = \"observe\"
 ";
 
 const END_NOTE: &str =
@@ -177,6 +185,7 @@ primary_provider = \"{primary}\"
 provider = \"{canary}\"
 {share}
 sticky_by = [\"safety_identifier\", \"user\", \"prompt_cache_key\", \"request\"]  # the first that a request carries
+# steps = [\"1%\", \"5%\", \"25%\", \"100%\"]   # in place of `share`: it climbs by itself, when each step has shown enough
 ",
             share = with_comment(&share, SHARE_NOTE),
         ),

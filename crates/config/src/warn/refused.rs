@@ -9,6 +9,7 @@ use decisions::plan::{AllowedAliases, FeatureSet, Mode, StickyBy};
 use decisions::route::choose_route;
 use decisions::{
     AliasId, Caller, Decision, Endpoint, Facts, ProviderSet, Refusal, RouteId, StickyKeys, TenantId, decide,
+    no_gates,
 };
 
 use crate::check::{provider_name, title};
@@ -89,7 +90,7 @@ fn refused_routes(
                     features: FeatureSet::EMPTY,
                     draw: *draw,
                 };
-                if decide(whole.plan, &facts) == Decision::Refuse(Refusal::ProviderNotAllowed) {
+                if decide(whole.plan, &facts, no_gates) == Decision::Refuse(Refusal::ProviderNotAllowed) {
                     refused.extend(choose_route(whole.plan, alias, &facts));
                 }
             }

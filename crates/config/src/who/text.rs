@@ -62,6 +62,7 @@ impl Who {
             "split": self.split.as_ref().map(|split| json!({
                 "salt": split.salt,
                 "share_ppm": split.share_ppm,
+                "climbs_to_ppm": split.climbs_to_ppm,
                 "sticky_by": split.sticky_by.iter().map(|by| by.as_str()).collect::<Vec<_>>(),
             })),
             "groups": self.groups.iter().map(group).collect::<Vec<_>>(),
@@ -127,7 +128,11 @@ impl Reach {
 
 impl Split {
     fn share(&self) -> String {
-        Share::from_ppm(self.share_ppm).map(format_share).unwrap_or_default()
+        let text = |ppm| Share::from_ppm(ppm).map(format_share).unwrap_or_default();
+        match self.climbs_to_ppm {
+            None => text(self.share_ppm),
+            Some(most) => format!("{} (and up to {} by steps)", text(self.share_ppm), text(most)),
+        }
     }
 
     fn text(&self) -> String {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use config::{Loaded, Source, load_map};
 use decisions::plan::{FeatureSet, Plan};
-use decisions::{Caller, Decision, Endpoint, Facts, Refusal, Role, StickyKeys, decide};
+use decisions::{Caller, Decision, Endpoint, Facts, Refusal, Role, StickyKeys, decide, no_gates};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -234,7 +234,7 @@ pub(crate) fn draw(
                 features: FeatureSet::EMPTY,
                 draw,
             };
-            become_of(decide(plan, &facts))
+            become_of(decide(plan, &facts, no_gates))
         })
         .collect()
 }

@@ -61,7 +61,7 @@ impl Feature {
 
 /// A set of features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FeatureSet(u32);
+pub struct FeatureSet(u16);
 
 impl FeatureSet {
     /// None of them.
@@ -95,6 +95,12 @@ impl FeatureSet {
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// One bit for each, by its place in [`Feature::ALL`]: what a rollout counts by.
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.0
     }
 
     /// Its members.

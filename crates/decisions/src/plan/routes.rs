@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use crate::bucket::Share;
 use crate::error_class::{ClassSet, ErrorClass};
 use crate::facts::Endpoint;
+use crate::gate;
 use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, TenantId};
-use crate::plan::Bucketing;
+use crate::plan::{Bucketing, Gates};
 
 /// What matches and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Its name in the map.
     pub name: String,
@@ -24,6 +26,8 @@ pub struct Route {
     pub primary: ProviderId,
     /// The provider of its fallback target.
     pub fallback: Option<ProviderId>,
+    /// Raising it says of the fallback "this is a new try", where the canary's generation does not.
+    pub fallback_generation: u32,
     /// Its canary; kept in every mode, used in [`Mode::Canary`] only.
     pub canary: Option<Canary>,
     /// Requests that store state at the provider may go to the canary too.
@@ -56,6 +60,8 @@ pub struct Route {
     pub hedge: bool,
     /// It sends to its primary only, whatever its mode says: its map went live without a proven way back.
     pub held: bool,
+    /// What judges its canary and its fallback.
+    pub gates: Gates,
 }
 
 /// Which models a route matches.
@@ -111,7 +117,7 @@ impl Route {
     pub const USUAL_BUDGET: u32 = 100_000;
 
     /// A route that sends everything to its primary. Each of its limits of time is `timeout`, each budget
-    /// [`Route::USUAL_BUDGET`], and the rest is as a map has it that does not say.
+    /// [`Route::USUAL_BUDGET`], nothing is gated, and the rest is as a map has it that does not say.
     #[must_use]
     pub fn at_home(
         name: String,
@@ -128,6 +134,7 @@ impl Route {
             mode: Mode::Primary,
             primary,
             fallback: None,
+            fallback_generation: 1,
             canary: None,
             stateful_canary: false,
             timeout,
@@ -144,7 +151,18 @@ impl Route {
             on_disconnect: OnDisconnect::default(),
             hedge: false,
             held: false,
+            gates: Gates::default(),
         }
+    }
+
+    /// The most that its canary may come to have without an edit: the last of its steps where it climbs by itself, else
+    /// its share. Nothing where it has no canary.
+    #[must_use]
+    pub fn highest_share(&self) -> Share {
+        let Some(canary) = &self.canary else { return Share::NONE };
+        let climbs = self.gates.rollout.as_ref().filter(|rules| rules.settings().mode == gate::Mode::Act);
+        let last = climbs.and_then(|rules| Share::from_ppm(*rules.steps().last()?));
+        last.map_or(canary.bucketing.share, |last| last.max(canary.bucketing.share))
     }
 
     /// Every provider that it may send to.

@@ -1,5 +1,7 @@
 //! Who is calling: tenants, what they may use, and the cohorts they belong to.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::bucket::Share;
 use crate::facts::ProviderSet;
 use crate::ids::{AliasId, TenantId};
@@ -18,6 +20,14 @@ pub struct Tenant {
     pub criticality: Criticality,
     /// How much it may ask for.
     pub limits: TenantLimits,
+}
+
+impl Tenant {
+    /// What gates tell tenants apart by: a hash of the name, the same on every machine.
+    #[must_use]
+    pub fn name_hash(&self) -> u64 {
+        xxh3_64(self.name.as_bytes())
+    }
 }
 
 /// Who is turned away last when a target is full (Google's SRE book, "Handling Overload").

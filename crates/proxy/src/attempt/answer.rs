@@ -160,6 +160,7 @@ impl Call {
             Ok(Ok(Read::Whole(frames))) => frames,
         };
         lease.release();
+        under_way.read();
         let made = scanner.take_made();
         let seen = scanner.finish();
         if let Some(usage) = seen.usage {

@@ -87,7 +87,9 @@ impl Call {
         let now = about.context.live.now();
         let targets = about.snapshot.targets(about.route);
         let slow = targets.of(self.aim(attempts.target())?.role);
-        let aim = self.aim(attempts.target() + 1).or_else(|| self.aim(attempts.target()))?;
+        let aims =
+            [attempts.target() + 1, attempts.target()].into_iter().filter_map(|target| self.aim(target));
+        let aim = aims.into_iter().find(|aim| about.barred(*aim).is_none())?;
         if !slow.withdraw_retry(now) {
             return None;
         }

@@ -134,8 +134,8 @@ fn decide(
     attempts.next(failed, remaining, fastrand::u64(..), &mut budgets)
 }
 
-/// Finds the first target from here on that takes an attempt now. Passing over one whose breaker is open is a decision
-/// about the route and costs nothing; passing over one that is full is a fallback.
+/// Finds the first target from here on that takes an attempt now. Passing over one whose breaker is open, or that its
+/// gate keeps out, is a decision about the route and costs nothing; passing over one that is full is a fallback.
 fn admit(
     call: &Call,
     attempts: &mut Attempts,
@@ -146,7 +146,11 @@ fn admit(
     let mut first_refusal = None;
     while let Some(aim) = call.aim(attempts.target()) {
         let state = about.snapshot.targets(about.route).of(aim.role);
-        let turned_away = match state.admit(about.criticality, now) {
+        let admitted = match about.barred(aim) {
+            Some(barred) => Err(TurnedAway::Barred(barred)),
+            None => state.admit(about.criticality, now),
+        };
+        let turned_away = match admitted {
             Ok(admission) => return Ok((aim, Arc::clone(state), admission)),
             Err(turned_away) => turned_away,
         };
@@ -155,7 +159,10 @@ fn admit(
             AttemptKind::Fallback if step.is_charged => state.give_back_fallback(),
             _ => {}
         }
-        first_refusal.get_or_insert(turned_away);
+        // That a gate keeps one out says nothing of when the next may be asked.
+        if matches!(first_refusal, None | Some(TurnedAway::Barred(_))) {
+            first_refusal = Some(turned_away);
+        }
         let is_full = matches!(turned_away, TurnedAway::Full);
         if is_full && !may_overflow(call, attempts.target() + 1, now) || !attempts.pass_over() {
             break;

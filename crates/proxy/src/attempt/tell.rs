@@ -37,22 +37,24 @@ pub(crate) fn give_up(
 ) -> Response<GatewayBody> {
     let now = call.about.context.live.now();
     let (after, should_retry) = match turned_away {
-        TurnedAway::Open { until } => (until.saturating_sub(now), Some(false)),
+        TurnedAway::Open { until } => (Some(until.saturating_sub(now)), Some(false)),
         // Nothing was sent and the wait is known: the caller's own client keeps to it and is served then.
-        TurnedAway::Paused { until } => (until.saturating_sub(now), None),
-        TurnedAway::Full => (Duration::from_secs(1), Some(false)),
+        TurnedAway::Paused { until } => (Some(until.saturating_sub(now)), None),
+        TurnedAway::Full => (Some(Duration::from_secs(1)), Some(false)),
+        // The next request goes home.
+        TurnedAway::Barred(_) => (None, None),
     };
     let told = told.or_else(|| {
         let aim = call.aim(0)?;
         let provider = call.name(aim);
         let shown = Shown::Own(match turned_away {
-            TurnedAway::Open { .. } => Error::BreakerOpen { provider },
+            TurnedAway::Open { .. } | TurnedAway::Barred(_) => Error::BreakerOpen { provider },
             TurnedAway::Paused { .. } => Error::Paused { provider },
             TurnedAway::Full => Error::Full { provider },
         });
         Some(Told { shown, target: (aim.provider, aim.role) })
     });
-    respond(ticket, told, &Advice { should_retry, after: Some(after) })
+    respond(ticket, told, &Advice { should_retry, after })
 }
 
 /// No attempt has succeeded.

@@ -7,12 +7,14 @@ use std::time::Duration;
 use decisions::attempts::breaker::Change;
 use decisions::attempts::{RetryHint, Sample, Seen};
 use decisions::decide::Reason;
+use decisions::gate;
 use decisions::plan::{CredentialKind, Criticality, OnDisconnect};
-use decisions::{AliasId, Endpoint, ErrorClass, ProviderId, Role, RouteId, TenantId};
+use decisions::{AliasId, Barred, Endpoint, ErrorClass, ProviderId, Role, RouteId, TenantId};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::affinity::Made;
+use crate::gates::Finished;
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
 use crate::response::limit_headers::tell_left;
@@ -32,6 +34,10 @@ pub(crate) struct About {
     pub(crate) route: Option<RouteId>,
     pub(crate) alias: Option<AliasId>,
     pub(crate) reason: Reason,
+    /// The canary's share that it was decided by, in parts per million.
+    pub(crate) share_ppm: u32,
+    /// What of the API it uses, one bit for each feature.
+    pub(crate) features: u16,
     pub(crate) callers_retries: u32,
     /// How long the request's body is.
     pub(crate) request_bytes: usize,
@@ -59,6 +65,13 @@ impl About {
         }
     }
 
+    /// Why an attempt there may not be begun: a gate has spoken since the request was decided. What lives there is asked
+    /// for there all the same.
+    pub(crate) fn barred(&self, aim: Aim) -> Option<Barred> {
+        let route = self.route.filter(|_| self.reason != Reason::Pinned && aim.role != Role::Primary)?;
+        self.snapshot.gates().standing(route).bars(self.snapshot.plan().route(route), aim.provider)
+    }
+
     /// What a provider calls the model; `None` leaves the request as it was sent.
     pub(crate) fn model_id(&self, provider: ProviderId) -> Option<&str> {
         self.snapshot.plan().alias(self.alias?).model_ids.get(provider.index())?.as_deref()
@@ -82,10 +95,14 @@ pub(crate) struct UnderWay {
     first_token_after: Option<Duration>,
     usage: Usage,
     usage_source: UsageSource,
+    /// Its answer was read whole, so its usage was seen if there was one.
+    is_read: bool,
     /// Of its answer, handed on without a look at what it says.
     pub(crate) unread_bytes: u64,
     /// Its failure is on its target's record.
     is_blamed: bool,
+    /// Another that ran beside it has won.
+    is_lost: bool,
     is_over: bool,
 }
 
@@ -122,8 +139,10 @@ impl UnderWay {
             first_token_after: None,
             usage: Usage::default(),
             usage_source: UsageSource::Unread,
+            is_read: false,
             unread_bytes: 0,
             is_blamed: false,
+            is_lost: false,
             is_over: false,
         }
     }
@@ -168,6 +187,11 @@ impl UnderWay {
     /// Tokens as far as they are known.
     pub(crate) fn usage(&mut self, usage: Usage, source: UsageSource) {
         (self.usage, self.usage_source) = (usage, source);
+    }
+
+    /// Its answer was read whole.
+    pub(crate) fn read(&mut self) {
+        self.is_read = true;
     }
 
     /// What finds the tokens in an answer that is handed on as it comes, where they are charged for.
@@ -257,6 +281,7 @@ impl UnderWay {
 
     /// Another that ran beside it has won.
     pub(crate) fn lose(&mut self) {
+        self.is_lost = true;
         self.report(Seen::Neutral);
         self.end(None, Sample::Neutral, "hedge_lost");
     }
@@ -328,8 +353,48 @@ impl UnderWay {
         }
     }
 
+    /// Each attempt exactly once, retries, hedges and those that another has mended included. Those of the gateway's own
+    /// checks, once there are any, are to be left out here.
+    fn tell_gates(&self, failure: Option<ErrorClass>) {
+        let about = &self.about;
+        let Some(route) = about.route else { return };
+        let finished = Finished {
+            route,
+            provider: self.aim.provider,
+            role: self.aim.role,
+            tenant: about.tenant,
+            failure,
+            is_lost: self.is_lost,
+            is_impatient: about.is_impatient,
+            share_ppm: about.share_ppm,
+            first_token_after: self.first_token_after,
+            usage: self.usage_of(failure),
+            features: about.features,
+        };
+        about.snapshot.gates().attempted(about.snapshot.plan(), &finished, about.context.live.now());
+    }
+
+    /// What its answer said of its tokens, and whether it should have. A streamed chat says so only where it is asked to.
+    fn usage_of(&self, failure: Option<ErrorClass>) -> gate::Usage {
+        let is_expected = match self.about.endpoint {
+            Endpoint::Chat | Endpoint::Embeddings => self.is_read,
+            Endpoint::Responses => self.is_read || self.first_token_after.is_some(),
+            _ => false,
+        };
+        match self.usage_source {
+            UsageSource::Reported => {
+                let count = |tokens: Option<u64>| tokens.unwrap_or_default();
+                gate::Usage::Reported(count(self.usage.input).saturating_add(count(self.usage.output)))
+            }
+            _ if is_expected && failure.is_none() && !self.is_lost => gate::Usage::Missing,
+            _ => gate::Usage::NotExpected,
+        }
+    }
+
     fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
         self.is_over = true;
+        // Before anything else: a target that trips by this is out at once.
+        self.tell_gates(error_class);
         let about = &self.about;
         self.state.release(self.admission, sample, about.context.live.now());
         let after_sending = !matches!(

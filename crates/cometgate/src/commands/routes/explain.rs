@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use config::Loaded;
-use decisions::{Caller, Endpoint, Facts, ProviderSet, explain};
+use decisions::{Caller, Endpoint, Facts, ProviderSet, explain, no_gates};
 
 use crate::cli::{Explain, Format};
 use crate::commands::routes::explain_request::AskedRequest;
@@ -47,7 +47,7 @@ pub(super) fn run(options: &Explain) -> Result<(), Failure> {
         })?;
         return explain_state::run(&question, id, state_dir, options.format);
     }
-    let explanation = explain(&loaded.plan, &question.facts);
+    let explanation = explain(&loaded.plan, &question.facts, no_gates);
     match options.format {
         Format::Json => terminal::result(&to_json(&question, &explanation).to_string()),
         Format::Text => terminal::result(&to_text(&question, &explanation)),

@@ -7,7 +7,8 @@ use affinity::{Binding, Reading};
 use anyhow::{Context as _, anyhow};
 use decisions::state::{self, Asked, Owner, Placement, Reference, ReferenceKind, StateClass, place};
 use decisions::{
-    Decision, ProviderId, decide, decide_pinned, home_of, tenant_home, tenant_pinned, tenant_primary,
+    Decision, ProviderId, decide, decide_pinned, home_of, no_gates, tenant_home, tenant_pinned,
+    tenant_primary,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -87,7 +88,7 @@ impl Referred<'_> {
         let at = match place(asked, [reference], self.home(), |provider| plan.is_shared(provider)) {
             Placement::Pinned(provider) => Some(provider),
             Placement::PrimaryOnly => None,
-            Placement::Free | Placement::Creates => return Some(decide(plan, facts)),
+            Placement::Free | Placement::Creates => return Some(decide(plan, facts, no_gates)),
             Placement::NotYours | Placement::OthersListed | Placement::Contradiction => return None,
         };
         Some(match at {

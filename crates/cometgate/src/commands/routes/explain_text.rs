@@ -5,7 +5,7 @@ use decisions::bucket::WHOLE;
 use decisions::decide::Reason;
 use decisions::explain::{Drawn, Explanation, Tried, Verdict};
 use decisions::plan::{Feature, FeatureSet, ModelMatch, Route, Scope, StickyBy};
-use decisions::{Decision, Facts, Refusal, RouteId, Target};
+use decisions::{Barred, Decision, Facts, Refusal, RouteId, Target};
 use serde_json::{Value, json};
 
 use crate::commands::routes::explain_attempts;
@@ -235,6 +235,15 @@ fn reason(reason: Reason) -> String {
                 .to_owned()
         }
         Reason::Held => "the route is held at its primary until the map's way back is proven".to_owned(),
+        Reason::Barred(Barred::Latched) => {
+            "its target was rolled back by its gate, so it goes home".to_owned()
+        }
+        Reason::Barred(Barred::Suspended) => {
+            "its target is kept out until its gate has decided, so it goes home".to_owned()
+        }
+        Reason::Barred(Barred::Unusable) => {
+            "its target is kept out, since its gate cannot be kept, so it goes home".to_owned()
+        }
         Reason::Pinned => "it refers to what lives there, or carries what must not leave it".to_owned(),
     }
 }
