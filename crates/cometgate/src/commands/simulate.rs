@@ -67,6 +67,9 @@ pub(super) fn run(options: &Simulate) -> Result<(), Failure> {
             text::percent(limit)
         ));
     }
+    if subject.rules.threshold(Rate::HardFailure).is_infinite() {
+        terminal::say(&format!("note: the gate of route {} does not judge hard failures", subject.route));
+    }
     let simulated = simulate(options, subject, failing);
     if let Some(path) = &options.svg {
         fs::write(path, svg::draw(&simulated))

@@ -25,13 +25,17 @@ pub(super) fn run(options: &EvidenceShow) -> Result<(), Failure> {
     for (name, value) in fields(&record) {
         row(&name, &value);
     }
-    for (question, answer) in answers(&record) {
-        row(question, &answer);
+    let answers = answers(&record);
+    if !answers.is_empty() {
+        terminal::result("rollback decision");
+        for (question, answer) in &answers {
+            terminal::result(&format!("  {question} {}", Prose::from(answer.as_str())));
+        }
     }
     Ok(())
 }
 
 /// Of a kind that this version does not know nobody has looked at the texts: what a terminal would obey is spelt out.
 fn row(name: &str, value: &str) {
-    terminal::result(&format!("  {:<24}  {}", Prose::from(name), Prose::from(value)));
+    terminal::result(&format!("  {:<24}  {}", Prose::from(name).as_str(), Prose::from(value)));
 }

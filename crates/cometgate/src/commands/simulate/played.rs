@@ -4,10 +4,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use decisions::gate::GateRules;
 use decisions::gate::simulation::{Contender, Row, Scenario, row, trip};
+use tokio::time::Instant;
 
 use crate::terminal;
 

@@ -11,6 +11,7 @@ use decisions::plan::Route;
 use crate::commands::serve::read_settings;
 use crate::exit::Failure;
 use crate::map_files::MapPaths;
+use crate::terminal;
 
 /// A canary and its gate.
 pub(super) struct Subject {
@@ -58,7 +59,16 @@ impl Subject {
     }
 }
 
-/// The rules of a route's canary: those that a gate has where nobody set others.
-fn rules_of(_route: &Route) -> Result<GateRules, BadSetting> {
-    GateRules::new(GateSettings::default())
+/// The rules of a route's canary: its own, or those that it would have if nobody had switched its gates off.
+fn rules_of(route: &Route) -> Result<GateRules, BadSetting> {
+    match route.gates.canary {
+        Some(rules) => Ok(rules),
+        None => {
+            terminal::say(&format!(
+                "note: the gates of route {} are switched off; played as if they were not",
+                route.name
+            ));
+            GateRules::new(GateSettings::default())
+        }
+    }
 }

@@ -167,9 +167,9 @@ fn tripped(row: &Row, figure: impl Fn(&Row) -> (f64, String)) -> (Option<f64>, S
         let (value, text) = figure(row);
         (Some(value), text)
     } else if row.tripped_before * 2 > row.runs {
-        (None, "out before".to_owned())
+        (None, "out while well".to_owned())
     } else {
-        (None, "mostly not at all".to_owned())
+        (None, "mostly stays in".to_owned())
     }
 }
 
@@ -204,6 +204,8 @@ fn draw_panel(svg: &mut String, panel: &Panel<'_>, left: f64, bottom: f64) {
             (0, _) => format!("font-weight=\"600\" fill=\"{OURS}\""),
             _ => String::new(),
         };
+        // Lines of the scale stop short of a figure.
+        let look = format!("{look} stroke=\"#ffffff\" stroke-width=\"5\" paint-order=\"stroke\"");
         label(svg, (left + length.unwrap_or(0.0) + 7.0, y + 4.5), "start", &look, text);
     }
 }

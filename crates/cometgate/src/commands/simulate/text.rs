@@ -29,14 +29,14 @@ pub(super) fn lines(simulated: &Simulated) -> Vec<String> {
             runs(wrong)
         ),
         String::new(),
-        format!("{:<28}{:>34}{:>18}", "", "----------- in trouble -----------", "- at its limit -"),
-        format!("{:<28}{:>9}{:>13}{:>12}{:>18}", "gate", "trips in", "fail until", "after", "wrongly out in"),
+        format!("{:<28}{:^36}{:>16}", "", "in trouble", "at its limit"),
+        format!("{:<28}{:>9}{:>13}{:>14}{:>16}", "gate", "trips", "failed", "out after", "wrongly out"),
     ];
     for (harm, wrong) in harm.iter().zip(wrong) {
         lines.push(line(harm, wrong));
     }
     lines.push(String::new());
-    lines.push("fail until: requests, the median of the runs, and what nine in ten do not exceed. after: the median.".to_owned());
+    lines.push("failed: requests until it is out, median (and what nine runs in ten do not exceed). out after: median.".to_owned());
     if harm.iter().any(|row| row.tripped_before > 0) {
         lines.push("*: in other runs it took the canary out while that was still well.".to_owned());
     }
@@ -61,7 +61,7 @@ fn line(harm: &Row, wrong: &Row) -> String {
     let mark = if harm.tripped_before > 0 { "*" } else { " " };
     let of = |tripped, row: &Row| percent(f64::from(tripped) / f64::from(row.runs.max(1)));
     format!(
-        "{:<28}{:>8}{mark}{fail:>13}{after:>12}{:>18}",
+        "{:<28}{:>8}{mark}{fail:>13}{after:>14}{:>16}",
         harm.gate,
         of(harm.tripped, harm),
         of(wrong.tripped, wrong)
@@ -88,7 +88,7 @@ pub(super) fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
