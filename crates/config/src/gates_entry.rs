@@ -223,7 +223,7 @@ impl GatesEntry {
     /// budget, nor a queue may take the last way out.
     pub(crate) fn of_fallback(self) -> Option<GateRules> {
         rules(GateSettings {
-            mode: self.fallback_mode.unwrap_or(self.mode())?,
+            mode: self.fallback_mode.unwrap_or(self.mode().map(|_| Mode::Observe))?,
             control: Control::None,
             tenants: Tenants::Several,
             budget: None,

@@ -83,7 +83,7 @@ fn every_canary_and_every_fallback_is_gated_unless_the_map_says_otherwise() {
         (Mode::Act, Control::Primary, Tenants::Several)
     );
     let fallback = *gates(&loaded).fallback.as_ref().unwrap().settings();
-    assert_eq!((fallback.mode, fallback.control), (Mode::Act, Control::None));
+    assert_eq!((fallback.mode, fallback.control), (Mode::Observe, Control::None));
     assert!(gates(&loaded).rollout.is_none());
 
     let at_home = ROUTE.replace("\"canary\"", "\"primary\"").replace("fallback_provider = \"c\"\n", "");
@@ -291,7 +291,6 @@ fn a_change_of_gates_and_steps_has_a_line_each() {
         lines(("", share), ("[gates]\nmode = \"observe\"\n", own)),
         [
             "route r: gates.mode act -> observe",
-            "route r: gates.fallback_mode act -> observe",
             "route r: gates.hard_failure 2% -> 5%",
             "route r: gates.malformed 0.1% -> off",
             "route r: gates.token_budget no limit -> 1000",
@@ -310,7 +309,7 @@ fn a_change_of_gates_and_steps_has_a_line_each() {
         ["route r: canary.steps 1%, 5%, 25%, 100% -> 1%, 5%, 10%"]
     );
     let off = lines(("", share), ("[gates]\nmode = \"off\"\nfallback_mode = \"act\"\n", share));
-    assert_eq!(off, ["route r: gates.mode act -> off"]);
+    assert_eq!(off, ["route r: gates.mode act -> off", "route r: gates.fallback_mode observe -> act"]);
 }
 
 #[test]

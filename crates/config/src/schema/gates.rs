@@ -24,7 +24,7 @@ pub(super) fn gates(description: &str, of_map: bool) -> Value {
     let number =
         |description: &str, range, usual: Option<u64>| integer(description, &range, usual.filter(|_| of_map));
     let mode = "act: what the gate decides is done. observe: it is recorded only. off: nothing is judged.";
-    let fallback_mode = "The same for the fallback; without this field as mode.";
+    let fallback_mode = "The same for the fallback: without this field it is observed, unless mode is off.";
     let tenants = "single: the canary is for one tenant, and it alone decides. several: no single one decides while others \
                    are served well. Without this field as the route's tenant_or_cohort.";
     let false_alarms = "How likely the gate may be to roll back, once in the canary's whole life, a canary that keeps every \
