@@ -29,8 +29,8 @@ pub(super) fn lines(simulated: &Simulated) -> Vec<String> {
             runs(wrong)
         ),
         String::new(),
-        format!("{:<28}{:^36}{:>16}", "", "in trouble", "at its limit"),
-        format!("{:<28}{:>9}{:>13}{:>14}{:>16}", "gate", "trips", "failed", "out after", "wrongly out"),
+        format!("{:<28}{:^39}{:>16}", "", "in trouble", "at its limit"),
+        format!("{:<28}{:>9}{:>16}{:>14}{:>16}", "gate", "trips", "failed", "out after", "wrongly out"),
     ];
     for (harm, wrong) in harm.iter().zip(wrong) {
         lines.push(line(harm, wrong));
@@ -61,7 +61,7 @@ fn line(harm: &Row, wrong: &Row) -> String {
     let mark = if harm.tripped_before > 0 { "*" } else { " " };
     let of = |tripped, row: &Row| percent(f64::from(tripped) / f64::from(row.runs.max(1)));
     format!(
-        "{:<28}{:>8}{mark}{fail:>13}{after:>14}{:>16}",
+        "{:<28}{:>8}{mark}{fail:>16}{after:>14}{:>16}",
         harm.gate,
         of(harm.tripped, harm),
         of(wrong.tripped, wrong)
