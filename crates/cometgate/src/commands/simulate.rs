@@ -9,7 +9,8 @@ mod subject;
 mod svg;
 mod text;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use config::parse_share;
@@ -70,11 +71,16 @@ pub(super) fn run(options: &Simulate) -> Result<(), Failure> {
     if subject.rules.threshold(Rate::HardFailure).is_infinite() {
         terminal::say(&format!("note: the gate of route {} does not judge hard failures", subject.route));
     }
+    let unwritten = |path: &Path| format!("{} cannot be written", path.display());
+    if let Some(path) = &options.svg {
+        // Said before minutes of work, not after; a picture that is there stays until the new one is.
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        opened.with_context(|| unwritten(path)).map_err(Failure::invalid)?;
+    }
     let simulated = simulate(options, subject, failing);
     if let Some(path) = &options.svg {
-        fs::write(path, svg::draw(&simulated))
-            .with_context(|| format!("{} cannot be written", path.display()))
-            .map_err(Failure::invalid)?;
+        let written = fs::write(path, svg::draw(&simulated));
+        written.with_context(|| unwritten(path)).map_err(Failure::invalid)?;
     }
     match options.format {
         Format::Json => terminal::result(&to_json(&simulated).to_string()),
