@@ -1,4 +1,5 @@
-//! What probes ask: whether the process is up and whether it should get requests. On a listener of its own, so that
+//! What probes ask: whether the process is up and whether it should get requests; and how gates stand, to look at only. On a
+//! listener of its own, so that
 //! nothing of it can be reached where applications connect.
 //!
 //! It is served by the control thread, which serves no request: an answer says that the process is scheduled, not that
@@ -23,6 +24,9 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::gates::keeper::Keeper;
+use crate::gates::report::report;
+
 /// Probes are few; whoever opens more waits.
 const MOST_CONNECTIONS: usize = 64;
 
@@ -45,12 +49,13 @@ impl Admin {
     pub(crate) fn start(
         listener: TcpListener,
         snapshot: Arc<SnapshotHandle>,
+        gates: Arc<Keeper>,
         draining: CancellationToken,
     ) -> std::io::Result<Admin> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State { snapshot, draining });
+        let state = Arc::new(State { snapshot, gates, draining });
         let accepting = tokio::spawn(accept(listener, state)).abort_handle();
         Ok(Admin { address, accepting })
     }
@@ -68,6 +73,7 @@ impl Drop for Admin {
 
 struct State {
     snapshot: Arc<SnapshotHandle>,
+    gates: Arc<Keeper>,
     draining: CancellationToken,
 }
 
@@ -107,7 +113,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
 fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, body) = match request.uri().path() {
-        "/healthz" | "/readyz" if !is_look => {
+        "/healthz" | "/readyz" | "/status" if !is_look => {
             (StatusCode::METHOD_NOT_ALLOWED, json!({ "status": "error", "reason": "only GET is served" }))
         }
         "/healthz" => (StatusCode::OK, json!({ "status": "up" })),
@@ -119,8 +125,13 @@ fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> 
             let snapshot = state.snapshot.current();
             (StatusCode::OK, json!({ "status": "ready", "route_version": snapshot.plan().route_version() }))
         }
+        // Whoever may see this may change nothing: commands come over the Unix socket.
+        "/status" => {
+            (StatusCode::OK, report(&state.snapshot.current(), &state.gates, None).unwrap_or_default())
+        }
         _ => {
-            (StatusCode::NOT_FOUND, json!({ "status": "error", "reason": "/healthz and /readyz are served" }))
+            let reason = "/healthz, /readyz and /status are served";
+            (StatusCode::NOT_FOUND, json!({ "status": "error", "reason": reason }))
         }
     };
     let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));

@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 mod evidence;
+mod gates;
 mod routes;
 mod simulate;
 mod tenants;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::request_lines::LineFormat;
 
 pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, EvidenceVerify, Which};
+pub(crate) use gates::{GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -24,7 +26,8 @@ pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, Tenant
 #[command(
     name = "cometgate",
     version,
-    after_help = "Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid input, 4 not allowed.\n\
+    after_help = "Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid input, 4 not allowed, \
+                  5 nobody answers.\n\
                   Start with `cometgate demo`: it needs no keys and no network."
 )]
 pub(crate) struct Cli {
@@ -37,6 +40,11 @@ pub(crate) enum Command {
     Demo(Demo),
     Init(Init),
     Serve(Serve),
+    Status(Status),
+    Rollback(GateRollback),
+    Hold(GateHold),
+    Resume(GateResume),
+    Promote(GatePromote),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

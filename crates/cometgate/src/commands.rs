@@ -3,10 +3,13 @@
 mod demo;
 mod demo_files;
 mod evidence;
+mod gates;
 mod init;
 mod routes;
 mod serve;
 mod simulate;
+mod status;
+mod status_text;
 mod tenants;
 
 use crate::cli::{Command, Gates};
@@ -18,6 +21,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Rollback(options) => gates::rollback(&options),
+        Command::Hold(options) => gates::hold(&options),
+        Command::Resume(options) => gates::resume(&options),
+        Command::Promote(options) => gates::promote(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     InvalidInput = 3,
     /// What was asked for is in order and not allowed.
     NotAllowed = 4,
+    /// Whoever is to answer is not there.
+    Unreachable = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -40,6 +42,10 @@ impl Failure {
 
     pub(crate) fn not_allowed(error: impl Into<anyhow::Error>) -> Failure {
         Failure { exit: Exit::NotAllowed, error: error.into() }
+    }
+
+    pub(crate) fn unreachable(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::Unreachable, error: error.into() }
     }
 
     pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Failure {

@@ -9,9 +9,11 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use proxy::{NoKeeper, Snapshot, SnapshotHandle};
+use proxy::{RouteGate, Snapshot, SnapshotHandle};
 
 use crate::changes::changes;
+use crate::gates::keeper::Keeper;
+use crate::gates::records::MapVersion;
 use crate::going_live::{Before, Judge, Note, Standing};
 use crate::map_files::{Known, MapPaths, Refused, Texts};
 use crate::prepare::Preparer;
@@ -46,6 +48,8 @@ pub(crate) struct Means {
     /// Where they are kept, or would be.
     pub(crate) state_dir: PathBuf,
     pub(crate) preparer: Preparer,
+    /// What is remembered of gates.
+    pub(crate) gates: Arc<Keeper>,
 }
 
 /// What is in force, and what it takes to replace it.
@@ -65,7 +69,8 @@ pub(crate) struct InForce {
 impl InForce {
     /// Puts files in force when the process starts.
     pub(crate) fn begin(mut means: Means, ready: Ready) -> InForce {
-        let handle = Arc::new(SnapshotHandle::new(ready.snapshot, Arc::new(NoKeeper)));
+        means.gates.set_map(map_version(&ready.record));
+        let handle = Arc::new(SnapshotHandle::new(ready.snapshot, Arc::clone(&means.gates) as _));
         let record = ready.record.clone();
         let (written, is_written) = sync_channel(1);
         means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || {
@@ -196,6 +201,12 @@ impl InForce {
         let before = self.handle.current();
         let ready = self.means.make_ready(standing, Some(&before))?;
         let changes = changes(before.plan(), ready.snapshot.plan());
+        if ready.record.why == Why::Expired {
+            // No hold outlasts the map that it is of.
+            let is_held = |gate: &&Arc<RouteGate>| !gate.state().gate.holds().is_empty();
+            self.means.gates.expire(before.gates().all().filter(is_held).cloned());
+        }
+        self.means.gates.set_map(map_version(&ready.record));
         self.handle.swap(ready.snapshot);
         self.record = ready.record.clone();
         let (version, tenants) = (ready.record.route_version.clone(), ready.record.tenants_version.clone());
@@ -301,6 +312,10 @@ impl Means {
             announce: Box::new(announce),
         });
     }
+}
+
+fn map_version(record: &Accepted) -> MapVersion {
+    MapVersion { route_version: record.route_version.clone(), routes_sha256: record.routes.to_string() }
 }
 
 fn tell(notes: &[Note]) {

@@ -1,7 +1,8 @@
 //! The gateway's binary as a library: commands, wiring, reload, shutdown. No logic of a request is here.
 //!
 //! Reading order: `cli` (what can be asked), `commands` (what each does), `prepare` (a checked plan becomes something
-//! that can serve), `running` (the process from start to drain), `reload` (a changed file becomes the plan in force).
+//! that can serve), `running` (the process from start to drain), `reload` (a changed file becomes the plan in force),
+//! `gates` (what is remembered of canaries, and what operators say to them over `control_socket`).
 
 mod admin;
 mod bindings;
@@ -10,9 +11,12 @@ mod certificate_end;
 mod changes;
 mod cli;
 mod commands;
+mod control_client;
+mod control_socket;
 mod edit_lock;
 mod exit;
 mod files;
+mod gates;
 mod gateway_key;
 mod going_live;
 mod in_force;

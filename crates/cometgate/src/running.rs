@@ -16,7 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
+use crate::control_socket::{open as open_socket, serve_commands};
 use crate::exit::Failure;
+use crate::gates::acting::Acting;
+use crate::gates::keeper::Keeper;
+use crate::gates::ticking::{GateClock, save_all, tick_gates};
+use crate::gates::writer::GateWriter;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
 use crate::prepare::Preparer;
@@ -36,6 +41,9 @@ pub(crate) struct Running {
     look_now: mpsc::Sender<()>,
     reload: JoinHandle<()>,
     signals: Signals,
+    gates: Arc<Keeper>,
+    gate_writer: GateWriter,
+    handle: Arc<SnapshotHandle>,
 }
 
 impl Running {
@@ -52,12 +60,14 @@ impl Running {
         };
         let caller_tls = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
         let caller_tls = caller_tls.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)?;
+        let gates = Keeper::open(&settings.state_dir);
         let means = Means {
             paths: MapPaths::of(settings),
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
             preparer: Preparer::new(workers),
+            gates: Arc::clone(&gates),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
@@ -74,8 +84,18 @@ impl Running {
             affinity: bindings::open(&settings.state_dir),
         };
         let draining = CancellationToken::new();
-        let admin = settings.admin.map(|address| start_admin(address, &handle, &draining)).transpose()?;
+        let admin =
+            settings.admin.map(|address| start_admin(address, &handle, &gates, &draining)).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
+        let gate_writer =
+            GateWriter::start(&gates).context("no thread for gates").map_err(Failure::internal)?;
+        let stop = CancellationToken::new();
+        let clock = GateClock::new(gateway.now_ms());
+        tokio::spawn(tick_gates(Arc::clone(&handle), Arc::clone(&gates), clock, stop.clone()));
+        let acting = Acting { handle: Arc::clone(&handle), keeper: Arc::clone(&gates), clock };
+        let socket =
+            Some(&settings.state_dir).filter(|_| gates.has_turn()).and_then(|path| open_socket(path).ok());
+        tokio::spawn(serve_commands(settings.state_dir.clone(), socket, Arc::new(acting), stop.clone()));
         // Before anybody is told that it serves: a signal that comes then must find somebody.
         let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
         if let Some(admin) = &admin {
@@ -86,13 +106,24 @@ impl Running {
             "serving {scheme}://{}/v1 with route map {version} ({workers} workers)",
             gateway.address()
         );
-        let stop = CancellationToken::new();
         let (look_now, asked) = mpsc::channel(1);
         let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
         let reloader = Reloader::new(in_force, seen, watch, caller_tls, settings.watch);
         let reload = run_apart(reloader.run(asked, stop.clone()))?;
         let drain_timeout = settings.limits.drain_timeout;
-        Ok(Running { gateway, admin, draining, drain_timeout, stop, look_now, reload, signals })
+        Ok(Running {
+            gateway,
+            admin,
+            draining,
+            drain_timeout,
+            stop,
+            look_now,
+            reload,
+            signals,
+            gates,
+            gate_writer,
+            handle,
+        })
     }
 
     /// Where it listens.
@@ -109,6 +140,8 @@ impl Running {
         }
         self.draining.cancel();
         self.stop.cancel();
+        save_all(&self.handle, &self.gates);
+        self.gates.hand_over();
         tracing::info!(
             "ending: {} requests under way may finish within {:?}; a second signal ends them at once",
             self.gateway.in_flight(),
@@ -123,6 +156,8 @@ impl Running {
         }
         // What is still being written down; a panic there has been reported there.
         drop(self.reload.join());
+        save_all(&self.handle, &self.gates);
+        drop(self.gate_writer);
         drop(self.admin);
         Ok(())
     }
@@ -131,10 +166,11 @@ impl Running {
 fn start_admin(
     address: SocketAddr,
     handle: &Arc<SnapshotHandle>,
+    gates: &Arc<Keeper>,
     draining: &CancellationToken,
 ) -> Result<Admin, Failure> {
     TcpListener::bind(address)
-        .and_then(|listener| Admin::start(listener, Arc::clone(handle), draining.clone()))
+        .and_then(|listener| Admin::start(listener, Arc::clone(handle), Arc::clone(gates), draining.clone()))
         .with_context(|| format!("{address} cannot be listened on (`listen` of `[admin]`)"))
         .map_err(Failure::invalid)
 }

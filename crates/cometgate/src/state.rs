@@ -10,7 +10,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod digest;
-mod durable;
+pub(crate) mod durable;
 mod history;
 pub(crate) mod record;
 mod texts;

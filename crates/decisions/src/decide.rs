@@ -253,7 +253,7 @@ fn canary_side<'p>(
     if !fits(canary.provider) {
         return (Side::Home, Reason::Feature);
     }
-    let barred = standing.bars(route, canary.provider);
+    let barred = standing.bars_canary(route);
     match draw(&canary.bucketing, standing.share_or(canary.bucketing.share)) {
         Some((true, by)) => match barred {
             Some(barred) => (Side::Home, Reason::Barred(barred)),

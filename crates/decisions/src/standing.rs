@@ -49,24 +49,42 @@ pub fn no_gates(_: RouteId) -> Standing {
 }
 
 impl Standing {
-    /// Why a provider is sent nothing new by this route, in whatever role: a canary and a fallback at one provider are
-    /// one target, since an alias has one model ID there. A primary is never kept out.
+    /// Why a provider is sent nothing new by this route but as its canary: as its fallback, as a rule. A primary is never
+    /// kept out.
     #[must_use]
     pub fn bars(self, route: &Route, provider: ProviderId) -> Option<Barred> {
         if provider == route.primary {
             return None;
         }
-        let canary = route.canary.as_ref().filter(|canary| canary.provider == provider);
-        let fallback = route.fallback.filter(|fallback| *fallback == provider);
-        canary.and(self.canary).max(fallback.and(self.fallback))
+        match route.fallback {
+            Some(fallback) if fallback == provider => {
+                let other = route.canary.as_ref().filter(|canary| canary.provider == provider);
+                self.fallback.max(other.and(self.canary).filter(Self::is_of_target))
+            }
+            _ => self.canary,
+        }
+    }
+
+    /// Why the canary's provider is sent nothing new as such.
+    #[must_use]
+    pub fn bars_canary(self, route: &Route) -> Option<Barred> {
+        let canary = route.canary.as_ref().filter(|canary| canary.provider != route.primary)?;
+        let other = route.fallback.filter(|fallback| *fallback == canary.provider);
+        self.canary.max(other.and(self.fallback).filter(Self::is_of_target))
+    }
+
+    /// A canary and a fallback at one provider are one target, since an alias has one model ID there: what a gate has
+    /// decided of it counts in either role. That a gate cannot be kept says nothing of the target, and a fallback is the
+    /// way out for when the primary is ill.
+    fn is_of_target(barred: &Barred) -> bool {
+        *barred != Barred::Unusable
     }
 
     /// The canary's share in force: none while it is barred.
     #[must_use]
     pub fn share_of(self, route: &Route) -> Share {
         let Some(canary) = &route.canary else { return Share::NONE };
-        let is_barred = self.bars(route, canary.provider).is_some();
-        if is_barred { Share::NONE } else { self.share_or(canary.bucketing.share) }
+        if self.bars_canary(route).is_some() { Share::NONE } else { self.share_or(canary.bucketing.share) }
     }
 
     /// The share by which requests are drawn. One of nothing is the operator's word, which no rollout overrules.

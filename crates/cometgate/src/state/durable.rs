@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::files::{UNFINISHED, open_regular};
 
 /// A tenants file holds hashes of keys: nobody else's business.
-pub(super) const FILE_MODE: u32 = 0o640;
+pub(crate) const FILE_MODE: u32 = 0o640;
 
 /// Between two looks at whether it is our turn.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(super) const LOOKS: usize = 500;
 
 /// Puts a whole file there in one step, instead of what was there.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let permissions = Permissions::from_mode(FILE_MODE);
     let mut next = tempfile::Builder::new()
@@ -64,7 +64,7 @@ pub(super) fn remove_unfinished(directory: &Path) -> io::Result<()> {
 /// looks.
 ///
 /// Where the file system knows no locks there is nothing to wait for.
-pub(super) fn turn(lock: &Path, looks: usize) -> io::Result<Option<File>> {
+pub(crate) fn turn(lock: &Path, looks: usize) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     let options = options.append(true).create(true).mode(FILE_MODE);
     let file = open_regular(options, lock).map_err(at(lock))?;
@@ -78,7 +78,7 @@ pub(super) fn turn(lock: &Path, looks: usize) -> io::Result<Option<File>> {
 }
 
 /// Says which file an error is about.
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 

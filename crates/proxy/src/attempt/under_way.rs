@@ -69,7 +69,11 @@ impl About {
     /// for there all the same.
     pub(crate) fn barred(&self, aim: Aim) -> Option<Barred> {
         let route = self.route.filter(|_| self.reason != Reason::Pinned && aim.role != Role::Primary)?;
-        self.snapshot.gates().standing(route).bars(self.snapshot.plan().route(route), aim.provider)
+        let (standing, route) = (self.snapshot.gates().standing(route), self.snapshot.plan().route(route));
+        match aim.role {
+            Role::Canary => standing.bars_canary(route),
+            Role::Primary | Role::Fallback => standing.bars(route, aim.provider),
+        }
     }
 
     /// What a provider calls the model; `None` leaves the request as it was sent.

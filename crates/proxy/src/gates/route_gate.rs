@@ -38,8 +38,12 @@ pub struct GateState {
     pub sequence: u64,
     /// It is out of traffic for good.
     pub is_latched: bool,
-    /// What it knows can be kept; else it is out until it can.
+    /// What it knows can be kept; else it is out until it can, unless it is [`spared`](GateState::is_spared).
     pub is_usable: bool,
+    /// It was read, or known to be new, so no latch of it is unknown.
+    pub was_read: bool,
+    /// It is a way out for when the primary is ill, and nothing but an operator takes it out.
+    pub is_spared: bool,
     /// What was remembered of it could not be read: it may have been latched, so it is out for good.
     pub is_damaged: bool,
     /// The map sends traffic to its target at once, and not only when another has failed. Only then does silence say
@@ -53,6 +57,7 @@ pub(super) struct Ruling {
     rules: Option<GateRules>,
     rollout_rules: Option<RolloutRules>,
     is_exposed: bool,
+    is_spared: bool,
 }
 
 impl Ruling {
@@ -62,8 +67,11 @@ impl Ruling {
             Watched::Canary => route.mode == plan::Mode::Canary && has_share(),
             Watched::Fallback => route.mode == plan::Mode::Fallback,
         };
+        let rules = watched.rules(&route.gates).copied();
+        let acts = rules.is_some_and(|rules| rules.settings().mode == Mode::Act);
         Ruling {
-            rules: watched.rules(&route.gates).copied(),
+            rules,
+            is_spared: watched == Watched::Fallback && !acts,
             rollout_rules: route.gates.rollout.filter(|_| watched == Watched::Canary),
             is_exposed: is_sent && !route.held,
         }
@@ -80,6 +88,8 @@ impl GateState {
             sequence: 0,
             is_latched: false,
             is_usable: true,
+            was_read: false,
+            is_spared: ruling.is_spared,
             is_damaged: false,
             is_exposed: ruling.is_exposed,
         }
@@ -91,7 +101,8 @@ impl GateState {
         if self.is_latched {
             return Some(Barred::Latched);
         }
-        if !self.is_usable || self.is_damaged {
+        let may_serve_unkept = self.is_spared && self.was_read;
+        if !(self.is_usable || may_serve_unkept) || self.is_damaged {
             return Some(Barred::Unusable);
         }
         self.rules.as_ref().filter(|rules| !self.gate.serves(rules))?;
@@ -120,6 +131,7 @@ impl GateState {
         self.sequence = restored.sequence;
         self.is_latched |= restored.is_latched;
         self.is_usable = restored.may_serve;
+        self.was_read |= restored.may_serve;
     }
 }
 
@@ -143,8 +155,8 @@ impl RouteGate {
     /// Another plan has this gate: what it knows goes on under other rules.
     pub(super) fn rule(&self, ruling: Ruling) {
         let mut state = self.lock();
-        let Ruling { rules, rollout_rules, is_exposed } = ruling;
-        state.is_exposed = is_exposed;
+        let Ruling { rules, rollout_rules, is_exposed, is_spared } = ruling;
+        (state.is_exposed, state.is_spared) = (is_exposed, is_spared);
         if (rules, rollout_rules) != (state.rules, state.rollout_rules) {
             (state.rules, state.rollout_rules) = (rules, rollout_rules);
             self.keeper.ruled(&self.id, state.sequence, state.rules.as_ref(), state.rollout_rules.as_ref());
@@ -226,6 +238,7 @@ impl RouteGate {
     pub fn set_usable(&self, is_usable: bool) {
         let mut state = self.lock();
         state.is_usable = is_usable;
+        state.was_read |= is_usable;
         self.show(&state);
     }
 

@@ -297,6 +297,31 @@ fn a_restart_goes_on_where_it_was_and_what_cannot_be_read_is_out() {
 }
 
 #[test]
+fn a_fallback_that_is_only_observed_stays_when_its_gate_cannot_be_kept() {
+    let (heard, keeper) = kept();
+    let observed = |route: &mut Route| {
+        with_fallback(AWAY)(route);
+        let settings = GateSettings { mode: GateMode::Observe, ..GateSettings::fallback() };
+        route.gates.fallback = GateRules::new(settings).ok();
+    };
+    let gates = Gates::new(&plan(observed), None, &keeper);
+    let blind = |gates: &Gates| gates.all().for_each(|gate| gate.set_usable(false));
+    blind(&gates);
+    let standing = gates.standing(ROUTE);
+    assert_eq!((standing.canary, standing.fallback), (Some(Barred::Unusable), None));
+    let route = &plan(observed).parts().routes[0].clone();
+    assert_eq!((standing.bars(route, AWAY), standing.bars_canary(route)), (None, Some(Barred::Unusable)));
+
+    // One that acts, and one that may have been latched before anybody could read it, do not.
+    let acting = Gates::new(&plan(with_fallback(AWAY)), None, &keeper);
+    blind(&acting);
+    assert_eq!(acting.standing(ROUTE).fallback, Some(Barred::Unusable));
+    *heard.remembers.lock().unwrap() = Some(Restored { may_serve: false, ..Restored::nothing() });
+    let unread = Gates::new(&plan(observed), None, &keeper);
+    assert_eq!(unread.standing(ROUTE).fallback, Some(Barred::Unusable));
+}
+
+#[test]
 fn an_operator_rolls_back_also_what_is_not_judged() {
     let observed = |route: &mut Route| {
         let settings = GateSettings { mode: GateMode::Observe, ..GateSettings::default() };

@@ -1,0 +1,175 @@
+//! The status of gates as a person reads it.
+
+use config::format_share;
+use decisions::bucket::Share;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// All of it.
+pub(super) fn status_lines(status: &Value) -> Vec<String> {
+    let mut lines = vec![format!("route map {}, at {}", text(status, "route_version"), time(status))];
+    if status["gates_are_kept"] == Value::Bool(false) {
+        lines.push(
+            "the state directory cannot be written: canaries and gated fallbacks are out of traffic"
+                .to_owned(),
+        );
+    }
+    for route in list(status, "routes") {
+        lines.push(String::new());
+        lines.push(format!(
+            "{} (mode {}, primary {})",
+            text(route, "route"),
+            text(route, "mode"),
+            text(route, "primary")
+        ));
+        for target in list(route, "targets") {
+            lines.push(format!("  {}", target_line(target)));
+            lines.extend(details(target).into_iter().map(|line| format!("    {line}")));
+        }
+        for entry in list(route, "recent") {
+            lines.push(format!("  {}", recent_line(entry)));
+        }
+    }
+    if list(status, "routes").next().is_none() {
+        lines.push("no route has a canary or a fallback".to_owned());
+    }
+    lines
+}
+
+/// Where a target stands, in one line.
+pub(super) fn target_line(target: &Value) -> String {
+    let model = target["model_id"].as_str().map_or_else(String::new, |id| format!(", {id}"));
+    let shares = match (target["share_ppm"].as_u64(), target["configured_share_ppm"].as_u64()) {
+        (Some(now), Some(configured)) if now == configured => format!(", share {}", share(now)),
+        (Some(now), Some(configured)) => format!(", share {} (configured {})", share(now), share(configured)),
+        _ => String::new(),
+    };
+    let why = target["phase_why"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+    format!(
+        "{} {}{model}, generation {}{shares}: {}{why}",
+        text(target, "target"),
+        text(target, "provider"),
+        target["generation"],
+        text(target, "phase")
+    )
+}
+
+fn details(target: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    match text(target, "mode") {
+        "off" => {
+            lines.push("its gate is switched off: only a person takes it out of traffic".to_owned());
+        }
+        "observe" => {
+            lines.push("its gate only observes: it says what it would do, and does nothing".to_owned());
+        }
+        _ => {}
+    }
+    if target["latch"].is_object() {
+        lines.push(format!("rolled back {}", latch_words(&target["latch"])));
+    }
+    let holds: Vec<&str> = list(target, "holds").filter_map(Value::as_str).collect();
+    if !holds.is_empty() && text(target, "phase") != "latched" {
+        lines.push(format!("held: {}", holds.join(", ")));
+    }
+    if target["step"].is_object() {
+        lines.push(step_line(&target["step"]));
+    }
+    if text(target, "phase") != "latched" {
+        lines.extend(list(target, "signals").map(signal_line));
+    }
+    lines
+}
+
+fn latch_words(latch: &Value) -> String {
+    let by =
+        latch["by"].as_str().map_or_else(String::new, |by| format!(" by {by}: {}", text(latch, "reason")));
+    let signal = latch["signal"].as_str().map_or_else(String::new, |signal| {
+        let number = |name: &str| latch[name].as_f64().unwrap_or_default();
+        format!(
+            ", {signal}: {} of {} attempts failed, e-value {:.1} against {:.0}",
+            latch["failures"],
+            latch["n"],
+            number("e_value"),
+            1.0 / number("alpha")
+        )
+    });
+    format!("at {}, {}{signal}{by}", time(latch), text(latch, "why"))
+}
+
+fn step_line(step: &Value) -> String {
+    let shares: Vec<String> = list(step, "shares_ppm").filter_map(Value::as_u64).map(share).collect();
+    let missing: Vec<&str> = list(step, "missing").filter_map(Value::as_str).collect();
+    let missing = if missing.is_empty() { "nothing".to_owned() } else { missing.join(", ") };
+    let to_go = step["good_attempts_to_go"]
+        .as_u64()
+        .filter(|left| *left > 0)
+        .map_or_else(String::new, |left| format!("; {left} good attempts in a row would be evidence enough"));
+    format!(
+        "step {} of {} ({}); missing for the next: {missing}{to_go}",
+        step["at"],
+        step["of"],
+        shares.join(", ")
+    )
+}
+
+/// How sure the gate is, and what would trip it.
+fn signal_line(signal: &Value) -> String {
+    let trip = signal["failures_to_trip"].as_u64().map_or_else(String::new, |count| {
+        let failures = if count == 1 {
+            "one more failure".to_owned()
+        } else {
+            format!("{count} more failures in a row")
+        };
+        format!("; {failures} would trip it")
+    });
+    format!(
+        "{}: {}, evidence {:.1} of {:.0}; {} of {} attempts failed{trip}",
+        text(signal, "signal"),
+        text(signal, "how_sure"),
+        signal["one_in"].as_f64().unwrap_or_default(),
+        signal["trips_at"].as_f64().unwrap_or_default(),
+        signal["failures"],
+        signal["attempts"]
+    )
+}
+
+/// Who did what, when.
+fn recent_line(entry: &Value) -> String {
+    let who = entry["by"]
+        .as_str()
+        .map_or_else(|| "the gate".to_owned(), |by| format!("{by} ({})", text(entry, "reason")));
+    let what = match text(entry, "kind") {
+        "operator" => format!(
+            "{}{}",
+            text(entry, "action"),
+            if entry["changed"] == Value::Bool(false) { ", which changed nothing" } else { "" }
+        ),
+        "step" => format!(
+            "step from {} to {}",
+            share(entry["from_ppm"].as_u64().unwrap_or_default()),
+            share(entry["to_ppm"].as_u64().unwrap_or_default())
+        ),
+        _ => format!("{} ({})", text(entry, "decision"), text(entry, "why")),
+    };
+    format!("{}  {} {what}, {who}", time(entry), text(entry, "target"))
+}
+
+fn share(ppm: u64) -> String {
+    let share = u32::try_from(ppm).ok().and_then(Share::from_ppm);
+    share.map_or_else(|| format!("{ppm} ppm"), format_share)
+}
+
+/// To the second.
+fn time(value: &Value) -> String {
+    let at = text(value, "at");
+    at.parse::<Timestamp>().map_or_else(|_| at.to_owned(), |at| format!("{at:.0}"))
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or("unknown")
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    value[name].as_array().into_iter().flatten()
+}

@@ -1,0 +1,16 @@
+//! The gateway's side of gates: what is remembered of them, their seconds, and what an operator says to them.
+//!
+//! The request path decides alone and at once; nothing here stands in its way. `keeper` hears what gates decide and
+//! hands it to one thread, `writer`, which alone waits for the disk: `files` (a latch, and what a gate knows) and
+//! `journal` (every decision). `ticking` tells gates that time passes, `acting` carries out what an operator says, and
+//! `report` says how all of them stand.
+
+pub(crate) mod acting;
+mod files;
+mod journal;
+pub(crate) mod keeper;
+pub(crate) mod records;
+pub(crate) mod report;
+mod report_target;
+pub(crate) mod ticking;
+pub(crate) mod writer;

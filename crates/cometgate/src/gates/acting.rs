@@ -1,0 +1,218 @@
+//! What an operator says to a gate: rollback, hold, resume, promote. Traffic moves before anybody is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use decisions::Barred;
+use decisions::gate::Event;
+use decisions::plan::Watched;
+use http::StatusCode;
+use proxy::{RouteGate, Snapshot, SnapshotHandle};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::gates::keeper::Keeper;
+use crate::gates::records::Operator;
+use crate::gates::report_target::model_id;
+use crate::gates::ticking::GateClock;
+
+/// How long an answer waits for the disk.
+const LONGEST_WRITE: Duration = Duration::from_secs(2);
+
+/// Characters in the longest text of an operator.
+const LONGEST_TEXT: usize = 1000;
+
+/// What can be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    RollBack,
+    Hold,
+    Resume,
+    Promote,
+}
+
+impl Action {
+    pub(crate) const ALL: [Action; 4] = [Action::RollBack, Action::Hold, Action::Resume, Action::Promote];
+
+    /// The name of its command.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Action::RollBack => "rollback",
+            Action::Hold => "hold",
+            Action::Resume => "resume",
+            Action::Promote => "promote",
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Asked {
+    pub(crate) route: String,
+    /// `canary` or `fallback`; the route's canary where it has one, unless said.
+    pub(crate) target: Option<String>,
+    #[serde(flatten)]
+    pub(crate) operator: Operator,
+}
+
+/// Why it is not done.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) why: String,
+}
+
+/// What it takes to do it.
+#[derive(Debug)]
+pub(crate) struct Acting {
+    pub(crate) handle: Arc<SnapshotHandle>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) clock: GateClock,
+}
+
+impl Acting {
+    /// Does it, and says what has changed once that is on disk, or cannot be written soon.
+    pub(crate) async fn act(&self, action: Action, asked: &Asked) -> Result<Value, Refusal> {
+        check_texts(&asked.operator)?;
+        let snapshot = self.handle.current();
+        let gate = find_gate(&snapshot, asked)?;
+        let id = Arc::clone(gate.id());
+        let operator = &with_both_ends(asked, action, &snapshot, &gate);
+        let told = self.keeper.acting(&id, operator, || self.tell(action, &gate))?;
+        let stored = self.keeper.record_action(&gate, action.as_str(), operator, told.changed);
+        let is_stored = matches!(tokio::time::timeout(LONGEST_WRITE, stored).await, Ok(Ok(true)));
+        Ok(json!({
+            "action": action.as_str(),
+            "route": id.route,
+            "target": id.watched.as_str(),
+            "identity": id.identity.to_string(),
+            "changed": told.changed,
+            "stored": is_stored,
+            "route_version": snapshot.plan().route_version(),
+            "text": told.text,
+        }))
+    }
+
+    fn tell(&self, action: Action, gate: &RouteGate) -> Result<Told, Refusal> {
+        let target = gate.id().watched.as_str();
+        let (barred, _) = gate.shown();
+        if barred == Some(Barred::Latched) && action != Action::RollBack {
+            return refuse(format!(
+                "the {target} of {} is rolled back for good; only a raised `generation` in the map reopens it, as a new \
+                 try",
+                gate.id().route
+            ));
+        }
+        if barred == Some(Barred::Unusable) && matches!(action, Action::Resume | Action::Promote) {
+            return refuse(format!(
+                "the {target} is out of traffic because its gate cannot be kept or read; the gateway's log says which \
+                 file, and `cometgate status` whether it is mended"
+            ));
+        }
+        match action {
+            Action::RollBack => {
+                let is_news = gate.tell(self.clock.now_ms(), &Event::RollBack).is_some();
+                let text = if is_news { "is rolled back for good" } else { "was rolled back before" };
+                Ok(Told::new(is_news, format!("the {target} {text}; only a raised `generation` reopens it")))
+            }
+            Action::Hold => {
+                let is_news = gate.tell(self.clock.now_ms(), &Event::Hold).is_some();
+                let text = if is_news { "is held at its share" } else { "was held by hand before" };
+                Ok(Told::new(is_news, format!("the {target} {text}; `cometgate resume` ends that")))
+            }
+            Action::Resume => {
+                let is_news = gate.tell(self.clock.now_ms(), &Event::Resume).is_some();
+                let text = if is_news { "has no holds any more" } else { "was not held" };
+                Ok(Told::new(is_news, format!("the {target} {text}")))
+            }
+            Action::Promote => promote(gate),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Told {
+    changed: bool,
+    text: String,
+}
+
+impl Told {
+    fn new(changed: bool, text: String) -> Told {
+        Told { changed, text }
+    }
+}
+
+fn promote(gate: &RouteGate) -> Result<Told, Refusal> {
+    let Some(step) = gate.promote_by_hand() else {
+        let state = gate.state();
+        return refuse(match (state.rollout_rules, gate.shown().0) {
+            (None, _) => {
+                "the canary has no `steps` in the map; `cometgate routes shift` changes its share".to_owned()
+            }
+            (_, Some(_)) => "the canary is out of traffic; `cometgate resume` ends a hold first".to_owned(),
+            _ => "the canary is at its last step".to_owned(),
+        });
+    };
+    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
+    let missing: Vec<_> = step.missing.iter().map(|requirement| requirement.as_str()).collect();
+    let lacked = if missing.is_empty() { String::new() } else { format!(", without {}", missing.join(", ")) };
+    let observed = if step.acts { "" } else { " (its gates only observe, so its share stays)" };
+    let (from, to) = (percent(step.from_ppm), percent(step.to_ppm));
+    Ok(Told::new(step.acts, format!("the canary goes from {from}% to {to}%{lacked}{observed}")))
+}
+
+fn find_gate(snapshot: &Snapshot, asked: &Asked) -> Result<Arc<RouteGate>, Refusal> {
+    let plan = snapshot.plan();
+    let found = plan.routes().find(|(_, route)| route.name == asked.route);
+    let Some((id, _)) = found else {
+        let why = format!("the map in force ({}) has no route {:?}", plan.route_version(), asked.route);
+        return Err(Refusal { status: StatusCode::NOT_FOUND, why });
+    };
+    let wanted = |watched: &Watched| asked.target.as_deref().is_none_or(|name| name == watched.as_str());
+    let gate = Watched::ALL.into_iter().filter(wanted).find_map(|watched| snapshot.gates().of(id, watched));
+    gate.cloned().ok_or_else(|| {
+        let what = asked.target.as_deref().unwrap_or("canary or fallback");
+        Refusal { status: StatusCode::NOT_FOUND, why: format!("the route {} has no {what}", asked.route) }
+    })
+}
+
+/// From where to where a rollback goes is known, unless somebody says otherwise.
+fn with_both_ends(asked: &Asked, action: Action, snapshot: &Snapshot, gate: &RouteGate) -> Operator {
+    let mut operator = asked.operator.clone();
+    let plan = snapshot.plan();
+    let route = plan.routes().find(|(_, route)| route.name == asked.route).map(|(_, route)| route);
+    if let (Action::RollBack, Some(route)) = (action, route) {
+        let away = match gate.id().watched {
+            Watched::Canary => route.canary.as_ref().map(|canary| canary.provider),
+            Watched::Fallback => route.fallback,
+        };
+        let ends = [("rolling_back_from", away), ("rolling_back_to", Some(route.primary))];
+        for (name, provider) in ends {
+            let Some(provider) = provider else { continue };
+            let model = model_id(plan, route, provider).unwrap_or("every model of the route");
+            let end = || format!("{model} at {}", plan.provider(provider).name);
+            operator.answers.entry(name.to_owned()).or_insert_with(end);
+        }
+    }
+    operator
+}
+
+/// They are shown on terminals and written into logs.
+fn check_texts(operator: &Operator) -> Result<(), Refusal> {
+    let texts = [&operator.by, &operator.reason].into_iter().chain(operator.answers.values());
+    for text in texts {
+        if text.chars().any(char::is_control) || text.chars().count() > LONGEST_TEXT {
+            let why = format!("a text is longer than {LONGEST_TEXT} characters, or has line breaks");
+            return Err(Refusal { status: StatusCode::BAD_REQUEST, why });
+        }
+    }
+    if operator.by.trim().is_empty() || operator.reason.trim().is_empty() {
+        let why = "who acts and why must be said".to_owned();
+        return Err(Refusal { status: StatusCode::BAD_REQUEST, why });
+    }
+    Ok(())
+}
+
+fn refuse<T>(why: String) -> Result<T, Refusal> {
+    Err(Refusal { status: StatusCode::CONFLICT, why })
+}

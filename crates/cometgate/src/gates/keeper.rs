@@ -1,0 +1,382 @@
+//! Hears what gates decide, and says what is remembered of them.
+//!
+//! It is called while a request waits, so it only puts things where the writer finds them: a verdict, or the wish of a
+//! gate to be saved. What cannot be written takes its target out of traffic, since a restart would bring it back.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use decisions::gate::{Action, Event, GateRules, Verdict};
+use decisions::rollout::{RolloutRules, StepVerdict};
+use proxy::{GateId, GateKeeper, Restored, RouteGate};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::gates::files::{Found, GateFiles};
+use crate::gates::journal::Recent;
+use crate::gates::records::{
+    Line, MapVersion, Operator, found_entry, operator_entry, step_entry, step_line, verdict_entry,
+    verdict_line,
+};
+
+/// Decisions that wait for the disk at most. Of more, latches are found again by the next tick, and all else is only
+/// counted.
+const MOST_WAITING: usize = 4096;
+
+/// What is to be written.
+pub(super) struct Record {
+    pub(super) entry: Value,
+    /// The target that it takes out for good.
+    pub(super) latch: Option<String>,
+    /// Told once it is written, or for all but latches, once it is clear that it cannot be.
+    pub(super) line: Option<Line>,
+    /// What it knows is saved before `ack` is told.
+    pub(super) save: Option<Arc<RouteGate>>,
+    /// Told whether everything up to here is on disk.
+    pub(super) ack: Option<oneshot::Sender<bool>>,
+}
+
+/// What the writer is to do next.
+pub(super) enum Next {
+    Write(Box<Record>),
+    Save(Arc<RouteGate>),
+    Look,
+    Stop,
+}
+
+#[derive(Default)]
+struct Inbox {
+    records: VecDeque<Record>,
+    /// One entry for each gate, so never more than there are gates.
+    to_save: HashMap<Arc<GateId>, Arc<RouteGate>>,
+    lost: u64,
+    is_over: bool,
+}
+
+/// What is remembered of gates.
+pub(crate) struct Keeper {
+    pub(super) files: GateFiles,
+    inbox: Mutex<Inbox>,
+    wake: Condvar,
+    map: Mutex<MapVersion>,
+    /// Who is telling a gate something at this moment.
+    operators: Mutex<HashMap<GateId, Operator>>,
+    /// Everything can be written.
+    is_usable: AtomicBool,
+    /// No other gateway keeps the numbers and answers commands here.
+    has_turn: AtomicBool,
+    /// This gateway ends, and the next one may have the turn.
+    is_handed_over: AtomicBool,
+    /// Gates of which nothing could be read.
+    unread: Mutex<HashSet<GateId>>,
+    /// Gates whose file cannot be taken at its word: it is left as it is.
+    damaged: Mutex<HashSet<GateId>>,
+    /// The names of targets that are out for good, in memory or on disk.
+    latched: Mutex<HashSet<String>>,
+    on_disk: Mutex<HashSet<String>>,
+    recent: Mutex<Recent>,
+    /// Gates whose map has expired, to be told so.
+    expired: Mutex<Vec<Arc<RouteGate>>>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    /// Looks at what is there. Where nothing can be written, no gated target serves until it can.
+    pub(crate) fn open(state_dir: &Path) -> Arc<Keeper> {
+        let files = GateFiles::new(state_dir);
+        let is_usable = match files.probe() {
+            Ok(()) => true,
+            Err(error) => {
+                tell_unusable(&files, &error);
+                false
+            }
+        };
+        let latched = files.all_latches().unwrap_or_default();
+        let recent = Recent::read(&files.journal());
+        Arc::new(Keeper {
+            files,
+            inbox: Mutex::default(),
+            wake: Condvar::new(),
+            map: Mutex::default(),
+            operators: Mutex::default(),
+            is_usable: AtomicBool::new(is_usable),
+            has_turn: AtomicBool::new(false),
+            is_handed_over: AtomicBool::new(false),
+            unread: Mutex::default(),
+            damaged: Mutex::default(),
+            on_disk: Mutex::new(latched.clone()),
+            latched: Mutex::new(latched),
+            recent: Mutex::new(recent),
+            expired: Mutex::default(),
+        })
+    }
+
+    /// From now on decisions are made under this map.
+    pub(crate) fn set_map(&self, map: MapVersion) {
+        *lock(&self.map) = map;
+    }
+
+    pub(crate) fn map(&self) -> MapVersion {
+        lock(&self.map).clone()
+    }
+
+    /// Their map has expired; the next tick tells them.
+    pub(crate) fn expire(&self, gates: impl Iterator<Item = Arc<RouteGate>>) {
+        lock(&self.expired).extend(gates);
+    }
+
+    pub(super) fn take_expired(&self) -> Vec<Arc<RouteGate>> {
+        std::mem::take(&mut lock(&self.expired))
+    }
+
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_usable.load(Ordering::Acquire)
+    }
+
+    /// The first time that something cannot be written is told, and when it can be again.
+    pub(super) fn set_usable(&self, found: &std::io::Result<()>) {
+        let was = self.is_usable.swap(found.is_ok(), Ordering::AcqRel);
+        match found {
+            Err(error) if was => tell_unusable(&self.files, error),
+            Ok(()) if !was => tracing::info!(
+                "gates are kept in {} again: what is not rolled back is in traffic",
+                self.files.directory().display()
+            ),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn has_turn(&self) -> bool {
+        self.has_turn.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_turn(&self, has_turn: bool) {
+        self.has_turn.store(has_turn, Ordering::Release);
+    }
+
+    /// This gateway ends: another may answer commands and keep numbers.
+    pub(crate) fn hand_over(&self) {
+        self.is_handed_over.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.is_handed_over.load(Ordering::Acquire)
+    }
+
+    /// Whether this target is out for good, as far as anybody knows.
+    pub(super) fn knows_latched(&self, id: &GateId) -> bool {
+        lock(&self.latched).contains(&GateFiles::latch_name(id))
+    }
+
+    pub(super) fn is_latch_stored(&self, id: &GateId) -> bool {
+        lock(&self.on_disk).contains(&GateFiles::latch_name(id))
+    }
+
+    /// What the disk says now: another gateway may have added some.
+    pub(super) fn found_latches(&self, found: HashSet<String>) {
+        lock(&self.latched).extend(found.iter().cloned());
+        *lock(&self.on_disk) = found;
+    }
+
+    pub(super) fn stored_latch(&self, name: &str) {
+        lock(&self.on_disk).insert(name.to_owned());
+    }
+
+    pub(super) fn is_unread(&self, id: &GateId) -> bool {
+        lock(&self.unread).contains(id)
+    }
+
+    /// Whether its numbers may be written over.
+    pub(super) fn may_save(&self, id: &GateId) -> bool {
+        !self.is_unread(id) && !lock(&self.damaged).contains(id)
+    }
+
+    pub(crate) fn recent(&self, route: &str) -> Vec<Value> {
+        lock(&self.recent).of(route)
+    }
+
+    /// What a latch says of itself.
+    pub(super) fn latch(&self, id: &GateId) -> Option<Value> {
+        self.files.read_latch(id)
+    }
+
+    /// What is told to a gate within `tell` is told by this person.
+    pub(super) fn acting<T>(&self, id: &GateId, operator: &Operator, tell: impl FnOnce() -> T) -> T {
+        lock(&self.operators).insert(id.clone(), operator.clone());
+        let told = tell();
+        lock(&self.operators).remove(id);
+        told
+    }
+
+    /// Writes down what somebody asked for; the answer says whether it, and all before it, is on disk.
+    pub(super) fn record_action(
+        &self,
+        gate: &Arc<RouteGate>,
+        action: &str,
+        operator: &Operator,
+        changed: bool,
+    ) -> oneshot::Receiver<bool> {
+        let sequence = gate.state().sequence;
+        let entry = operator_entry(gate.id(), sequence, action, operator, changed, &self.map());
+        let (ack, answer) = oneshot::channel();
+        let save = changed.then(|| Arc::clone(gate));
+        self.push(Record { entry, latch: None, line: None, save, ack: Some(ack) });
+        answer
+    }
+
+    /// A target is out for good, and nothing on disk says so.
+    pub(super) fn store_again(&self, id: &GateId) {
+        let entry = found_entry(id, &self.map());
+        self.push(Record {
+            entry,
+            latch: Some(GateFiles::latch_name(id)),
+            line: None,
+            save: None,
+            ack: None,
+        });
+    }
+
+    /// What these know is to be written when there is time.
+    pub(super) fn save(&self, gates: impl IntoIterator<Item = Arc<RouteGate>>) {
+        let mut inbox = lock(&self.inbox);
+        for gate in gates {
+            inbox.to_save.insert(Arc::clone(gate.id()), gate);
+        }
+        drop(inbox);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn stop(&self) {
+        lock(&self.inbox).is_over = true;
+        self.wake.notify_one();
+    }
+
+    /// Decisions first, then what is to be saved, then a look around.
+    pub(super) fn next(&self, patience: Duration) -> Next {
+        let is_idle =
+            |inbox: &mut Inbox| inbox.records.is_empty() && inbox.to_save.is_empty() && !inbox.is_over;
+        let waited = self.wake.wait_timeout_while(lock(&self.inbox), patience, is_idle);
+        let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = inbox.records.pop_front() {
+            return Next::Write(Box::new(record));
+        }
+        let lost = std::mem::take(&mut inbox.lost);
+        if lost > 0 {
+            tracing::error!(
+                "{lost} decisions of gates came faster than they could be written, and are not kept"
+            );
+        }
+        if patience.is_zero() && !inbox.is_over {
+            return Next::Look;
+        }
+        let first = inbox.to_save.keys().next().cloned();
+        match first.and_then(|id| inbox.to_save.remove(&id)) {
+            Some(gate) => Next::Save(gate),
+            None if inbox.is_over => Next::Stop,
+            None => Next::Look,
+        }
+    }
+
+    fn push(&self, record: Record) {
+        lock(&self.recent).add(record.entry.clone());
+        let mut inbox = lock(&self.inbox);
+        if inbox.records.len() >= MOST_WAITING {
+            inbox.lost += 1;
+            return;
+        }
+        inbox.records.push_back(record);
+        drop(inbox);
+        self.wake.notify_one();
+    }
+
+    fn operator(&self, id: &GateId) -> Option<Operator> {
+        lock(&self.operators).get(id).cloned()
+    }
+}
+
+impl GateKeeper for Keeper {
+    fn restore(&self, id: &GateId) -> Restored {
+        let nothing = Restored { may_serve: self.is_usable(), ..Restored::nothing() };
+        let (is_latched, found) = match (self.files.is_latched(id), self.files.read_numbers(id)) {
+            (Ok(is_latched), Ok(found)) => (is_latched || self.knows_latched(id), found),
+            (is_latched, found) => {
+                lock(&self.unread).insert(id.clone());
+                if self.is_usable()
+                    && let Some(error) = is_latched.err().or(found.err())
+                {
+                    self.set_usable(&Err(error));
+                }
+                return Restored { may_serve: false, is_latched: self.knows_latched(id), ..nothing };
+            }
+        };
+        lock(&self.unread).remove(id);
+        match found {
+            Found::Nothing => Restored { is_latched, ..nothing },
+            Found::Numbers(kept) => Restored {
+                gate: Some(kept.gate),
+                rollout: Some(kept.rollout),
+                sequence: kept.sequence,
+                is_latched,
+                ..nothing
+            },
+            Found::Damaged(why) => {
+                lock(&self.damaged).insert(id.clone());
+                tracing::error!(
+                    "{} cannot be used, so the {} of {} stays out of traffic: {why}\n  help: start the version of \
+                     cometgate that wrote it, or raise `generation` in the map, which begins a new try",
+                    self.files.numbers_path(id).display(),
+                    id.watched.as_str(),
+                    id.route
+                );
+                // No numbers are no gate: whoever takes them knows that something was there.
+                Restored { gate: Some(Vec::new()), is_latched, ..nothing }
+            }
+        }
+    }
+
+    fn ruled(&self, _: &Arc<GateId>, _: u64, _: Option<&GateRules>, _: Option<&RolloutRules>) {}
+
+    /// What a gate knows is read from it once a second.
+    fn stepped(&self, _: &Arc<GateId>, _: u64, _: u64, _: &Event, _: u16) {}
+
+    fn decided(&self, id: &Arc<GateId>, sequence: u64, verdict: &Verdict) {
+        let operator = self.operator(id);
+        let entry = verdict_entry(id, sequence, verdict, operator.as_ref(), &self.map());
+        let line = Some(verdict_line(id, verdict, operator.as_ref()));
+        let is_out = verdict.acts && verdict.action == Action::Latch;
+        let latch = is_out.then(|| GateFiles::latch_name(id));
+        if let Some(name) = &latch {
+            lock(&self.latched).insert(name.clone());
+        }
+        self.push(Record { entry, latch, line, save: None, ack: None });
+    }
+
+    fn climbed(&self, id: &Arc<GateId>, sequence: u64, step: &StepVerdict) {
+        let operator = self.operator(id);
+        let entry = step_entry(id, sequence, step, operator.as_ref(), &self.map());
+        let line = Some(step_line(id, step, operator.as_ref()));
+        self.push(Record { entry, latch: None, line, save: None, ack: None });
+    }
+}
+
+fn tell_unusable(files: &GateFiles, error: &std::io::Error) {
+    tracing::error!(
+        "gates cannot be kept, so canaries and gated fallbacks are out of traffic: {error}\n  help: make {} a \
+         directory that the gateway may write to; it is tried again every second",
+        files.directory().display()
+    );
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing between lock and unlock can panic half-way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
