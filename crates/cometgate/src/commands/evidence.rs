@@ -38,8 +38,8 @@ fn open(config: &Path) -> Result<Reader, Failure> {
 fn failure(error: Error, config: &Path) -> Failure {
     match error {
         Error::Absent { path } => Failure::invalid(anyhow!(
-            "there is no evidence in {} yet\n  help: the first decision of a gate, or the first command that acts on one, \
-             begins it, with a gateway that runs by {}; --config names other settings",
+            "there is no evidence in {} yet\n  help: it begins with the first record of a gateway that runs by {}; \
+             --config names other settings",
             path.display(),
             config.display()
         )),
