@@ -1,7 +1,9 @@
 //! What can be asked on the command line.
 
+mod evidence;
 mod gates;
 mod routes;
+mod simulate;
 mod tenants;
 
 use std::net::SocketAddr;
@@ -11,10 +13,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::request_lines::LineFormat;
 
+pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, EvidenceVerify, Which};
 pub(crate) use gates::{GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
+pub(crate) use simulate::{Gates, Simulate};
 pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, TenantsRotate};
 
 /// An HTTP gateway that shifts a share of OpenAI API traffic to CometAPI, and back.
@@ -45,6 +49,10 @@ pub(crate) enum Command {
     Routes(Routes),
     #[command(subcommand)]
     Tenants(Tenants),
+    #[command(subcommand)]
+    Gates(Gates),
+    #[command(subcommand)]
+    Evidence(Evidence),
 }
 
 /// Try it: a gateway and two scripted providers in one process, without keys or network.

@@ -2,15 +2,17 @@
 
 mod demo;
 mod demo_files;
+mod evidence;
 mod gates;
 mod init;
 mod routes;
 mod serve;
+mod simulate;
 mod status;
 mod status_text;
 mod tenants;
 
-use crate::cli::Command;
+use crate::cli::{Command, Gates};
 use crate::exit::Failure;
 
 /// Does what was asked.
@@ -26,5 +28,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Promote(options) => gates::promote(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
+        Command::Gates(Gates::Simulate(options)) => simulate::run(&options),
+        Command::Evidence(asked) => evidence::run(&asked),
     }
 }

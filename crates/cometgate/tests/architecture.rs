@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("upstream", &["decisions"]),
     ("proxy", &["decisions", "upstream"]),
     ("testkit", &[]),
-    ("cometgate", &["affinity", "config", "decisions", "proxy", "testkit", "upstream"]),
+    ("cometgate", &["affinity", "config", "decisions", "evidence", "proxy", "testkit", "upstream"]),
 ];
 
 /// What the pure core may use from outside.

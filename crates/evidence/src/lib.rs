@@ -27,7 +27,7 @@ pub use kinds::{
     OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
     Scope, StepDecision, Verdict,
 };
-pub use markdown::markdown;
+pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;
 pub use record::{Entry, Head, Record};
 pub use store::Store;

@@ -9,6 +9,12 @@ use serde_json::value::RawValue;
 use crate::kinds::QUESTIONS;
 use crate::record::Record;
 
+/// The field of an operator's action that holds the answers.
+const DECISION: &str = "rollback_decision";
+
+/// Stands for a value that is not there.
+const ABSENT: &str = "–";
+
 /// A page with a section for each record, in the given order.
 #[must_use]
 pub fn markdown(records: &[Record]) -> String {
@@ -24,55 +30,64 @@ fn section(page: &mut String, record: &Record) {
         record.route.as_ref().map(|route| format!(" · {}", plain(route.as_str()))).unwrap_or_default();
     line(page, &format!("\n## {} · {}{route}\n", record.sequence, plain(record.kind.as_str())));
     line(page, "| field | value |\n|---|---|");
-    row(page, "recorded", &record.at.to_string());
-    row(page, "by", record.by.as_str());
+    fields(record).iter().for_each(|(name, value)| row(page, name, value));
+    let answers = answers(record);
+    if !answers.is_empty() {
+        line(page, "\n| rollback decision | answer |\n|---|---|");
+        answers.iter().for_each(|(question, answer)| row(page, question, answer));
+    }
+}
+
+/// The fields of a record as text, under the names of the runbooks and in their order; of a list one for each of its
+/// elements. Everything but the [`answers`].
+#[must_use]
+pub fn fields(record: &Record) -> Vec<(String, String)> {
+    let mut said = vec![
+        ("recorded".to_owned(), record.at.to_string()),
+        ("by".to_owned(), record.by.as_str().to_owned()),
+    ];
     if let Some(version) = &record.route_version {
-        row(page, "route_version", version.as_str());
+        said.push(("route_version".to_owned(), version.as_str().to_owned()));
     }
     if let Some(map) = &record.map_sha256 {
-        row(page, "map_sha256", &map.to_string());
+        said.push(("map_sha256".to_owned(), map.to_string()));
     }
-    let fields = fields(record.body_json());
-    let is_said_above = |name: &str| {
-        (name == "route_version" && record.route_version.is_some()) || name == "rollback_decision"
+    let is_said_above =
+        |name: &str| (name == "route_version" && record.route_version.is_some()) || name == DECISION;
+    for (name, value) in members(record.body_json()).into_iter().filter(|(name, _)| !is_said_above(name)) {
+        match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+            Ok(elements) if elements.is_empty() => said.push((name, "none".to_owned())),
+            Ok(elements) => said.extend(elements.iter().map(|element| (name.clone(), text(element)))),
+            Err(_) => said.push((name, text(&value))),
+        }
+    }
+    said.push(("hash".to_owned(), record.hash.to_string()));
+    said.push(("previous_hash".to_owned(), record.previous_hash.to_string()));
+    said
+}
+
+/// The rollback decision of runbook 1: every question with its answer, or that there is none. Empty where a record of its
+/// kind has none.
+#[must_use]
+pub fn answers(record: &Record) -> Vec<(&'static str, String)> {
+    let body = members(record.body_json());
+    let Some((_, decision)) = body.iter().find(|(name, _)| name == DECISION) else { return Vec::new() };
+    let given = members(decision.get());
+    let answer = |name: &str| {
+        let found = given.iter().find(|(field, _)| field == name).map(|(_, value)| text(value));
+        found.filter(|answer| answer != ABSENT).unwrap_or_else(|| "not answered".to_owned())
     };
-    for (name, value) in fields.iter().filter(|(name, _)| !is_said_above(name)) {
-        field(page, name, value);
-    }
-    row(page, "hash", &record.hash.to_string());
-    row(page, "previous_hash", &record.previous_hash.to_string());
-    if let Some((_, decision)) = fields.iter().find(|(name, _)| name == "rollback_decision") {
-        questions(page, decision);
-    }
-}
-
-/// The rollback decision of runbook 1: every question, answered or not.
-fn questions(page: &mut String, decision: &RawValue) {
-    let answers = self::fields(decision.get());
-    line(page, "\n| rollback decision | answer |\n|---|---|");
-    for (name, question) in QUESTIONS {
-        let answer = answers.iter().find(|(field, _)| field == name).map(|(_, value)| text(value));
-        row(page, question, answer.as_deref().filter(|answer| *answer != "–").unwrap_or("not answered"));
-    }
-}
-
-/// A field; of a list one row for each of its elements.
-fn field(page: &mut String, name: &str, value: &RawValue) {
-    match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
-        Ok(elements) if elements.is_empty() => row(page, name, "none"),
-        Ok(elements) => elements.iter().for_each(|element| row(page, name, &text(element))),
-        Err(_) => row(page, name, &text(value)),
-    }
+    QUESTIONS.iter().map(|(name, question)| (*question, answer(name))).collect()
 }
 
 /// A value on one line: text as it is, an object as `name: value`, anything else as JSON.
 fn text(value: &RawValue) -> String {
     let json = value.get();
     if json == "null" {
-        return "–".to_owned();
+        return ABSENT.to_owned();
     }
     if json.starts_with('{') {
-        let parts = fields(json);
+        let parts = members(json);
         let said = parts.iter().filter(|(_, value)| value.get() != "null");
         return said.map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join(", ");
     }
@@ -104,7 +119,7 @@ fn plain(text: &str) -> String {
 }
 
 /// The members of an object in the order in which they stand there; none if it is no object.
-fn fields(json: &str) -> Vec<(String, Box<RawValue>)> {
+fn members(json: &str) -> Vec<(String, Box<RawValue>)> {
     serde_json::from_str::<Ordered>(json).map(|ordered| ordered.0).unwrap_or_default()
 }
 

@@ -9,7 +9,7 @@ mod fixed;
 mod side_by_side;
 
 pub use fixed::{FixedGate, FixedKind};
-pub use side_by_side::{Row, Trial, side_by_side};
+pub use side_by_side::{Contender, Row, Trial, Trip, row, side_by_side, trip};
 
 use super::engine::{Gate, Phase};
 use super::outcome::{Arm, Attempt, Event, Outcome, Usage};

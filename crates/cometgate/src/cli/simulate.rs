@@ -1,0 +1,61 @@
+//! `cometgate gates …`: what can be asked of gates without a running gateway.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{ConfigFile, Format};
+
+/// What the gate of a canary would do; nothing here sends traffic.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Gates {
+    Simulate(Simulate),
+}
+
+/// Say before a canary goes live how soon its gate would trip, how many requests would fail until then, and how often it
+/// would be wrong, beside the gates that operators know.
+///
+/// Whole days of random traffic are played, through the code that judges live traffic: a canary that answers well for an
+/// hour and then fails, and one that fails exactly as often as its limit allows. One seed gives the same result
+/// everywhere and every time.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cometgate gates simulate acme-summaries --rps 10 --fail 30% --config gateway/cometgate.toml\n  \
+    cometgate gates simulate acme-summaries --rps 2 --fail 100% --share 1% --svg gate.svg")]
+pub(crate) struct Simulate {
+    /// The route whose canary is played.
+    pub(crate) route: String,
+    /// Requests of the route in a second, canary and primary together.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rps: f64,
+    /// How many of the canary's requests fail once it is in trouble, as `30%`.
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) fail: String,
+    /// The canary's share, as `5%`; without it what the map says.
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) share: Option<String>,
+    /// Where the random draws begin.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How often each gate is played; without it as often as takes some seconds, 400 times at the most.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) runs: Option<u32>,
+    /// Also write a picture; a file that is there is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// Below one request in three hours a day shows nothing; beyond the upper end a run of a day takes minutes.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "it takes a number, as 10 or 0.5".to_owned())?;
+    if (0.0001..=10_000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("it has to be between 0.0001 and 10000".to_owned())
+    }
+}

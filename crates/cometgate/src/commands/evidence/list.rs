@@ -1,0 +1,96 @@
+//! `cometgate evidence list`: a line for each record, the newest first.
+
+use evidence::{Body, Record};
+
+use crate::cli::{EvidenceList, Format};
+use crate::commands::evidence::{failure, open};
+use crate::exit::Failure;
+use crate::terminal;
+
+pub(super) fn run(options: &EvidenceList) -> Result<(), Failure> {
+    let config = &options.config.path;
+    let filter = options.which.filter(Some(options.last));
+    let records = open(config)?.list(&filter).map_err(|error| failure(error, config))?;
+    match options.format {
+        Format::Json => {
+            // The lines as they are stored: their numbers keep their digits, and their hashes can be checked.
+            let lines: Vec<String> = records.iter().map(Record::to_json_line).collect();
+            terminal::result(&format!("[{}]", lines.join(",\n")));
+        }
+        Format::Text => records.iter().for_each(|record| terminal::result(&line(record))),
+    }
+    if records.is_empty() {
+        terminal::say("no record is like that");
+    } else if records.len() == options.last {
+        terminal::say(&format!(
+            "the newest {}; --last asks for more",
+            terminal::count(options.last, "record")
+        ));
+    }
+    Ok(())
+}
+
+fn line(record: &Record) -> String {
+    let route = record.route.as_ref().map_or("-", |route| route.as_str());
+    format!(
+        "{:>6}  {}  {:<16}  {route:<20}  {}",
+        record.sequence,
+        record.at,
+        record.kind.as_str(),
+        summary(record)
+    )
+}
+
+/// What it says, in a few words.
+fn summary(record: &Record) -> String {
+    let body = match record.body() {
+        Ok(body) => body,
+        Err(why) => return why,
+    };
+    let mode = |acts: evidence::Acts| if acts == evidence::Acts::Observe { " (observed only)" } else { "" };
+    let percent = |ppm: u32| format!("{} %", f64::from(ppm) / 1e4);
+    match body {
+        Body::GateDecision(said) => {
+            let signal = said.signal.as_ref().map(|signal| format!("{signal}, ")).unwrap_or_default();
+            format!(
+                "{} {}: {signal}{}, {} of {} failed{}",
+                word(&said.verdict),
+                said.target,
+                said.reason,
+                said.failures,
+                said.n,
+                mode(said.mode)
+            )
+        }
+        Body::StepDecision(said) => {
+            let (from, to) = (percent(said.from_share_ppm), percent(said.to_share_ppm));
+            format!(
+                "{} {}: {from} to {to}, {}{}",
+                word(&said.verdict),
+                said.target,
+                said.reason,
+                mode(said.mode)
+            )
+        }
+        Body::OperatorAction(said) => {
+            format!("{} {} by {}: {}", word(&said.action), said.target, said.by, said.reason)
+        }
+        Body::RollbackProof(said) => {
+            let remaining: Vec<&str> = said.remaining().map(|item| item.item.as_str()).collect();
+            let remaining =
+                if remaining.is_empty() { String::new() } else { format!(": {}", remaining.join(", ")) };
+            format!("{}{remaining}", word(&said.verdict()))
+        }
+        Body::GateLogSegment(said) => {
+            format!("gate {}, {}: {} events, {} missing", said.gate, said.file, said.events, said.missing)
+        }
+        Body::Override(said) => {
+            format!("{} until {} by {} ({}): {}", said.what, said.until, said.by, said.incident, said.reason)
+        }
+    }
+}
+
+/// The word that a value has in the records.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
