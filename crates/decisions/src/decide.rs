@@ -221,8 +221,12 @@ fn follow_route<'p>(
     };
     // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
     let at_home = route.held || (stays_home(route, facts) && route.mode != Mode::Fallback);
-    let is_open =
-        |provider| provider == route.primary || (!at_home && standing.bars(route, provider).is_none());
+    // The canary's own gate has been asked; another role of its provider has a gate of its own.
+    let is_its_canary = |provider| matches!(side, Side::Canary(canary) if canary.provider == provider);
+    let is_open = |provider| {
+        provider == route.primary
+            || (!at_home && (is_its_canary(provider) || standing.bars(route, provider).is_none()))
+    };
     let reachable = |provider| is_open(provider) && fits(provider) && reach.check(provider).is_ok();
     match list_targets(plan, route, alias, side, reachable) {
         Some(order) => Decision::Send(Chosen { route: Some(id), order, reason }),

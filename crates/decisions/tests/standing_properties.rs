@@ -81,8 +81,12 @@ proptest! {
             let Some((_, route)) = route_of(&plan, &chosen) else { continue };
             for target in chosen.order.iter().filter(|target| target.provider != route.primary) {
                 let canary = route.canary.as_ref().map(|canary| canary.provider);
-                prop_assert!(standing.canary.is_none() || Some(target.provider) != canary);
-                prop_assert!(standing.fallback.is_none() || Some(target.provider) != route.fallback);
+                // What a gate has decided of a target counts in each of its roles; that it cannot be kept, in its own.
+                let is_decided = |barred: Option<Barred>| barred.is_some_and(|it| it != Barred::Unusable);
+                prop_assert!(!is_decided(standing.canary) || Some(target.provider) != canary);
+                prop_assert!(!is_decided(standing.fallback) || Some(target.provider) != route.fallback);
+                let own = if target.role == Role::Canary { standing.canary } else { standing.fallback };
+                prop_assert_eq!(own, None);
             }
         }
     }
