@@ -10,11 +10,7 @@
 //! It never decides where a frame ends: hyper does. A head that arrives in two parts is let pass as it is, so that a
 //! mistake in here, or a miss, is at most another code.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::pass_through::pass_through;
 
@@ -109,18 +105,7 @@ fn mend(head: &mut [u8; HEAD]) {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for FrameGuard<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if let Some(bytes) = buf.filled_mut().get_mut(before..) {
-            self.frames.look(bytes);
-        }
-        Poll::Ready(Ok(()))
-    }
+    pass_through!(read, seen by frames);
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for FrameGuard<S> {

@@ -7,11 +7,7 @@
 //!
 //! It never decides where a message ends: hyper does. A mistake in here can refuse a request and never split one.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::pass_through::pass_through;
 
@@ -209,18 +205,7 @@ impl Framing {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for FramingGuard<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if let Some(fresh) = buf.filled_mut().get_mut(before..) {
-            self.reader.look(fresh);
-        }
-        Poll::Ready(Ok(()))
-    }
+    pass_through!(read, seen by reader);
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for FramingGuard<S> {
