@@ -1,6 +1,6 @@
 //! Killed at any moment, and disks that are full: what was acknowledged is there, and the chain is whole.
 //!
-//! The process that is killed is this test itself, started again with the name of the directory.
+//! The process that is killed is the test itself, started again with the name of the directory.
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
@@ -15,11 +15,10 @@ use support::{count, entry, gate_decision};
 
 const DIRECTORY: &str = "EVIDENCE_TEST_DIRECTORY";
 
-/// Appends until it is killed or an append fails; says of each record on its output that it is durable.
-#[test]
-#[ignore = "a child of the tests below"]
-fn child_that_appends() {
-    let directory = std::env::var_os(DIRECTORY).unwrap();
+/// In the process that is to be killed: appends until then, or until an append fails, and says of each record on its
+/// output that it is durable. `false` in the process that looks on.
+fn appends_as_child() -> bool {
+    let Some(directory) = std::env::var_os(DIRECTORY) else { return false };
     let mut output = std::io::stdout();
     let store = Store::open(Path::new(&directory)).unwrap();
     for n in 0.. {
@@ -27,16 +26,18 @@ fn child_that_appends() {
             Ok(head) => writeln!(output, "\nappended {} {}", head.sequence, head.hash).unwrap(),
             Err(error) => {
                 writeln!(output, "\nfailed {}", error.to_string().replace('\n', " ")).unwrap();
-                return;
+                break;
             }
         }
         output.flush().unwrap();
     }
+    true
 }
 
-fn spawn(directory: &Path, limit_in_kib: Option<u32>) -> Child {
+/// Starts the test of this name as the child.
+fn spawn(test: &str, directory: &Path, limit_in_kib: Option<u32>) -> Child {
     let this = std::env::current_exe().unwrap();
-    let arguments = ["child_that_appends", "--exact", "--ignored", "--nocapture"];
+    let arguments = [test, "--exact", "--nocapture"];
     let mut command = match limit_in_kib {
         None => {
             let mut command = Command::new(this);
@@ -75,11 +76,14 @@ fn acknowledged(child: &mut Child) -> (u64, String, Option<String>) {
 
 #[test]
 fn a_killed_process_loses_nothing_that_it_acknowledged() {
+    if appends_as_child() {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let mut random = fastrand::Rng::with_seed(3);
     let mut last = 0;
     for round in 0..count(25, 1_000) {
-        let mut child = spawn(directory.path(), None);
+        let mut child = spawn("a_killed_process_loses_nothing_that_it_acknowledged", directory.path(), None);
         // Any moment will do: the pause decides which one is tried, not whether the test holds.
         std::thread::sleep(Duration::from_micros(random.u64(1_000..60_000)));
         child.kill().unwrap();
@@ -106,9 +110,13 @@ fn a_killed_process_loses_nothing_that_it_acknowledged() {
 
 #[test]
 fn a_full_disk_is_an_error_and_never_a_broken_store() {
+    if appends_as_child() {
+        return;
+    }
     for kib in [48, 64, 100, 200, 500] {
         let directory = tempfile::tempdir().unwrap();
-        let mut child = spawn(directory.path(), Some(kib));
+        let mut child =
+            spawn("a_full_disk_is_an_error_and_never_a_broken_store", directory.path(), Some(kib));
         let (sequence, hash, failure) = acknowledged(&mut child);
         child.wait().unwrap();
         let failure = failure.unwrap();
