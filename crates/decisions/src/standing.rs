@@ -6,7 +6,7 @@
 
 use crate::bucket::Share;
 use crate::ids::{ProviderId, RouteId};
-use crate::plan::Route;
+use crate::plan::{Mode, Route};
 
 /// Why a target serves no role on its route now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,11 +80,12 @@ impl Standing {
         *barred != Barred::Unusable
     }
 
-    /// The canary's share in force: none while it is barred.
+    /// The canary's share in force: none while the route's mode sends it nothing, or it is held or barred.
     #[must_use]
     pub fn share_of(self, route: &Route) -> Share {
-        let Some(canary) = &route.canary else { return Share::NONE };
-        if self.bars_canary(route).is_some() { Share::NONE } else { self.share_or(canary.bucketing.share) }
+        let is_sent = route.mode == Mode::Canary && !route.held && self.bars_canary(route).is_none();
+        let canary = route.canary.as_ref().filter(|_| is_sent);
+        canary.map_or(Share::NONE, |canary| self.share_or(canary.bucketing.share))
     }
 
     /// The share by which requests are drawn. One of nothing is the operator's word, which no rollout overrules.

@@ -11,15 +11,16 @@ mod keeper;
 mod report;
 mod route_gate;
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use decisions::plan::{GateIdentity, Mode, Plan, Route, Watched, gate_identity};
+use decisions::plan::{GateIdentity, Plan, Route, Watched, gate_identity};
 use decisions::{RouteId, Standing};
 
 pub use keeper::{GateId, GateKeeper, NoKeeper, Restored};
 pub(crate) use report::Finished;
-pub use route_gate::{GateState, RouteGate};
+pub use route_gate::{GateState, Progress, RouteGate};
 
 use crate::gates::route_gate::Ruling;
 
@@ -119,11 +120,29 @@ impl Gates {
         Standing { canary, share, fallback }
     }
 
-    /// The canary's share that a route's requests are decided by now, in parts per million.
-    pub(crate) fn share_ppm(&self, plan: &Plan, route: Option<RouteId>) -> u32 {
-        let Some(id) = route else { return 0 };
-        let route = plan.route(id);
-        if route.mode == Mode::Canary && !route.held { self.standing(id).share_of(route).ppm() } else { 0 }
+    /// What they say to one request.
+    pub(crate) fn asked_once(&self) -> AskedOnce<'_> {
+        AskedOnce { gates: self, said: Cell::new(None) }
+    }
+}
+
+/// What the gates say to one request: of its route the same however often they are asked, so that what is told of its
+/// attempts is what it was decided by.
+pub(crate) struct AskedOnce<'g> {
+    gates: &'g Gates,
+    said: Cell<Option<(RouteId, Standing)>>,
+}
+
+impl AskedOnce<'_> {
+    pub(crate) fn standing(&self, route: RouteId) -> Standing {
+        if let Some((of, standing)) = self.said.get()
+            && of == route
+        {
+            return standing;
+        }
+        let standing = self.gates.standing(route);
+        self.said.set(Some((route, standing)));
+        standing
     }
 }
 

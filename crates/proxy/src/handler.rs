@@ -178,7 +178,9 @@ async fn route(
         features: peeked.features,
         draw: fastrand::u64(..),
     };
-    let chosen = chosen(ticket, decide_placed(context, &snapshot, &facts, &peeked)?, &peeked.model)?;
+    let gates = snapshot.gates().asked_once();
+    let decision = decide_placed(context, &snapshot, &gates, &facts, &peeked)?;
+    let chosen = chosen(ticket, decision, &peeked.model)?;
     let targets = || chosen.order.iter();
     ticket.route = chosen.route;
     ticket.target = targets().next().map(|target| (target.provider, target.role));
@@ -201,7 +203,7 @@ async fn route(
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
-            share_ppm: snapshot.gates().share_ppm(plan, chosen.route),
+            share_ppm: chosen.route.map_or(0, |id| gates.standing(id).share_of(plan.route(id)).ppm()),
             features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),

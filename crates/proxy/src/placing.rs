@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, header};
 
 use crate::affinity::Known;
 use crate::error::Error;
+use crate::gates::AskedOnce;
 use crate::request::path::decode;
 use crate::request::peek::Peeked;
 use crate::request::references::References;
@@ -23,13 +24,14 @@ use crate::worker::Context;
 pub(crate) fn decide_placed<'s>(
     context: &Context,
     snapshot: &'s Snapshot,
+    gates: &AskedOnce<'_>,
     facts: &Facts<'_>,
     peeked: &Peeked<'_>,
 ) -> Result<Decision<'s>, Error> {
     let plan = snapshot.plan();
     // A model of its own that the map does not know; what the map names, the operator vouches for.
     let tuned = peeked.model.starts_with("ft:") && plan.alias_named(&peeked.model).is_none();
-    let gates = |route| snapshot.gates().standing(route);
+    let gates = |route| gates.standing(route);
     let free = || {
         if facts.stateful && !context.affinity.is_durable() {
             decide_unkept(plan, facts, gates)

@@ -25,8 +25,7 @@ pub(super) fn report_target(
     let (phase, why) = phase(route, watched, &state, provider, snapshot, id);
     let is_canary = watched == Watched::Canary;
     let configured = route.canary.as_ref().filter(|_| is_canary).map(|canary| canary.bucketing.share.ppm());
-    let is_sent = route.mode == Mode::Canary && !route.held;
-    let in_force = if is_sent { snapshot.gates().standing(id).share_of(route) } else { Share::NONE };
+    let in_force = snapshot.gates().standing(id).share_of(route);
     Some(json!({
         "target": watched.as_str(),
         "provider": plan.provider(provider).name,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use decisions::bucket::Share;
 use decisions::gate::{Event, GateRules, GateSettings, Mode as GateMode, Outcome, Reason, Usage, Verdict};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, CredentialKind, Criticality, EnabledFeatures, ModelMatch,
+    Alias, AllowedAliases, Bucketing, Canary, CredentialKind, Criticality, EnabledFeatures, Mode, ModelMatch,
     ModelRules, PlanParts, Provider, Scope, StickyBy, Tenant, UnlistedModels,
 };
 use decisions::rollout::{RolloutRules, RolloutSettings, StepVerdict};
@@ -141,6 +141,22 @@ fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Fi
     }
 }
 
+fn share_ppm(plan: &Plan, gates: &Gates) -> u32 {
+    gates.standing(ROUTE).share_of(plan.route(ROUTE)).ppm()
+}
+
+#[test]
+fn a_request_is_told_the_same_all_along() {
+    let (_, keeper) = kept();
+    let plan = plan(|_| ());
+    let gates = Gates::new(&plan, None, &keeper);
+    let asked = gates.asked_once();
+    let first = asked.standing(ROUTE);
+    gates.of(ROUTE, Watched::Canary).unwrap().tell(1, &Event::RollBack);
+    assert_eq!(asked.standing(ROUTE), first);
+    assert_ne!(gates.asked_once().standing(ROUTE), first);
+}
+
 /// Failures of the canary, each with a good answer of the primary, until it is out of traffic; how many.
 fn fails_until_out(plan: &Plan, gates: &Gates) -> usize {
     for at in 0..100 {
@@ -171,10 +187,10 @@ fn a_failing_canary_is_out_within_ten_attempts_and_stays_out_over_reloads() {
     let (heard, keeper) = kept();
     let first = plan(|_| ());
     let gates = Gates::new(&first, None, &keeper);
-    assert_eq!(gates.share_ppm(&first, Some(ROUTE)), 500_000);
+    assert_eq!(share_ppm(&first, &gates), 500_000);
     assert!(fails_until_out(&first, &gates) <= 10);
     latch(&first, &gates);
-    assert_eq!(gates.share_ppm(&first, Some(ROUTE)), 0);
+    assert_eq!(share_ppm(&first, &gates), 0);
     let verdicts = heard.verdicts.lock().unwrap().clone();
     assert!(verdicts.last().is_some_and(|(_, verdict)| verdict.acts && verdict.page));
     let told = heard.events.lock().unwrap().len();
@@ -413,10 +429,10 @@ fn a_share_in_force_is_the_steps_and_a_hold_keeps_it() {
     });
     let gates = Gates::new(&plan, None, &keeper);
     let gate = gates.of(ROUTE, Watched::Canary).unwrap();
-    assert_eq!(gates.share_ppm(&plan, Some(ROUTE)), 10_000);
+    assert_eq!(share_ppm(&plan, &gates), 10_000);
     let climbed = gate.promote_by_hand().unwrap();
     assert_eq!((climbed.from_ppm, climbed.to_ppm), (10_000, 50_000));
-    assert_eq!(gates.share_ppm(&plan, Some(ROUTE)), 50_000);
+    assert_eq!(share_ppm(&plan, &gates), 50_000);
 
     let mut now = 0;
     let mut good = |count: u32| {
@@ -431,15 +447,15 @@ fn a_share_in_force_is_the_steps_and_a_hold_keeps_it() {
     let until = good(50);
     gate.tell(until, &Event::Hold);
     good(400);
-    assert_eq!(gates.share_ppm(&plan, Some(ROUTE)), 50_000);
+    assert_eq!(share_ppm(&plan, &gates), 50_000);
     let until = good(1);
     gate.tell(until, &Event::Resume);
     good(400);
-    assert_eq!(gates.share_ppm(&plan, Some(ROUTE)), 1_000_000);
+    assert_eq!(share_ppm(&plan, &gates), 1_000_000);
     assert_eq!(heard.climbs.lock().unwrap().len(), 2);
 
     gate.tell(until, &Event::RollBack);
-    assert_eq!(gates.share_ppm(&plan, Some(ROUTE)), 0);
+    assert_eq!(share_ppm(&plan, &gates), 0);
     assert_eq!(gate.promote_by_hand(), None);
 }
 
