@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::gate::Event;
-use proxy::{GateId, RouteGate, SnapshotHandle};
+use proxy::{GateId, Progress, RouteGate, SnapshotHandle};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -95,10 +95,9 @@ impl Ticking {
 
     fn tick_one(&mut self, gate: &Arc<RouteGate>, before: Option<Seen>, now_ms: u64) {
         self.agree_with_the_disk(gate);
-        let earlier = gate.state().sequence;
+        let earlier = gate.progress().sequence;
         gate.tick(now_ms);
-        let after = gate.state();
-        let (sequence, step) = (after.sequence, after.rollout.step());
+        let Progress { sequence, step, .. } = gate.progress();
         let new = || Seen { gate: Arc::clone(gate), sequence: earlier, ticks: 0, step };
         let mut seen = before.unwrap_or_else(new);
         seen.ticks += sequence.saturating_sub(earlier).min(1);
@@ -129,7 +128,7 @@ impl Ticking {
             return;
         }
         let is_usable = self.keeper.is_usable();
-        if gate.state().is_usable == is_usable {
+        if gate.progress().is_usable == is_usable {
             return;
         }
         if is_usable && self.keeper.is_unread(id) {

@@ -60,6 +60,17 @@ pub(super) struct Ruling {
     is_spared: bool,
 }
 
+/// What shows that a gate has something new to be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Events that it has been told.
+    pub sequence: u64,
+    /// The step that its canary is at.
+    pub step: usize,
+    /// What it knows can be kept.
+    pub is_usable: bool,
+}
+
 impl Ruling {
     pub(super) fn of(route: &Route, watched: Watched) -> Ruling {
         let has_share = || route.canary.as_ref().is_some_and(|canary| canary.bucketing.share > Share::NONE);
@@ -174,6 +185,13 @@ impl RouteGate {
     #[must_use]
     pub fn state(&self) -> GateState {
         *self.lock()
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let state = self.lock();
+        Progress { sequence: state.sequence, step: state.rollout.step(), is_usable: state.is_usable }
     }
 
     /// Whether its target is out for good.
