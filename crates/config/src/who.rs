@@ -106,7 +106,7 @@ pub struct Drawn {
 /// [`NoSuchRoute`], with the name that was probably meant.
 pub fn who(loaded: &Loaded, route: &str) -> Result<Who, NoSuchRoute> {
     let plan = &loaded.plan;
-    let Some((id, found)) = plan.routes().find(|(_, entry)| entry.name == route) else {
+    let Some((id, found)) = plan.route_named(route) else {
         let known = plan.parts().routes.iter().map(|entry| entry.name.as_str());
         let like = closest(route, known).map(str::to_owned);
         return Err(NoSuchRoute { name: route.to_owned(), like });

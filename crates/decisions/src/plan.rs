@@ -192,6 +192,12 @@ impl Plan {
         (0..).map(RouteId).zip(&self.parts.routes)
     }
 
+    /// The route with exactly this name; a linear search, for commands.
+    #[must_use]
+    pub fn route_named(&self, name: &str) -> Option<(RouteId, &Route)> {
+        self.routes().find(|(_, route)| route.name == name)
+    }
+
     /// The alias with exactly these bytes.
     #[must_use]
     pub fn alias_named(&self, name: &str) -> Option<AliasId> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use decisions::Barred;
 use decisions::gate::Event;
-use decisions::plan::Watched;
+use decisions::plan::{Plan, Route, Watched};
 use http::StatusCode;
 use proxy::{RouteGate, Snapshot, SnapshotHandle};
 use serde::{Deserialize, Serialize};
@@ -75,9 +75,9 @@ impl Acting {
     pub(crate) async fn act(&self, action: Action, asked: &Asked) -> Result<Value, Refusal> {
         check_texts(&asked.operator)?;
         let snapshot = self.handle.current();
-        let gate = find_gate(&snapshot, asked)?;
+        let (route, gate) = find_gate(&snapshot, asked)?;
         let id = Arc::clone(gate.id());
-        let operator = &with_both_ends(asked, action, &snapshot, &gate);
+        let operator = &with_both_ends(asked, action, snapshot.plan(), route, &gate);
         let told = self.keeper.acting(&id, operator, || self.tell(action, &gate))?;
         let stored = self.keeper.record_action(&gate, action.as_str(), operator, told.changed);
         let is_stored = matches!(tokio::time::timeout(LONGEST_WRITE, stored).await, Ok(Ok(true)));
@@ -161,27 +161,24 @@ fn promote(gate: &RouteGate) -> Result<Told, Refusal> {
     Ok(Told::new(step.acts, format!("the canary goes from {from}% to {to}%{lacked}{observed}")))
 }
 
-fn find_gate(snapshot: &Snapshot, asked: &Asked) -> Result<Arc<RouteGate>, Refusal> {
+fn find_gate<'s>(snapshot: &'s Snapshot, asked: &Asked) -> Result<(&'s Route, Arc<RouteGate>), Refusal> {
     let plan = snapshot.plan();
-    let found = plan.routes().find(|(_, route)| route.name == asked.route);
-    let Some((id, _)) = found else {
+    let Some((id, route)) = plan.route_named(&asked.route) else {
         let why = format!("the map in force ({}) has no route {:?}", plan.route_version(), asked.route);
         return Err(Refusal { status: StatusCode::NOT_FOUND, why });
     };
     let wanted = |watched: &Watched| asked.target.as_deref().is_none_or(|name| name == watched.as_str());
     let gate = Watched::ALL.into_iter().filter(wanted).find_map(|watched| snapshot.gates().of(id, watched));
-    gate.cloned().ok_or_else(|| {
+    gate.map(|gate| (route, Arc::clone(gate))).ok_or_else(|| {
         let what = asked.target.as_deref().unwrap_or("canary or fallback");
         Refusal { status: StatusCode::NOT_FOUND, why: format!("the route {} has no {what}", asked.route) }
     })
 }
 
 /// From where to where a rollback goes is known, unless somebody says otherwise.
-fn with_both_ends(asked: &Asked, action: Action, snapshot: &Snapshot, gate: &RouteGate) -> Operator {
+fn with_both_ends(asked: &Asked, action: Action, plan: &Plan, route: &Route, gate: &RouteGate) -> Operator {
     let mut operator = asked.operator.clone();
-    let plan = snapshot.plan();
-    let route = plan.routes().find(|(_, route)| route.name == asked.route).map(|(_, route)| route);
-    if let (Action::RollBack, Some(route)) = (action, route) {
+    if action == Action::RollBack {
         let away = match gate.id().watched {
             Watched::Canary => route.canary.as_ref().map(|canary| canary.provider),
             Watched::Fallback => route.fallback,

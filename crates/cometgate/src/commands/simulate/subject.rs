@@ -33,7 +33,7 @@ impl Subject {
         let loaded = paths.load(&texts).map_err(Failure::invalid)?;
         // For its word on names that are nearly right.
         who(&loaded, route).map_err(Failure::invalid)?;
-        let found = loaded.plan.routes().find(|(_, entry)| entry.name == route);
+        let found = loaded.plan.route_named(route);
         let Some((entry, canary)) = found.and_then(|(_, entry)| Some((entry, entry.canary.as_ref()?))) else {
             return Err(Failure::invalid(anyhow!(
                 "route {route} has no canary\n  help: give it a [routes.canary] table in {}",
