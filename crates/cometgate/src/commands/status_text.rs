@@ -10,7 +10,7 @@ pub(super) fn status_lines(status: &Value) -> Vec<String> {
     let mut lines = vec![format!("route map {}, at {}", text(status, "route_version"), time(status))];
     if status["gates_are_kept"] == Value::Bool(false) {
         lines.push(
-            "the state directory cannot be written: canaries and gated fallbacks are out of traffic"
+            "the state directory cannot be written: canaries are out of traffic, and fallbacks whose gate acts"
                 .to_owned(),
         );
     }

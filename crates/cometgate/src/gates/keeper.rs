@@ -370,8 +370,8 @@ impl GateKeeper for Keeper {
 
 fn tell_unusable(files: &GateFiles, error: &std::io::Error) {
     tracing::error!(
-        "gates cannot be kept, so canaries and gated fallbacks are out of traffic: {error}\n  help: make {} a \
-         directory that the gateway may write to; it is tried again every second",
+        "gates cannot be kept, so canaries are out of traffic, and fallbacks whose gate acts: {error}\n  help: make {} \
+         a directory that the gateway may write to; it is tried again every second",
         files.directory().display()
     );
 }
