@@ -38,8 +38,8 @@ fn open(config: &Path) -> Result<Reader, Failure> {
 fn failure(error: Error, config: &Path) -> Failure {
     match error {
         Error::Absent { path } => Failure::invalid(anyhow!(
-            "there is no evidence in {} yet\n  help: the gateway of this version writes what gates decide into gates/decisions.jsonl \
-             beside it, and nothing here; --config names other settings than {}",
+            "there is no evidence in {} yet\n  help: a gateway begins it when it starts; --config names other settings \
+             than {}",
             path.display(),
             config.display()
         )),
