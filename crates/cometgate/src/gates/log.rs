@@ -82,3 +82,131 @@ pub(crate) fn read_begin(state: &[u64]) -> Result<(i64, Judged), NotJudged> {
     let (offset, judged) = state.split_first().ok_or(NotJudged)?;
     Ok((offset.cast_signed(), Judged::from_numbers(judged)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use decisions::gate::{Arm, Attempt, Event, GateRules, GateSettings, Outcome, Usage};
+    use decisions::judged::Answer;
+    use decisions::rollout::{RolloutRules, RolloutSettings};
+    use evidence::gate_log::{Segment, Segments, Settings};
+    use fastrand::Rng;
+
+    use super::*;
+
+    /// A gate that is told and logged as live ones are.
+    struct Live {
+        judged: Judged,
+        log: Log,
+        answers: Vec<Answer>,
+    }
+
+    impl Live {
+        fn tell(&mut self, now_ms: u64, told: &Told) {
+            let before = self.judged;
+            let answer = self.judged.tell(now_ms, told);
+            let is_quiet = answer.is_nothing() && self.judged.has_only_aged(&before);
+            if *told == Told::TICK && is_quiet {
+                self.log.ticked(now_ms, &before);
+            } else {
+                self.log.told(now_ms, told, &before);
+            }
+            self.answers.extend(Some(answer).filter(|answer| !answer.is_nothing()));
+        }
+
+        fn rule(&mut self, rules: GateRules) {
+            self.judged.rules = Some(rules);
+            self.log.changed();
+        }
+    }
+
+    fn attempt(random: &mut Rng, failing: f64) -> Told {
+        let outcome = if random.f64() < failing { Outcome::HardFailure } else { Outcome::Good };
+        let attempt = Attempt {
+            arm: if random.bool() { Arm::Canary } else { Arm::Primary },
+            outcome,
+            tenant: random.u64(0..4),
+            share_ppm: 500_000,
+            first_token_us: random.bool().then(|| random.u32(1_000..900_000)),
+            usage: if random.bool() { Usage::Reported(random.u64(..1_000)) } else { Usage::NotExpected },
+        };
+        Told::Event { event: Event::Attempt(attempt), features: random.u16(..) }
+    }
+
+    fn rules(limit: f64) -> GateRules {
+        let mut settings = GateSettings { hold_limit_ms: Some(40 * 60_000), ..GateSettings::default() };
+        settings.rates[0].limit = limit;
+        GateRules::new(settings).unwrap()
+    }
+
+    fn play(segment: &Segment) -> (Judged, Vec<Answer>) {
+        let (offset, mut judged) = read_begin(segment.state()).unwrap();
+        let mut answers = Vec::new();
+        for event in segment.events() {
+            let told = Told::from_words(&event.words).unwrap();
+            let answer = judged.tell((event.at_ms - offset).cast_unsigned(), &told);
+            answers.extend(Some(answer).filter(|answer| !answer.is_nothing()));
+        }
+        (judged, answers)
+    }
+
+    /// Nights without a request, clocks that jump both ways, new rules, holds, and files that end anywhere: each file leads to
+    /// what was decided, and to what is known in the end.
+    #[test]
+    fn what_is_read_of_a_log_decides_what_was_decided_and_knows_what_was_known() {
+        let mut decided = 0;
+        for seed in 0..60 {
+            let mut random = Rng::with_seed(seed);
+            let directory = tempfile::tempdir().unwrap();
+            let settings = Settings { segment_bytes: 4_000, ..Settings::default() };
+            let logs = Logs::open(directory.path(), settings).unwrap();
+            let log = Log::new(logs.gate("gate").ok(), Offset::default());
+            let steps = RolloutRules::new(RolloutSettings::default(), &[10_000, 500_000, 1_000_000]).unwrap();
+            let judged = Judged {
+                rules: Some(rules(0.02)),
+                rollout_rules: random.bool().then_some(steps),
+                ..Judged::default()
+            };
+            let mut live = Live { judged, log, answers: Vec::new() };
+            let (mut now_ms, failing) = (1_000_000, random.f64() * 0.03);
+            for _ in 0..2_000 {
+                now_ms += random.u64(900..1_100);
+                match random.u32(..1_000) {
+                    0..600 => live.tell(now_ms, &Told::TICK),
+                    600..985 => live.tell(now_ms, &attempt(&mut random, failing)),
+                    985 => live.tell(now_ms, &Told::Event { event: Event::Hold, features: 0 }),
+                    986 => live.tell(now_ms, &Told::Event { event: Event::Resume, features: 0 }),
+                    987 => live.tell(now_ms, &Told::Promote),
+                    988 => {
+                        live.tell(now_ms, &Told::Checked { check: random.u32(..8), passed: random.bool() });
+                    }
+                    989 => live.rule(rules(0.01 + random.f64() / 10.0)),
+                    990 => now_ms += random.u64(..100_000),
+                    991 => now_ms -= random.u64(..100_000),
+                    _ => (0..random.u64(..900)).for_each(|_| {
+                        now_ms += 1_000;
+                        live.tell(now_ms, &Told::TICK);
+                    }),
+                }
+            }
+            // So that no tick is only counted.
+            live.tell(now_ms, &attempt(&mut random, 0.0));
+            assert!(!logs.close().is_empty());
+            let read = Segments::of(directory.path(), "gate").unwrap();
+            let played: Vec<_> = read.map(|segment| play(&segment.unwrap())).collect();
+            let answers: Vec<Answer> = played.iter().flat_map(|(_, answers)| answers.clone()).collect();
+            assert_eq!(answers, live.answers, "seed {seed}");
+            assert_eq!(played.last().unwrap().0, live.judged, "seed {seed}");
+            decided += answers.len();
+        }
+        assert!(decided > 300, "{decided}");
+    }
+
+    #[test]
+    fn a_gate_that_nobody_asks_anything_of_writes_its_first_tick_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let logs = Logs::open(directory.path(), Settings::default()).unwrap();
+        let mut log = Log::new(logs.gate("gate").ok(), Offset::default());
+        (0..5_000).for_each(|tick| log.ticked(tick * 1_000, &Judged::default()));
+        assert_eq!(logs.close()[0].events, 1);
+    }
+}
