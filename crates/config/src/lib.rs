@@ -55,6 +55,7 @@ mod who;
 
 pub use base_url::{BaseUrl, BaseUrlError, Scheme};
 pub use code::{Code, Severity};
+pub use diff::words::count as format_count;
 pub use diff::{Changes, Diff, diff};
 pub use document::Source;
 pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map};

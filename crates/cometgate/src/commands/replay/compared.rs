@@ -187,7 +187,8 @@ impl Compared {
                 self.differences.push(format!("record {number}, {place}: {fields}"));
             }
             None => {
-                self.differences.push(format!("record {number}, {place}: the log leads to no decision there"));
+                self.differences
+                    .push(format!("record {number}, {place}: the log leads to no decision there"));
             }
         }
     }
