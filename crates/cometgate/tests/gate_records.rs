@@ -58,8 +58,8 @@ async fn a_damaged_store_stops_no_gate_is_said_loudly_and_is_begun_anew_when_it_
     assert_eq!(role(&program).await, "canary");
     falls_ill(&world);
     role(&program).await;
-    // Said when it was found, so before the announcement.
-    program.logged("what gates decide is not recorded").await;
+    // It is said when it is found, at the start, and whenever something is decided.
+    program.logged("waits to be recorded").await;
     program.logged(ANNOUNCED).await;
     world.canary.clear_script();
     assert_eq!(role(&program).await, "primary");

@@ -13,7 +13,7 @@ use decisions::gate::{Action, Verdict};
 use decisions::plan::Watched;
 use decisions::rollout::StepVerdict;
 use evidence::gate_log;
-use evidence::{Acts, Body, Entry, GateAction, Head};
+use evidence::{Acts, Body, Entry, GateAction};
 use proxy::{GateId, GateKeeper, GateLog, GateState, Restored, RouteGate};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -54,7 +54,7 @@ pub(super) struct Latch {
 
 /// What the writer is to do next.
 pub(super) enum Next {
-    Write(Box<Record>),
+    Write(VecDeque<Record>),
     Save(Arc<RouteGate>),
     Look,
     Stop,
@@ -181,12 +181,12 @@ impl Keeper {
     }
 
     /// A record is in the store.
-    pub(super) fn recorded(&self, entry: &Entry, head: Head) {
+    pub(super) fn recorded(&self, entry: &Entry, sequence: u64) {
         if let Body::GateDecision(said) = &entry.body
             && (said.action, said.mode) == (GateAction::Latch, Acts::Act)
             && let Some(gate) = &said.gate
         {
-            lock(&self.latched_by).insert(gate.as_str().to_owned(), head.sequence);
+            lock(&self.latched_by).insert(gate.as_str().to_owned(), sequence);
         }
     }
 
@@ -350,8 +350,8 @@ impl Keeper {
             |inbox: &mut Inbox| inbox.records.is_empty() && inbox.to_save.is_empty() && !inbox.is_over;
         let waited = self.wake.wait_timeout_while(lock(&self.inbox), patience, is_idle);
         let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = inbox.records.pop_front() {
-            return Next::Write(Box::new(record));
+        if !inbox.records.is_empty() {
+            return Next::Write(std::mem::take(&mut inbox.records));
         }
         let lost = std::mem::take(&mut inbox.lost);
         if lost > 0 {
