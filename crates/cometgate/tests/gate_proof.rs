@@ -239,6 +239,29 @@ async fn a_stream_that_does_not_end_remains_until_it_ends() {
     until_remaining(&world, &[]).await;
 }
 
+/// No rollback moves it, so it is no new request, and the target is not left before it is over.
+#[tokio::test]
+async fn a_conversation_that_lives_there_goes_on_there_and_remains() {
+    let world = World::start("", |map| map.route = "stateful = \"canary\"").await;
+    let made =
+        serde_json::json!({"id": "resp_there", "object": "response", "status": "completed", "output": []});
+    world.canary.on("POST", "/v1/responses", Reply::json(200, &made));
+    let mut client = Client::connect(world.program.address).await;
+    let begins = r#"{"model":"summary","input":"hi"}"#;
+    let goes_on = r#"{"model":"summary","input":"and?","previous_response_id":"resp_there"}"#;
+    let asked = request(Method::POST, "/v1/responses", ACME, begins);
+    assert_eq!(client.send(asked).await.unwrap().header("x-cometgate-role"), "canary");
+    roll_back(&world).await;
+    let before = world.canary.count();
+    let asked = request(Method::POST, "/v1/responses", ACME, goes_on);
+    assert_eq!(client.send(asked).await.unwrap().status, 200);
+    assert_eq!(world.canary.count(), before + 1, "it goes on where it lives");
+    for _ in 0..40 {
+        assert_eq!(client.chat(ACME, CHAT).await.header("x-cometgate-role"), "primary");
+    }
+    until_remaining(&world, &["requests within a minute for what lives there: 1"]).await;
+}
+
 /// No data is no proof. What was not shown by the end is written down then.
 #[tokio::test]
 async fn a_rollback_that_nobody_has_called_after_is_kept_as_not_proven() {
