@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use decisions::attempts::breaker::Change;
+use decisions::attempts::breaker::{Change, State};
 use decisions::attempts::{
     Breaker, BreakerSettings, Budget, FirstToken, Limiter, Permit, Refused, Sample, Seen, Slot, Why,
 };
@@ -105,6 +105,11 @@ impl TargetState {
     /// It would turn an attempt away now, for what it has shown.
     pub(crate) fn is_open(&self, now: Duration) -> bool {
         self.lock().breaker.is_open(now)
+    }
+
+    /// Whether its breaker lets attempts through.
+    pub(crate) fn breaker(&self, now: Duration) -> State {
+        self.lock().breaker.state(now)
     }
 
     /// Takes one retry of this target from its budget.
