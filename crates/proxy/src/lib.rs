@@ -23,6 +23,7 @@ mod framing_guard;
 mod gates;
 mod gateway;
 mod handler;
+mod leak;
 mod limits;
 mod live;
 mod models;
