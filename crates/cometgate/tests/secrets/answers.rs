@@ -33,7 +33,7 @@ pub(crate) fn answer(arrived: &RecordedRequest, number: usize) -> Reply {
         let error = json!({"error": {"message": message, "type": key, "param": null, "code": key}});
         Step::chunk(format!("data: {error}\n\n"))
     };
-    match fastrand::u8(..20) {
+    match fastrand::u8(..30) {
         0 => error(500),
         1 => error(401),
         2 => error(429).header("retry-after-ms", "1"),

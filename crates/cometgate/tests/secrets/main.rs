@@ -230,7 +230,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
 #[tokio::test]
 async fn a_stream_that_is_not_routed_shows_no_credential() {
     let provider = Provider::builder("one").start().await;
-    provider.on_call("POST", "/v1/completions", |arrived| {
+    provider.on_call("POST", "/v1/of-tomorrow", |arrived| {
         let key = arrived.header("authorization").unwrap_or_default();
         let error = json!({"error": {"message": format!("you sent {key}!"), "type": "t", "code": null}});
         Reply::sse(vec![Step::chunk(format!("data: {error}\n\n"))])
@@ -239,7 +239,7 @@ async fn a_stream_that_is_not_routed_shows_no_credential() {
     let files = Files::new("", &map, &support::tenants());
     let mut program = Program::serve(&files).await;
     let body = r#"{"model":"m","stream":true}"#;
-    let asked = request(Method::POST, "/v1/completions", support::ACME, body);
+    let asked = request(Method::POST, "/v1/of-tomorrow", support::ACME, body);
     let answer = Client::connect(program.address).await.send(asked).await.unwrap();
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     assert!(text.contains("you sent Bearer *****************!"), "{text}");
