@@ -36,6 +36,7 @@ mod response;
 pub mod scan;
 mod secrets;
 mod snapshot;
+mod stream_stall;
 mod target_state;
 mod tenant_state;
 mod websocket;
