@@ -18,7 +18,7 @@ use std::sync::Arc;
 use decisions::plan::{GateIdentity, Plan, Route, Watched, gate_identity};
 use decisions::{RouteId, Standing};
 
-pub use keeper::{GateId, GateKeeper, NoKeeper, Restored};
+pub use keeper::{GateId, GateKeeper, GateLog, NoKeeper, Restored};
 pub(crate) use report::Finished;
 pub use route_gate::{GateState, Progress, RouteGate};
 

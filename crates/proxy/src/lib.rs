@@ -48,7 +48,7 @@ pub use auth::{Holder, KEY_PREFIX, KeyRing};
 pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 pub use cors::Cors;
 pub use error::Error;
-pub use gates::{GateId, GateKeeper, GateState, Gates, NoKeeper, Progress, Restored, RouteGate};
+pub use gates::{GateId, GateKeeper, GateLog, GateState, Gates, NoKeeper, Progress, Restored, RouteGate};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};
