@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
-    EnabledFeatures, FeatureSet, Mode, ModelMatch, ModelRules, Plan, PlanError, PlanParts, Provider, Route,
-    Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, Bucketing, Canary, Cohort, CohortMembers, FeatureSet, Mode, ModelMatch, Plan, PlanError,
+    PlanParts, Provider, Route, Scope, StickyBy, Tenant, UnlistedModels,
 };
-use decisions::tenant_limits::TenantLimits;
-use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, ProviderSet, StickyKeys, TenantId};
+use decisions::{AliasId, Caller, CohortId, Endpoint, Facts, ProviderId, StickyKeys, TenantId};
 
 /// How many routes the map has.
 pub const ROUTES: usize = 10_000;
@@ -129,40 +127,21 @@ pub fn requests(kind: Kind) -> Vec<Request> {
 /// # Errors
 /// Never, unless this generator is wrong.
 pub fn large_plan() -> Result<Plan, PlanError> {
-    let provider = |name: &str| Provider {
-        name: name.to_owned(),
-        reached_by: String::new(),
-        credential: CredentialKind::Ours,
-        models: ModelRules::default(),
-        max_concurrent: None,
-    };
     Plan::new(PlanParts {
         route_version: "2026-11-21.1".to_owned(),
         unlisted_models: UnlistedModels::Primary,
         primary_provider: ProviderId(0),
         default_tenant: None,
         shared_state: false,
-        providers: vec![provider("openai"), provider("cometapi")],
+        providers: vec![Provider::paid_by_us("openai"), Provider::paid_by_us("cometapi")],
         families: Vec::new(),
         aliases: (0..ALIASES)
-            .map(|at| Alias {
-                name: alias_name(at),
-                family: None,
-                model_ids: vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))],
-                enabled_features: EnabledFeatures::default(),
-                required_fields: Vec::new(),
-                rollback_target: None,
+            .map(|at| {
+                let model_ids = vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))];
+                Alias::of(alias_name(at), model_ids)
             })
             .collect(),
-        tenants: (0..TENANTS)
-            .map(|at| Tenant {
-                name: format!("tenant-{at:04}"),
-                allowed_aliases: AllowedAliases::All,
-                allowed_providers: ProviderSet::ALL,
-                criticality: Criticality::default(),
-                limits: TenantLimits::default(),
-            })
-            .collect(),
+        tenants: (0..TENANTS).map(|at| Tenant::unrestricted(&format!("tenant-{at:04}"))).collect(),
         cohorts: cohorts(),
         routes: routes(),
     })

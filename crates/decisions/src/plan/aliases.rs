@@ -19,3 +19,18 @@ pub struct Alias {
     /// Where it goes when its route is rolled back.
     pub rollback_target: Option<ProviderId>,
 }
+
+impl Alias {
+    /// One with these model IDs, and the rest is as a map has it that does not say.
+    #[must_use]
+    pub fn of(name: String, model_ids: Vec<Option<String>>) -> Alias {
+        Alias {
+            name,
+            family: None,
+            model_ids,
+            enabled_features: EnabledFeatures::default(),
+            required_fields: Vec::new(),
+            rollback_target: None,
+        }
+    }
+}

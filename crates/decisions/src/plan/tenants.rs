@@ -23,6 +23,18 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// One that may use everything, without limits of its own.
+    #[must_use]
+    pub fn unrestricted(name: &str) -> Tenant {
+        Tenant {
+            name: name.to_owned(),
+            allowed_aliases: AllowedAliases::All,
+            allowed_providers: ProviderSet::ALL,
+            criticality: Criticality::default(),
+            limits: TenantLimits::default(),
+        }
+    }
+
     /// What gates tell tenants apart by: a hash of the name, the same on every machine.
     #[must_use]
     pub fn name_hash(&self) -> u64 {

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use decisions::bucket::{Share, WHOLE};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
-    EnabledFeatures, Feature, FeatureSet, Mode, ModelMatch, ModelRules, Plan, PlanParts, Provider, Route,
-    Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, EnabledFeatures,
+    Feature, FeatureSet, Mode, ModelMatch, Plan, PlanParts, Provider, Route, Scope, StickyBy, Tenant,
+    UnlistedModels,
 };
-use decisions::tenant_limits::TenantLimits;
 use decisions::{
     AliasId, Caller, CohortId, Endpoint, Facts, FamilyId, ProviderId, ProviderSet, StickyKeys, TenantId,
 };
@@ -48,11 +47,8 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                     providers: (0..)
                         .zip(credentials)
                         .map(|(at, credential)| Provider {
-                            name: named("provider", at),
-                            reached_by: String::new(),
                             credential,
-                            models: ModelRules::default(),
-                            max_concurrent: None,
+                            ..Provider::paid_by_us(&named("provider", at))
                         })
                         .collect(),
                     families: (0..FAMILIES as usize).map(|at| named("family", at)).collect(),
@@ -66,11 +62,9 @@ pub(crate) fn plan_parts() -> impl Strategy<Value = PlanParts> {
                     tenants: (0..)
                         .zip(allowed)
                         .map(|(at, (allowed_aliases, allowed_providers))| Tenant {
-                            name: named("tenant", at),
                             allowed_aliases,
                             allowed_providers,
-                            criticality: Criticality::default(),
-                            limits: TenantLimits::default(),
+                            ..Tenant::unrestricted(&named("tenant", at))
                         })
                         .collect(),
                     cohorts: (0..)
@@ -184,14 +178,7 @@ fn family() -> impl Strategy<Value = FamilyId> {
 fn alias(name: String, offered: Vec<Option<()>>, family: Option<FamilyId>) -> Alias {
     let id = |at: usize| format!("{name} at {at}");
     let model_ids = (0..).zip(offered).map(|(at, offered)| offered.map(|()| id(at))).collect();
-    Alias {
-        model_ids,
-        name,
-        family,
-        enabled_features: EnabledFeatures::default(),
-        required_fields: Vec::new(),
-        rollback_target: None,
-    }
+    Alias { family, ..Alias::of(name, model_ids) }
 }
 
 fn members() -> impl Strategy<Value = CohortMembers> {

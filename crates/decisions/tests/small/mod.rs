@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, Cohort, CohortMembers, CredentialKind, Criticality,
-    EnabledFeatures, Mode, ModelMatch, ModelRules, PlanParts, Provider, Route, Scope, StickyBy, Tenant,
-    UnlistedModels,
+    Alias, Bucketing, Canary, Cohort, CohortMembers, Mode, ModelMatch, PlanParts, Provider, Route, Scope,
+    StickyBy, Tenant, UnlistedModels,
 };
-use decisions::tenant_limits::TenantLimits;
-use decisions::{AliasId, ProviderId, ProviderSet};
+use decisions::{AliasId, ProviderId};
 
 /// The first provider is everyone's home, the second every canary's.
 pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> PlanParts {
@@ -20,23 +18,13 @@ pub(crate) fn small_plan(cohorts: [CohortMembers; 2], routes: Vec<Route>) -> Pla
         primary_provider: ProviderId(0),
         default_tenant: None,
         shared_state: false,
-        providers: ["home", "away", "spare"].map(provider).to_vec(),
+        providers: ["home", "away", "spare"].map(Provider::paid_by_us).to_vec(),
         families: Vec::new(),
-        aliases: vec![Alias {
-            name: "alias".to_owned(),
-            family: None,
-            model_ids: ["at home", "away", "at spare"].map(|id| Some(id.to_owned())).to_vec(),
-            enabled_features: EnabledFeatures::default(),
-            required_fields: Vec::new(),
-            rollback_target: None,
-        }],
-        tenants: vec![Tenant {
-            name: "tenant".to_owned(),
-            allowed_aliases: AllowedAliases::All,
-            allowed_providers: ProviderSet::ALL,
-            criticality: Criticality::default(),
-            limits: TenantLimits::default(),
-        }],
+        aliases: vec![Alias::of(
+            "alias".to_owned(),
+            ["at home", "away", "at spare"].map(|id| Some(id.to_owned())).to_vec(),
+        )],
+        tenants: vec![Tenant::unrestricted("tenant")],
         cohorts: (0..).zip(cohorts).map(|(at, members)| named(format!("cohort-{at}"), members)).collect(),
         routes,
     }
@@ -61,15 +49,5 @@ pub(crate) fn route(scope: Scope, split: Option<Bucketing>) -> Route {
         idle_timeout: Duration::from_secs(60),
         stream_timeout: Duration::from_secs(3600),
         ..Route::at_home("route".to_owned(), scope, alias, ProviderId(0), timeout)
-    }
-}
-
-fn provider(name: &str) -> Provider {
-    Provider {
-        name: name.to_owned(),
-        reached_by: String::new(),
-        credential: CredentialKind::Ours,
-        models: ModelRules::default(),
-        max_concurrent: None,
     }
 }

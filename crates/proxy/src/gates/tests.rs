@@ -6,38 +6,17 @@ use std::time::Duration;
 use decisions::bucket::Share;
 use decisions::gate::{Event, GateRules, GateSettings, Mode as GateMode, Outcome, Reason, Usage, Verdict};
 use decisions::plan::{
-    Alias, AllowedAliases, Bucketing, Canary, CredentialKind, Criticality, EnabledFeatures, Mode, ModelMatch,
-    ModelRules, PlanParts, Provider, Scope, StickyBy, Tenant, UnlistedModels,
+    Alias, Bucketing, Canary, CredentialKind, Mode, ModelMatch, PlanParts, Provider, Scope, StickyBy, Tenant,
+    UnlistedModels,
 };
 use decisions::rollout::{RolloutRules, RolloutSettings, StepVerdict};
-use decisions::tenant_limits::TenantLimits;
-use decisions::{AliasId, Barred, ErrorClass, ProviderId, ProviderSet, Role, TenantId};
+use decisions::{AliasId, Barred, ErrorClass, ProviderId, Role, TenantId};
 
 use super::*;
 
 const HOME: ProviderId = ProviderId(0);
 const AWAY: ProviderId = ProviderId(1);
 const ROUTE: RouteId = RouteId(0);
-
-fn provider(name: &str) -> Provider {
-    Provider {
-        name: name.to_owned(),
-        reached_by: String::new(),
-        credential: CredentialKind::Ours,
-        models: ModelRules::default(),
-        max_concurrent: None,
-    }
-}
-
-fn tenant(name: &str) -> Tenant {
-    Tenant {
-        name: name.to_owned(),
-        allowed_aliases: AllowedAliases::All,
-        allowed_providers: ProviderSet::ALL,
-        criticality: Criticality::default(),
-        limits: TenantLimits::default(),
-    }
-}
 
 /// One route with a canary of a half, gated as it is usual; `edit` makes it another.
 fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
@@ -57,24 +36,17 @@ fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
     });
     route.gates.canary = GateRules::new(GateSettings::default()).ok();
     edit(&mut route);
-    let alias = Alias {
-        name: "summary".to_owned(),
-        family: None,
-        model_ids: vec![Some("a".to_owned()), Some("b".to_owned()), Some("c".to_owned())],
-        enabled_features: EnabledFeatures::default(),
-        required_fields: Vec::new(),
-        rollback_target: None,
-    };
+    let model_ids = ["a", "b", "c"].map(|id| Some(id.to_owned())).to_vec();
     Plan::new(PlanParts {
         route_version: "1".to_owned(),
         unlisted_models: UnlistedModels::Refuse,
         primary_provider: HOME,
         default_tenant: None,
         shared_state: false,
-        providers: ["home", "away", "third"].map(provider).to_vec(),
+        providers: ["home", "away", "third"].map(Provider::paid_by_us).to_vec(),
         families: Vec::new(),
-        aliases: vec![alias],
-        tenants: ["acme", "globex", "initech"].map(tenant).to_vec(),
+        aliases: vec![Alias::of("summary".to_owned(), model_ids)],
+        tenants: ["acme", "globex", "initech"].map(Tenant::unrestricted).to_vec(),
         cohorts: Vec::new(),
         routes: vec![route],
     })
