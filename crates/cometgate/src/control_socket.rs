@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -201,6 +202,7 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
                 ),
             })
         }
+        (&Method::POST, "/accept") => acting.accept(&read_body(request.into_body()).await?),
         (&Method::POST, path) => {
             let action =
                 Action::ALL.into_iter().find(|action| path.strip_prefix('/') == Some(action.as_str()));
@@ -212,7 +214,7 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
     }
 }
 
-async fn read_body(body: Incoming) -> Result<Asked, Refusal> {
+async fn read_body<T: DeserializeOwned>(body: Incoming) -> Result<T, Refusal> {
     let bad = |why: String| Refusal { status: StatusCode::BAD_REQUEST, why };
     let body = Limited::new(body, LARGEST).collect().await.map_err(|error| bad(error.to_string()))?;
     serde_json::from_slice(&body.to_bytes()).map_err(|error| bad(error.to_string()))

@@ -2,9 +2,10 @@
 //!
 //! The request path decides alone and at once; nothing here stands in its way. `keeper` hears what gates decide and
 //! hands it to one thread, `writer`, which alone waits for the disk: `files` (a latch, and what a gate knows) and
-//! `journal` (every decision). `ticking` tells gates that time passes, `acting` carries out what an operator says, and
-//! `report` says how all of them stand.
+//! `journal` (every decision). `ticking` tells gates that time passes, `acting` carries out what an operator says,
+//! `accepting` what an application says of an answer, and `report` says how all of them stand.
 
+pub(crate) mod accepting;
 pub(crate) mod acting;
 mod files;
 mod journal;

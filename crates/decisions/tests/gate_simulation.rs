@@ -9,7 +9,7 @@ mod scale;
 use decisions::gate::simulation::{
     Draws, FixedKind, Played, Scenario, Script, Trial, Trouble, play, side_by_side,
 };
-use decisions::gate::{Arm, Gate, GateRules, GateSettings, Outcome, Phase, Relative, Share};
+use decisions::gate::{Arm, Event, Gate, GateRules, GateSettings, Outcome, Phase, Relative, Share};
 use decisions::rollout::{Rollout, RolloutRules, RolloutSettings};
 
 use crate::scale::scaled;
@@ -58,6 +58,23 @@ fn a_canary_at_exactly_its_limit_is_rolled_back_in_one_life_of_a_hundred_at_most
             assert!(latched * 100 <= runs as usize, "{per_second} {primary}: {latched} of {runs}");
         }
     }
+}
+
+#[test]
+fn answers_refused_at_exactly_their_limit_roll_back_one_life_of_a_hundred_at_most() {
+    // The part of the budget that acceptance has is a tenth of it: one life of a thousand.
+    let runs = u64::from(scaled(10_000));
+    let latched = (0..runs).filter(|seed| {
+        let (mut gate, mut draws) = (Gate::new(), Draws::new(*seed));
+        (0..5_000).any(|n| {
+            let pass = draws.part() >= 0.05;
+            let said = Event::Accepted { arm: Arm::Canary, tenant: n % 5, pass };
+            gate.step(&rules(), n * 1_000, &said);
+            gate.phase() == Phase::RolledBack
+        })
+    });
+    let latched = latched.count() as u64;
+    assert!(latched * 100 <= runs, "{latched} of {runs}");
 }
 
 /// The median of the failed requests until the canary was out of traffic, after so much time without trouble.

@@ -100,6 +100,8 @@ pub enum Event {
     Accepted {
         /// Whose answer it was.
         arm: Arm,
+        /// Who called: as in [`Attempt::tenant`].
+        tenant: u64,
         /// Whether it could.
         pass: bool,
     },

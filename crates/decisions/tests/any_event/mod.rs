@@ -31,7 +31,8 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         20 => attempt,
         2 => Just(Event::Tick),
-        1 => (arm, any::<bool>()).prop_map(|(arm, pass)| Event::Accepted { arm, pass }),
+        1 => (arm, 0_u64..12, any::<bool>())
+            .prop_map(|(arm, tenant, pass)| Event::Accepted { arm, tenant, pass }),
         1 => (0_u32..200).prop_map(|depth| Event::Queue { depth }),
         1 => Just(Event::Resume),
         1 => Just(Event::Hold),

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::affinity::Made;
-use crate::gates::Finished;
+use crate::gates::{Finished, Waiting};
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
 use crate::response::limit_headers::tell_left;
@@ -108,6 +108,8 @@ pub(crate) struct UnderWay {
     /// Another that ran beside it has won.
     is_lost: bool,
     is_over: bool,
+    /// Its answer has not begun.
+    waiting: Option<Waiting>,
 }
 
 /// How an attempt came to be.
@@ -148,6 +150,7 @@ impl UnderWay {
             is_blamed: false,
             is_lost: false,
             is_over: false,
+            waiting: about.snapshot.gates().waiting(about.route, aim.role),
         }
     }
 
@@ -180,12 +183,18 @@ impl UnderWay {
         if self.first_token_after.is_some() {
             return;
         }
+        self.waiting = None;
         let after = self.started.elapsed();
         self.first_token_after = Some(after);
         self.state.first_token(after);
         if self.admission.is_probe() {
             self.report(Seen::Success);
         }
+    }
+
+    /// Its answer is handed on.
+    pub(crate) fn answers(&mut self) {
+        self.waiting = None;
     }
 
     /// Tokens as far as they are known.
@@ -374,6 +383,7 @@ impl UnderWay {
             first_token_after: self.first_token_after,
             usage: self.usage_of(failure),
             features: about.features,
+            request_id: about.request_id.as_ref().map(HeaderValue::as_bytes),
         };
         about.snapshot.gates().attempted(about.snapshot.plan(), &finished, about.context.live.now());
     }
@@ -397,6 +407,7 @@ impl UnderWay {
 
     fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
         self.is_over = true;
+        self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
         self.tell_gates(error_class);
         let about = &self.about;

@@ -9,7 +9,7 @@ use decisions::{ErrorClass, ProviderId, Role, RouteId, TenantId};
 use crate::gates::Gates;
 
 /// An attempt that is over, as far as gates care.
-pub(crate) struct Finished {
+pub(crate) struct Finished<'r> {
     pub(crate) route: RouteId,
     pub(crate) provider: ProviderId,
     pub(crate) role: Role,
@@ -26,6 +26,8 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     /// One bit for each feature that its request used.
     pub(crate) features: u16,
+    /// What its caller knows the request by.
+    pub(crate) request_id: Option<&'r [u8]>,
 }
 
 impl Gates {
@@ -33,7 +35,7 @@ impl Gates {
     ///
     /// The primary's attempts are what the canary is compared with. A fallback is asked when the primary has failed, so
     /// there they would be no fair sample.
-    pub(crate) fn attempted(&self, plan: &Plan, finished: &Finished, now: Duration) {
+    pub(crate) fn attempted(&self, plan: &Plan, finished: &Finished<'_>, now: Duration) {
         let (watched, arm) = match finished.role {
             Role::Canary => (Watched::Canary, Arm::Canary),
             Role::Primary => (Watched::Canary, Arm::Primary),
@@ -53,11 +55,15 @@ impl Gates {
             usage: finished.usage,
         };
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        gate.attempted(now_ms, attempt, finished.features);
+        let takes_judgements = gate.attempted(now_ms, attempt, finished.features);
+        let was_answered = arm == Arm::Canary && attempt.outcome == Outcome::Good;
+        if let Some(id) = finished.request_id.filter(|_| takes_judgements && was_answered) {
+            self.served.remember(id, gate, attempt.tenant, now_ms);
+        }
     }
 }
 
-impl Finished {
+impl Finished<'_> {
     fn outcome(&self, plan: &Plan) -> Outcome {
         let our_credential = plan.provider(self.provider).credential == CredentialKind::Ours;
         match self.failure {

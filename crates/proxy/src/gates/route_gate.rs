@@ -3,16 +3,20 @@
 //! Each event is taken under the lock, numbered, judged, shown to requests, and told to the keeper, in this order. So
 //! a target that trips is out before anyone hears of it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decisions::Barred;
 use decisions::bucket::Share;
-use decisions::gate::{Action, Attempt, Event, Gate, GateRules, GateSettings, Mode, Phase, Verdict};
+use decisions::gate::{
+    Action, Attempt, Event, Gate, GateRules, GateSettings, HoldCause, Mode, Phase, Rate, Verdict,
+};
 use decisions::plan::{self, Route, Watched};
 use decisions::rollout::{Rollout, RolloutRules, StepVerdict};
 
 use crate::gates::exposure::Exposure;
 use crate::gates::keeper::{GateId, GateKeeper, Restored};
+use crate::gates::served::NotCounted;
 
 /// The gate of one target of one route.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct RouteGate {
     id: Arc<GateId>,
     keeper: Arc<dyn GateKeeper>,
     exposure: Exposure,
+    /// Attempts at its target whose answer has not begun.
+    pub(super) waiting: AtomicU32,
     state: Mutex<GateState>,
 }
 
@@ -128,6 +134,15 @@ impl GateState {
         Share::from_ppm(self.rollout.share_ppm(self.rollout_rules.as_ref().filter(acts)?))
     }
 
+    /// Whether what an application says of an answer is evidence now.
+    fn takes_judgements(&self) -> Result<(), NotCounted> {
+        match &self.rules {
+            Some(rules) if rules.judges(Rate::Acceptance) => {}
+            _ => return Err(NotCounted::NotJudged),
+        }
+        if self.is_latched || self.gate.phase() != Phase::Serving { Err(NotCounted::Out) } else { Ok(()) }
+    }
+
     /// No event changes anything any more.
     fn is_over(&self) -> bool {
         self.is_latched || self.gate.phase() == Phase::RolledBack
@@ -160,7 +175,7 @@ impl RouteGate {
         }
         keeper.ruled(&id, state.sequence, state.rules.as_ref(), state.rollout_rules.as_ref());
         let exposure = Exposure::new(state.barred(), state.share());
-        RouteGate { id, keeper, exposure, state: Mutex::new(state) }
+        RouteGate { id, keeper, exposure, waiting: AtomicU32::new(0), state: Mutex::new(state) }
     }
 
     /// Another plan has this gate: what it knows goes on under other rules.
@@ -206,12 +221,17 @@ impl RouteGate {
         self.exposure.shown()
     }
 
-    /// An attempt has ended. One that ends after the latch changes nothing.
-    pub(super) fn attempted(&self, now_ms: u64, attempt: Attempt, features: u16) {
+    /// An attempt has ended. One that ends after the latch changes nothing. Whether applications may judge its answer.
+    pub(super) fn attempted(&self, now_ms: u64, attempt: Attempt, features: u16) -> bool {
         let mut state = self.lock();
         if state.rules.is_some() {
             self.step(&mut state, now_ms, &Event::Attempt(attempt), features);
         }
+        state.takes_judgements().is_ok()
+    }
+
+    pub(super) fn takes_judgements(&self) -> Result<(), NotCounted> {
+        self.lock().takes_judgements()
     }
 
     /// Tells it of something else than an attempt, at `now_ms` milliseconds of [`Gateway::now_ms`](crate::Gateway::now_ms).
@@ -230,9 +250,20 @@ impl RouteGate {
             return;
         }
         self.step(&mut state, now_ms, &Event::Tick, 0);
+        self.tell_queue(&mut state, now_ms);
         let GateState { gate, rollout, rollout_rules, .. } = &mut *state;
         let climbed = rollout_rules.as_ref().and_then(|rules| rollout.tick(rules, gate));
         self.tell_climbed(&state, climbed);
+    }
+
+    /// How many wait is told while that is more than may, and once more when it no longer is.
+    fn tell_queue(&self, state: &mut GateState, now_ms: u64) {
+        let depth = self.waiting.load(Ordering::Relaxed);
+        let limit = state.rules.as_ref().and_then(|rules| rules.settings().queue_limit);
+        let is_news = limit.is_some_and(|limit| depth > limit);
+        if is_news || state.gate.holds().contains(HoldCause::QueueDepth) {
+            self.step(state, now_ms, &Event::Queue { depth }, 0);
+        }
     }
 
     /// An operator promotes the canary by one step. `None` where it has no further step or is out of traffic.

@@ -14,12 +14,12 @@ use decisions::{AliasId, Barred, ErrorClass, ProviderId, Role, TenantId};
 
 use super::*;
 
-const HOME: ProviderId = ProviderId(0);
-const AWAY: ProviderId = ProviderId(1);
-const ROUTE: RouteId = RouteId(0);
+pub(super) const HOME: ProviderId = ProviderId(0);
+pub(super) const AWAY: ProviderId = ProviderId(1);
+pub(super) const ROUTE: RouteId = RouteId(0);
 
 /// One route with a canary of a half, gated as it is usual; `edit` makes it another.
-fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
+pub(super) fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
     let timeout = Duration::from_secs(60);
     let models = ModelMatch::Alias(AliasId(0));
     let mut route = Route::at_home("summaries".to_owned(), Scope::Everyone, models, HOME, timeout);
@@ -53,7 +53,7 @@ fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
     .unwrap()
 }
 
-fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
+pub(super) fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
     move |route| {
         route.fallback = Some(provider);
         route.gates.fallback = GateRules::new(GateSettings::fallback()).ok();
@@ -62,9 +62,9 @@ fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
 
 /// Writes down all that it hears.
 #[derive(Debug, Default)]
-struct Heard {
+pub(super) struct Heard {
     events: Mutex<Vec<(u64, u64, Event, u16)>>,
-    verdicts: Mutex<Vec<(u64, Verdict)>>,
+    pub(super) verdicts: Mutex<Vec<(u64, Verdict)>>,
     climbs: Mutex<Vec<(u64, StepVerdict)>>,
     ruled: Mutex<Vec<(u64, bool)>>,
     remembers: Mutex<Option<Restored>>,
@@ -92,12 +92,12 @@ impl GateKeeper for Heard {
     }
 }
 
-fn kept() -> (Arc<Heard>, Arc<dyn GateKeeper>) {
+pub(super) fn kept() -> (Arc<Heard>, Arc<dyn GateKeeper>) {
     let heard = Arc::new(Heard::default());
     (Arc::clone(&heard), heard)
 }
 
-fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Finished {
+pub(super) fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Finished<'static> {
     Finished {
         route: ROUTE,
         provider,
@@ -110,6 +110,7 @@ fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Fi
         first_token_after: None,
         usage: Usage::NotExpected,
         features: 0,
+        request_id: None,
     }
 }
 
@@ -143,7 +144,7 @@ fn fails_until_out(plan: &Plan, gates: &Gates) -> usize {
 }
 
 /// The same until it is latched; the primary goes on answering well.
-fn latch(plan: &Plan, gates: &Gates) {
+pub(super) fn latch(plan: &Plan, gates: &Gates) {
     fails_until_out(plan, gates);
     for at in 0..10_000 {
         if gates.standing(ROUTE).canary == Some(Barred::Latched) {
@@ -438,7 +439,7 @@ fn what_is_the_callers_doing_counts_for_nobody() {
     own_key.providers[AWAY.index()].credential = CredentialKind::Client;
     let own_key = Plan::new(own_key).unwrap();
     let of = |failure| finished(AWAY, Role::Canary, failure);
-    let outcome = |plan: &Plan, finished: Finished| {
+    let outcome = |plan: &Plan, finished: Finished<'_>| {
         let (heard, keeper) = kept();
         Gates::new(plan, None, &keeper).attempted(plan, &finished, Duration::ZERO);
         let events = heard.events.lock().unwrap();
