@@ -1,41 +1,27 @@
-//! What probes ask: whether the process is up and whether it should get requests; and how gates stand, to look at only. On a
-//! listener of its own, so that
-//! nothing of it can be reached where applications connect.
+//! What probes ask: whether the process is up and whether it should get requests; and how gates stand, to look at only.
+//! On a listener of its own, so that nothing of it can be reached where applications connect.
 //!
 //! It is served by the control thread, which serves no request: an answer says that the process is scheduled, not that
 //! its workers are idle. It stays until the process ends, so that a probe hears of the drain.
 
-use std::convert::Infallible;
+use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use proxy::SnapshotHandle;
-use serde_json::json;
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::gates::keeper::Keeper;
 use crate::gates::report::report;
+use crate::small_server::{Visitors, serve_all};
 
-/// Probes are few; whoever opens more waits.
-const MOST_CONNECTIONS: usize = 64;
-
-/// A probe asks at once, and hears at once.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
-
-/// How long to wait when the system has no file descriptor left.
-const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+const PROBES: Visitors = Visitors { name: "probe", most: 64, stay: Duration::from_secs(60) };
 
 /// The running listener; ends when it is dropped.
 #[derive(Debug)]
@@ -56,7 +42,11 @@ impl Admin {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         let state = Arc::new(State { snapshot, gates, draining });
-        let accepting = tokio::spawn(accept(listener, state)).abort_handle();
+        let serving = async move {
+            let accept = |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(stream, _)| stream);
+            serve_all(PROBES, accept, move |request| ready(respond(&request, &state))).await;
+        };
+        let accepting = tokio::spawn(serving).abort_handle();
         Ok(Admin { address, accepting })
     }
 
@@ -77,42 +67,9 @@ struct State {
     draining: CancellationToken,
 }
 
-async fn accept(listener: tokio::net::TcpListener, state: Arc<State>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let state = Arc::clone(&state);
-                tokio::spawn(async move {
-                    // One that stays for longer makes room; a probe connects again.
-                    tokio::time::timeout(CONNECTION_WITHIN, serve(stream, state)).await.ok();
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a probe's connection could not be accepted");
-                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, state: Arc<State>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(&request, &state);
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(16 << 10);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "a probe's connection ended early");
-    }
-}
-
-fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+fn respond(request: &Request<Incoming>, state: &State) -> (StatusCode, Value) {
     let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (status, body) = match request.uri().path() {
+    match request.uri().path() {
         "/healthz" | "/readyz" | "/status" if !is_look => {
             (StatusCode::METHOD_NOT_ALLOWED, json!({ "status": "error", "reason": "only GET is served" }))
         }
@@ -133,11 +90,5 @@ fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> 
             let reason = "/healthz, /readyz and /status are served";
             (StatusCode::NOT_FOUND, json!({ "status": "error", "reason": reason }))
         }
-    };
-    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    }
 }

@@ -4,40 +4,31 @@
 //! what a killed process left there is replaced. Of several gateways on one state directory the one answers that keeps
 //! the gates' numbers; another takes over within a second after it ends.
 
-use std::convert::Infallible;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::gates::acting::{Acting, Action, Asked, Refusal};
 use crate::gates::report::report;
+use crate::small_server::{Visitors, serve_all};
 
-/// Commands are few; whoever opens more waits.
-const MOST_CONNECTIONS: usize = 16;
-
-const CONNECTION_WITHIN: Duration = Duration::from_secs(10);
+const COMMANDS: Visitors = Visitors { name: "command", most: 16, stay: Duration::from_secs(10) };
 
 /// How often it is looked whether the socket is still there, and ours to serve.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
 /// Bytes in the largest request.
 const LARGEST: usize = 64 << 10;
@@ -67,8 +58,11 @@ pub(crate) async fn serve_commands(
                 Ok(listener) => {
                     is_told = false;
                     let inode = inode(&path);
+                    let accept = |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(stream, _)| stream);
+                    let acting = Arc::clone(&acting);
+                    let respond = move |request| respond(request, Arc::clone(&acting));
                     tokio::select! {
-                        () = accept(listener, &acting) => {}
+                        () = serve_all(COMMANDS, accept, respond) => {}
                         () = until_gone(&path, inode) => {}
                         () = stop.cancelled() => {
                             fs::remove_file(&path).ok();
@@ -144,47 +138,11 @@ async fn until_gone(path: &Path, ours: Option<u64>) {
     }
 }
 
-async fn accept(listener: UnixListener, acting: &Arc<Acting>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let acting = Arc::clone(acting);
-                tokio::spawn(async move {
-                    tokio::time::timeout(CONNECTION_WITHIN, serve(stream, acting)).await.ok();
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a command's connection could not be accepted");
-                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: UnixStream, acting: Arc<Acting>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let acting = Arc::clone(&acting);
-        async move { Ok::<_, Infallible>(respond(request, &acting).await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).max_buf_size(16 << 10);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "a command's connection ended early");
-    }
-}
-
-async fn respond(request: Request<Incoming>, acting: &Acting) -> Response<Full<Bytes>> {
-    let (status, body) = match answer(request, acting).await {
+async fn respond(request: Request<Incoming>, acting: Arc<Acting>) -> (StatusCode, Value) {
+    match answer(request, &acting).await {
         Ok(body) => (StatusCode::OK, body),
         Err(refusal) => (refusal.status, json!({ "error": refusal.why })),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    }
 }
 
 async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Refusal> {

@@ -29,6 +29,7 @@ mod request_lines;
 mod running;
 mod secrets;
 mod settings_watch;
+mod small_server;
 mod starting;
 mod state;
 mod terminal;

@@ -84,7 +84,7 @@ impl Preparer {
         let path_of = |endpoint| settings.path_of(endpoint).to_owned();
         let mut provider = Provider::new(origin, credential, headers(settings), path_of).map_err(failed)?;
         provider.forwards = forwards(settings);
-        provider.credential_header = secrets::carried_in(settings);
+        provider.credential_header = settings.credential_header;
         Ok(provider)
     }
 

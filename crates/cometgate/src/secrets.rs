@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use config::{CredentialSource, ProviderSettings};
-use upstream::{Credential, CredentialHeader};
+use upstream::Credential;
 
 use crate::files::{Stamp, stamp};
 
@@ -48,16 +48,8 @@ pub(crate) fn find(provider: &ProviderSettings) -> Result<Credential, SecretErro
     if secret.is_empty() {
         return Err(failed(format!("{named} is empty"), help));
     }
-    Credential::of(&secret, carried_in(provider))
+    Credential::of(&secret, provider.credential_header)
         .map_err(|_| failed(format!("{named} has bytes that cannot be sent in a header"), help))
-}
-
-/// The header that carries a provider's key.
-pub(crate) fn carried_in(provider: &ProviderSettings) -> CredentialHeader {
-    match provider.credential_header {
-        config::CredentialHeader::Authorization => CredentialHeader::Authorization,
-        config::CredentialHeader::XApiKey => CredentialHeader::XApiKey,
-    }
 }
 
 /// The files with secrets and certificates, as they were when last looked at.

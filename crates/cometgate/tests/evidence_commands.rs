@@ -1,21 +1,18 @@
 //! `cometgate evidence …` over a store that the test writes.
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
+#[path = "../../evidence/tests/support/mod.rs"]
+mod records;
 mod support;
 
 use std::fs;
 use std::process::Stdio;
 
-use evidence::{
-    Acts, Body, Digest, Entry, Exact, GateAction, GateDecision, Moment, OperatorAction, OperatorVerb,
-    RollbackDecision, Scope, Store, Verdict,
-};
+use evidence::{Body, Digest, Entry, OperatorAction, Store};
+use records::{gate_decision, operator_action};
 use serde_json::Value;
 use support::program::{command, output};
 use support::{Files, Map, tenants};
-
-/// 2026-11-21T12:00:00Z.
-const NOON: i64 = 1_795_262_400_000;
 
 fn files() -> Files {
     let map = Map::new("http://127.0.0.1:8/v1", "http://127.0.0.1:9/v1", "5%").text();
@@ -26,75 +23,18 @@ fn settings(files: &Files) -> String {
     files.path().join("cometgate.toml").to_str().unwrap().to_owned()
 }
 
-fn entry(minute: i64, route: &str, body: impl Into<Body>) -> Entry {
-    Entry {
-        at: Moment::from_ms(NOON + minute * 60_000),
-        route: Some(route.into()),
-        route_version: Some("test.1".into()),
-        map_sha256: Some(Digest::of(b"map")),
-        by: "gate".into(),
-        body: body.into(),
-    }
-}
-
-fn decision(failures: u64) -> GateDecision {
-    GateDecision {
-        ts: Moment::from_ms(NOON),
-        check_id: "gate-1".into(),
-        route_version: "test.1".into(),
-        rollback_route_version: None,
-        target: "cometapi/gpt-canary".into(),
-        signal: Some("hard_failure".into()),
-        verdict: Verdict::Rollback,
-        e_value: Exact(0.1 + 0.2),
-        relative_e_value: Some(Exact(f64::INFINITY)),
-        alpha: Exact(0.004),
-        theta: Exact(0.02),
-        n: 9,
-        failures,
-        control_n: 100,
-        control_failures: 0,
-        window_start: Moment::from_ms(NOON),
-        scope: Scope::Local,
-        replica: "gateway-0".into(),
-        config_sha256: Digest::of(b"map"),
-        reason: "over_limit".into(),
-        action: GateAction::Latch,
-        mode: Acts::Act,
-        share_ppm: 50_000,
-        gate: Some("6f1d".into()),
-        event: Some(12),
-    }
-}
-
-fn by_hand() -> OperatorAction {
-    OperatorAction {
-        ts: Moment::from_ms(NOON),
-        check_id: "by-hand-1".into(),
-        action: OperatorVerb::Rollback,
-        by: "dana".into(),
-        reason: "answers look wrong \u{1b}[2J".into(),
-        route_version: "test.1".into(),
-        rollback_route_version: None,
-        target: "cometapi/gpt-canary".into(),
-        generation: 1,
-        from_share_ppm: 50_000,
-        to_share_ppm: 0,
-        config_sha256: Digest::of(b"map"),
-        rollback_decision: Some(RollbackDecision {
-            rolling_back_from: Some("gpt-canary".into()),
-            ..RollbackDecision::default()
-        }),
-    }
+fn about(minute: i64, route: &str, body: impl Into<Body>) -> Entry {
+    Entry { route: Some(route.into()), ..records::entry(minute * 60_000, body) }
 }
 
 /// Five records: four decisions at 12:00 to 12:03, the third about another route, then an action by hand. The end of the chain.
 fn write(files: &Files) -> String {
     let store = Store::open(&files.path().join("state/evidence")).unwrap();
     for (minute, route) in [(0, "the-canary"), (1, "the-canary"), (2, "other"), (3, "the-canary")] {
-        store.append(&entry(minute, route, decision(6))).unwrap();
+        store.append(&about(minute, route, gate_decision(9))).unwrap();
     }
-    store.append(&entry(4, "the-canary", by_hand())).unwrap().hash.to_string()
+    let by_hand = OperatorAction { reason: "answers look wrong \u{1b}[2J".into(), ..operator_action() };
+    store.append(&about(4, "the-canary", by_hand)).unwrap().hash.to_string()
 }
 
 async fn ask(files: &Files, arguments: &[&str]) -> (i32, String, String) {
@@ -117,11 +57,11 @@ async fn a_list_is_newest_first_and_holds_what_was_asked_for() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 5, "{said}");
     assert!(
-        lines[0].contains("operator_action") && lines[0].contains("rollback cometapi/gpt-canary by dana"),
+        lines[0].contains("operator_action") && lines[0].contains("rollback cometapi/gpt-5.4 by dana"),
         "{said}"
     );
     assert!(
-        lines[4].contains("rollback cometapi/gpt-canary: hard_failure, over_limit, 6 of 9 failed"),
+        lines[4].contains("rollback cometapi/gpt-5.4: hard_failure, over_limit, 4 of 9 failed"),
         "{said}"
     );
     assert!(!said.contains('\u{1b}'), "a terminal would obey it");
@@ -157,7 +97,7 @@ async fn a_record_is_shown_with_all_that_it_says() {
     }
     let (code, said, _) = ask(&files, &["show", "1", "--format", "json"]).await;
     let record: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!((code, &record["body"]["e_value"]), (0, &0.300_000_000_000_000_04.into()), "{said}");
+    assert_eq!((code, &record["body"]["e_value"]), (0, &9.3.into()), "{said}");
     let (code, _, said) = ask(&files, &["show", "9"]).await;
     assert!(code == 3 && said.contains("there is no record 9"), "{said}");
 }

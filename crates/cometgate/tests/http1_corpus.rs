@@ -9,6 +9,7 @@ mod support;
 
 use std::fmt::Write as _;
 
+use support::lanes::in_lanes;
 use support::outbound::check_outbound;
 use support::wire::{WireProvider, exchange, ok};
 use support::{ACME, Files, Map, Program, tenants};
@@ -422,20 +423,8 @@ async fn every_case_is_refused_or_reaches_the_provider_as_one_request() {
     corpus.hosts();
     corpus.connections();
     assert!(corpus.0.len() >= 120, "only {} cases", corpus.0.len());
-    let (count, mut lanes) = (corpus.0.len(), Vec::new());
-    while !corpus.0.is_empty() {
-        let rest = corpus.0.split_off(corpus.0.len().min(count.div_ceil(LANES)));
-        lanes.push(tokio::spawn(run(std::mem::replace(&mut corpus.0, rest))));
-    }
-    let mut wrong = Vec::new();
-    for lane in lanes {
-        wrong.extend(lane.await.unwrap());
-    }
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    in_lanes(corpus.0, run).await;
 }
-
-/// Listening for silence takes most of the time, so several gateways are asked side by side.
-const LANES: usize = 8;
 
 /// The cases that did not become what they should.
 async fn run(cases: Vec<Case>) -> Vec<String> {

@@ -55,11 +55,10 @@ mod who;
 
 pub use base_url::{BaseUrl, BaseUrlError, Scheme};
 pub use code::{Code, Severity};
+pub use diff::words::count as format_count;
 pub use diff::{Changes, Diff, diff};
 pub use document::Source;
-pub use load::{
-    CredentialHeader, CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map,
-};
+pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map};
 pub use problem::{Beside, Place, Problem, Problems};
 pub use provider_connection::{Http2Settings, ProviderTls, Roots};
 pub use provider_forward::ForwardHeader;

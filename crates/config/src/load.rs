@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use decisions::plan::Plan;
+use decisions::plan::{CredentialHeader, Plan};
 use decisions::{Endpoint, TenantId};
 use jiff::Timestamp;
 
@@ -127,30 +127,6 @@ pub enum CredentialSource {
     Env(String),
     /// A file.
     File(PathBuf),
-}
-
-/// The header that carries a provider's key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CredentialHeader {
-    /// `Authorization: Bearer KEY`
-    #[default]
-    Authorization,
-    /// `x-api-key: KEY`
-    XApiKey,
-}
-
-impl CredentialHeader {
-    /// All of them.
-    pub const ALL: [CredentialHeader; 2] = [CredentialHeader::Authorization, CredentialHeader::XApiKey];
-
-    /// Its name in the map.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CredentialHeader::Authorization => "authorization",
-            CredentialHeader::XApiKey => "x-api-key",
-        }
-    }
 }
 
 /// A gateway key or a certificate, of which only the hash is known.

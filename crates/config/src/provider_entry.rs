@@ -4,13 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
+use decisions::plan::CredentialHeader;
 use toml::de::DeValue;
 
 use crate::base_url::{BaseUrl, BaseUrlError};
 use crate::code::Code;
 use crate::document::{Document, Named};
 use crate::fields::{Fields, Value};
-use crate::load::{CredentialHeader, CredentialSource, ProviderSettings};
+use crate::load::{CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use decisions::plan::Plan;
+use decisions::plan::{CredentialHeader, Plan};
 use decisions::{Endpoint, ProviderId, RouteId, TenantId};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
-use upstream::{Credential, CredentialHeader, Origin};
+use upstream::{Credential, Origin};
 
 use crate::auth::KeyRing;
 use crate::gates::{GateKeeper, Gates};

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http::{HeaderName, HeaderValue, header, header::InvalidHeaderValue};
+use decisions::plan::CredentialHeader;
+use http::{HeaderValue, header::InvalidHeaderValue};
 
 /// The credential of one provider.
 #[derive(Clone)]
@@ -11,27 +12,6 @@ pub enum Credential {
     Client,
     /// The gateway's, as a finished header value marked sensitive.
     Ours(HeaderValue),
-}
-
-/// The header that carries a credential.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CredentialHeader {
-    /// `Authorization: Bearer KEY`
-    #[default]
-    Authorization,
-    /// `x-api-key: KEY`, as Anthropic has it.
-    XApiKey,
-}
-
-impl CredentialHeader {
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> HeaderName {
-        match self {
-            CredentialHeader::Authorization => header::AUTHORIZATION,
-            CredentialHeader::XApiKey => HeaderName::from_static("x-api-key"),
-        }
-    }
 }
 
 impl Credential {

@@ -18,7 +18,7 @@ mod resolve;
 mod tls;
 
 pub use body::{BoxError, RequestBody, StreamedBody};
-pub use credential::{Credential, CredentialHeader};
+pub use credential::Credential;
 pub use error::{SendError, SendErrorKind};
 pub use http2::Http2;
 pub use origin::{Address, MaySwitch, Origin, OriginId, Scheme};

@@ -25,6 +25,7 @@ use support::h2::{
     DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, Peer, RST_STREAM, block, frame, opening,
     ping,
 };
+use support::lanes::in_lanes;
 use support::outbound::check_outbound;
 use support::wire::{WireProvider, ok};
 use support::{ACME, Files, Map, Program, tenants};
@@ -171,22 +172,9 @@ async fn every_case_becomes_what_its_clause_says_and_nobody_else_notices() {
     ] {
         theme(&mut all);
     }
-    let mut cases = all.0;
-    assert!(cases.len() >= 200, "only {} cases", cases.len());
-    let (count, mut lanes) = (cases.len(), Vec::new());
-    while !cases.is_empty() {
-        let rest = cases.split_off(cases.len().min(count.div_ceil(LANES)));
-        lanes.push(tokio::spawn(run(std::mem::replace(&mut cases, rest))));
-    }
-    let mut wrong = Vec::new();
-    for lane in lanes {
-        wrong.extend(lane.await.unwrap());
-    }
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(all.0.len() >= 200, "only {} cases", all.0.len());
+    in_lanes(all.0, run).await;
 }
-
-/// A case that is answered with silence takes a while, so several gateways are asked side by side.
-const LANES: usize = 8;
 
 /// The cases that did not become what they should.
 async fn run(cases: Vec<Case>) -> Vec<String> {

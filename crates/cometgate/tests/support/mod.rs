@@ -5,6 +5,7 @@
 pub(crate) mod client;
 pub(crate) mod fault;
 pub(crate) mod h2;
+pub(crate) mod lanes;
 pub(crate) mod load;
 pub(crate) mod markers;
 pub(crate) mod outbound;

@@ -48,8 +48,8 @@ pub(crate) fn percent(share: Billionths) -> String {
     }
 }
 
-/// `1,000`
-pub(crate) fn count(number: usize) -> String {
+/// A whole number with its thousands apart: `1,000`.
+pub fn count(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

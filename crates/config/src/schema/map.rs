@@ -1,7 +1,7 @@
 //! `routes.toml` as a schema: the map itself, its providers, aliases and cohorts.
 
 use decisions::Endpoint;
-use decisions::plan::Feature;
+use decisions::plan::{CredentialHeader, Feature};
 use serde_json::{Value, json};
 
 use super::gates::gates;
@@ -12,7 +12,6 @@ use super::values::{
     text, version, with,
 };
 use crate::check::PROVIDERS;
-use crate::load::CredentialHeader;
 use crate::names::ID_BYTES;
 use crate::provider_connection::{
     CONNECTION_WINDOW, HTTP, Http2Settings, ROOTS, STREAM_WINDOW, STREAMS, WINDOW_FACTOR,

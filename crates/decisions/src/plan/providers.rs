@@ -15,6 +15,20 @@ pub struct Provider {
     pub max_concurrent: Option<u32>,
 }
 
+impl Provider {
+    /// One that a credential of ours pays for, and the rest is as a map has it that does not say.
+    #[must_use]
+    pub fn paid_by_us(name: &str) -> Provider {
+        Provider {
+            name: name.to_owned(),
+            reached_by: String::new(),
+            credential: CredentialKind::Ours,
+            models: ModelRules::default(),
+            max_concurrent: None,
+        }
+    }
+}
+
 /// Whose credential a provider sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
@@ -22,6 +36,30 @@ pub enum CredentialKind {
     Ours,
     /// The caller's own key goes on to this provider alone.
     Client,
+}
+
+/// The header that carries a provider's key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialHeader {
+    /// `Authorization: Bearer KEY`
+    #[default]
+    Authorization,
+    /// `x-api-key: KEY`, as Anthropic has it.
+    XApiKey,
+}
+
+impl CredentialHeader {
+    /// All of them.
+    pub const ALL: [CredentialHeader; 2] = [CredentialHeader::Authorization, CredentialHeader::XApiKey];
+
+    /// The header's name, in lower case; its name in the map as well.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CredentialHeader::Authorization => "authorization",
+            CredentialHeader::XApiKey => "x-api-key",
+        }
+    }
 }
 
 /// `approved_models` and `blocked_models` of a provider: exact bytes, each list in ascending order.

@@ -79,7 +79,9 @@ fn only_good_answers_of_a_target_that_is_judged_so_can_be_judged() {
     answers(&other, &first, Role::Canary, b"left", 0);
     let next = Gates::new(&both, Some(&first), &keeper);
     drop(first);
-    assert_eq!(next.judge(b"left", true, 1).err(), Some(NotCounted::Gone));
+    let last = Gates::new(&both, Some(&next), &keeper);
+    drop(next);
+    assert_eq!(last.judge(b"left", true, 1).err(), Some(NotCounted::Gone));
 }
 
 #[test]
@@ -94,9 +96,11 @@ fn what_is_remembered_does_not_grow_and_forgets_the_oldest_first() {
     let known = |numbers: std::ops::Range<u32>| {
         numbers.filter(|number| gates.judge(&id(*number), true, 100_000).is_ok()).count()
     };
-    // 16,384 places: what is as far back as three times that is gone, and of the latest twentieth of that nothing is.
-    assert_eq!(known(0..50_000), 0);
-    assert_eq!(known(99_200..100_000), 800);
+    // Which of 4,096 sets of four an ID falls into is chance, anew in every process. What 90,000 came after stays where
+    // fewer than four of those fell into its set: one in a million. Of what only 800 came after one in 100,000 is gone.
+    assert!(known(0..10_000) <= 5);
+    assert!(known(99_200..100_000) >= 795);
+    assert!(known(10_000..99_200) <= 16_384);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The head of an outgoing request, built from an allow-list: what is not named here does not leave.
 
+use decisions::plan::CredentialHeader;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE,
     USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use upstream::{Credential, CredentialHeader};
+use upstream::Credential;
 
 use crate::auth::{Identity, bearer};
 use crate::snapshot::Provider;
@@ -64,7 +65,7 @@ pub(crate) fn outgoing(
         }),
     };
     if let Some(shown) = shown {
-        headers.insert(provider.credential_header.name(), shown);
+        headers.insert(provider.credential_header.as_str(), shown);
     }
     headers
 }

@@ -5,12 +5,12 @@
 
 use std::fmt::Write as _;
 
-use config::format_share;
+use config::{format_count, format_share};
 use decisions::gate::Rate;
 use decisions::gate::simulation::Row;
 
 use super::Simulated;
-use super::text::{duration, number, percent};
+use super::text::{duration, percent};
 
 const WIDTH: f64 = 1_000.0;
 const NAMES_END: f64 = 210.0;
@@ -104,13 +104,13 @@ fn failed(rows: &[Row]) -> Panel<'static> {
     let mut marks = vec![(1.0, "1".to_owned())];
     let mut mark = 10;
     loop {
-        marks.push((real(mark), number(mark as u64)));
+        marks.push((real(mark), format_count(mark)));
         if mark as u64 >= most {
             break;
         }
         mark *= 10;
     }
-    let bar = |row: &Row| tripped(row, |row| (row.failed_requests as f64, number(row.failed_requests)));
+    let bar = |row: &Row| tripped(row, |row| (row.failed_requests as f64, format_count(row.failed_requests)));
     Panel {
         title: "failed requests until it is out",
         marks,

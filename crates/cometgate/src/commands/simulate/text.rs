@@ -1,6 +1,6 @@
 //! The result as a table for people.
 
-use config::format_share;
+use config::{format_count, format_share};
 use decisions::gate::Rate;
 use decisions::gate::simulation::Row;
 
@@ -55,7 +55,7 @@ pub(super) fn lines(simulated: &Simulated) -> Vec<String> {
 fn line(harm: &Row, wrong: &Row) -> String {
     let (mut fail, mut after) = ("-".to_owned(), "-".to_owned());
     if harm.tripped > 0 {
-        fail = format!("{} ({})", number(harm.failed_requests), number(harm.failed_requests_p90));
+        fail = format!("{} ({})", format_count(harm.failed_requests), format_count(harm.failed_requests_p90));
         after = duration(harm.after_ms);
     }
     let mark = if harm.tripped_before > 0 { "*" } else { " " };
@@ -83,19 +83,6 @@ pub(super) fn percent(part: f64) -> String {
     format!("{text}%")
 }
 
-/// A count with its thousands apart.
-pub(super) fn number(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Milliseconds in the two units that say most.
 pub(super) fn duration(ms: u64) -> String {
     let seconds = ms / 1_000;
@@ -117,7 +104,6 @@ mod tests {
             [0.0, 0.0005, 0.02, 0.0512, 0.999, 0.99999, 1.0].map(percent).join(" "),
             "0% 0.05% 2% 5.12% 99.9% 100% 100%"
         );
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number).join(" "), "0 999 1,000 1,234,567");
         let times = [400, 9_990, 59_900, 300_000, 7_199_000, 7_200_000, 90_060_000].map(duration);
         assert_eq!(times.join(", "), "0.4 s, 9.9 s, 59 s, 5 min, 120 min, 2 h 00 min, 25 h 01 min");
     }

@@ -1,0 +1,95 @@
+//! A server for a few short connections, for probes and commands: HTTP/1, each answer a JSON value.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+
+/// Whoever uses it asks at once.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// Bytes of the longest head.
+const LONGEST_HEAD: usize = 16 << 10;
+
+/// How long to wait when the system has no file descriptor left.
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+
+/// Who connects, and how much of it there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visitors {
+    /// What the log calls one.
+    pub(crate) name: &'static str,
+    /// Connections at once; whoever opens more waits.
+    pub(crate) most: usize,
+    /// How long one may stay: it makes room, and whoever needs more connects again.
+    pub(crate) stay: Duration,
+}
+
+/// Serves what `poll_accept` of a listener brings, for ever.
+pub(crate) async fn serve_all<S, R>(
+    visitors: Visitors,
+    poll_accept: impl Fn(&mut Context<'_>) -> Poll<io::Result<S>>,
+    respond: impl Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Future<Output = (StatusCode, Value)> + Send,
+{
+    let places = Arc::new(Semaphore::new(visitors.most));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match poll_fn(&poll_accept).await {
+            Ok(stream) => {
+                let respond = respond.clone();
+                tokio::spawn(async move {
+                    let served = tokio::time::timeout(visitors.stay, serve(stream, respond)).await;
+                    if let Ok(Err(error)) = served {
+                        tracing::debug!(%error, "the connection of a {} ended early", visitors.name);
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the connection of a {} could not be accepted", visitors.name);
+                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
+            }
+        }
+    }
+}
+
+async fn serve<R>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    respond: impl Fn(Request<Incoming>) -> R,
+) -> hyper::Result<()>
+where
+    R: Future<Output = (StatusCode, Value)>,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = respond(request);
+        async move { Ok::<_, Infallible>(json_response(answer.await)) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
+    builder.serve_connection(TokioIo::new(stream), service).await
+}
+
+fn json_response((status, body): (StatusCode, Value)) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
