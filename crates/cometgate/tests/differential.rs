@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use decisions::state::table::OPERATIONS;
+use decisions::state::{BodyKind, StateClass};
 use http_body_util::Full;
 use hyper::http::{HeaderMap, Method};
 use hyper::{Request, StatusCode};
@@ -16,7 +18,7 @@ use support::{Client, FIRST, Files, LAST, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, RecordedRequest, Reply, Step};
 
 /// What is sent.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Sent {
     Nothing,
     Json(&'static str),
@@ -26,7 +28,7 @@ enum Sent {
 use Sent::{Form, Json, Nothing};
 
 /// What the provider answers.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Said {
     Json,
     /// An event stream that is complete.
@@ -38,82 +40,91 @@ enum Said {
 
 const CHAT: &str = r#"{"model": "gpt-x",  "messages":[{"role":"user","content":"h\u00e9 é"}], "n":1.0}"#;
 const CHAT_STREAM: &str = r#"{"stream":true,"model":"gpt-x","messages":[]}"#;
-const RESPONSE: &str = r#"{"model":"gpt-x","input":"x","stream":true}"#;
 const MODEL: &str = r#"{"model":"gpt-x","input":[1,2.50,1e3]}"#;
 const RESPONSE_EVENTS: &str = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}\n\n";
 const MESSAGE_EVENTS: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 const AUDIO_EVENTS: &str = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"x\"}\n\ndata: {\"type\":\"transcript.text.done\",\"text\":\"x\"}\n\n";
 const FORM: &str = "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngpt-x\r\n--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\0\n--\r\n--B--\r\n";
 
-/// Method, path, body, answer.
-const OPERATIONS: [(&str, &str, Sent, Said); 66] = [
+/// What the gateway answers itself: its aliases.
+const OWN: [(&str, &str); 1] = [("GET", "/models")];
+
+/// One request, and its answer.
+type Case = (&'static str, String, Sent, Said);
+
+/// Beyond the table: other APIs, methods and paths that are not known, and requests of a kind of their own.
+const BESIDES: [(&str, &str, Sent, Said); 20] = [
     ("POST", "/chat/completions", Json(CHAT), Said::Json),
-    ("POST", "/chat/completions", Json(CHAT), Said::Error),
-    ("POST", "/chat/completions", Json(CHAT_STREAM), Said::Events("chat")),
     ("GET", "/chat/completions?limit=2&order=desc", Nothing, Said::Json),
-    ("GET", "/chat/completions/chatcmpl-1", Nothing, Said::Json),
-    ("POST", "/chat/completions/chatcmpl-1", Json(r#"{"metadata":{}}"#), Said::Json),
-    ("DELETE", "/chat/completions/chatcmpl-1", Nothing, Said::Json),
-    ("GET", "/chat/completions/chatcmpl-1/messages", Nothing, Said::Json),
-    ("POST", "/responses", Json(r#"{"model":"gpt-x","input":"x"}"#), Said::Json),
-    ("POST", "/responses", Json(RESPONSE), Said::Events(RESPONSE_EVENTS)),
-    ("POST", "/responses/compact", Json(MODEL), Said::Json),
-    ("POST", "/responses/input_tokens", Json(MODEL), Said::Json),
     ("GET", "/responses/resp_1?include=a", Nothing, Said::Json),
-    ("GET", "/responses/resp_1?stream=true", Nothing, Said::Events(RESPONSE_EVENTS)),
-    ("DELETE", "/responses/resp_1", Nothing, Said::Json),
-    ("POST", "/responses/resp_1/cancel", Nothing, Said::Json),
-    ("GET", "/responses/resp_1/input_items", Nothing, Said::Json),
-    ("POST", "/conversations", Json("{}"), Said::Json),
     ("POST", "/conversations/conv_1/items?include=x", Json(r#"{"items":[]}"#), Said::Json),
-    ("POST", "/embeddings", Json(MODEL), Said::Json),
-    ("POST", "/completions", Json(MODEL), Said::Json),
-    ("POST", "/completions", Json(CHAT_STREAM), Said::Events("chat")),
     ("POST", "/messages", Json(CHAT), Said::Json),
     ("POST", "/messages", Json(CHAT_STREAM), Said::Events(MESSAGE_EVENTS)),
     ("POST", "/messages/count_tokens", Json(CHAT), Said::Json),
-    ("POST", "/moderations", Json(MODEL), Said::Json),
     ("POST", "/moderations", Json(r#"{"input":"x"}"#), Said::Json),
-    ("POST", "/images/generations", Json(MODEL), Said::Json),
-    ("POST", "/images/generations", Json(CHAT_STREAM), Said::Events("data: {}\n\n")),
-    ("POST", "/images/edits", Form(FORM), Said::Json),
-    ("POST", "/images/variations", Form(FORM), Said::Json),
-    ("POST", "/audio/speech", Json(MODEL), Said::Bytes("audio/mpeg")),
-    ("POST", "/audio/transcriptions", Form(FORM), Said::Json),
     ("POST", "/audio/transcriptions", Form(FORM), Said::Bytes("text/vtt")),
-    ("POST", "/audio/transcriptions", Form(FORM), Said::Events(AUDIO_EVENTS)),
-    ("POST", "/audio/translations", Form(FORM), Said::Json),
-    ("GET", "/models/gpt-x", Nothing, Said::Json),
     ("HEAD", "/models/gpt-x", Nothing, Said::Nothing),
     ("DELETE", "/models/ft:gpt-x", Nothing, Said::Json),
-    ("POST", "/files", Form(FORM), Said::Json),
     ("GET", "/files?purpose=batch", Nothing, Said::Json),
-    ("GET", "/files/file-1", Nothing, Said::Json),
-    ("GET", "/files/file-1/content", Nothing, Said::Bytes("application/octet-stream")),
-    ("DELETE", "/files/file-1", Nothing, Said::Json),
-    ("POST", "/uploads", Json("{}"), Said::Json),
-    ("POST", "/uploads/upload_1/parts", Form(FORM), Said::Json),
-    ("POST", "/uploads/upload_1/complete", Json(r#"{"part_ids":[]}"#), Said::Json),
-    ("POST", "/batches", Json(r#"{"input_file_id":"x"}"#), Said::Json),
-    ("POST", "/batches/batch_1/cancel", Nothing, Said::Json),
     ("GET", "/batches?after=x", Nothing, Said::Json),
-    ("POST", "/vector_stores", Json("{}"), Said::Json),
-    ("POST", "/vector_stores/vs_1/search", Json(r#"{"query":"x"}"#), Said::Json),
-    ("GET", "/vector_stores/vs_1/files/file-1/content", Nothing, Said::Json),
-    ("DELETE", "/vector_stores/vs_1", Nothing, Said::Json),
-    ("POST", "/fine_tuning/jobs", Json(MODEL), Said::Json),
     ("GET", "/fine_tuning/jobs/ftjob-1/events?limit=1", Nothing, Said::Json),
-    ("POST", "/assistants", Json(MODEL), Said::Json),
-    ("POST", "/threads/thread_1/runs", Json(CHAT_STREAM), Said::Events("event: done\ndata: [DONE]\n\n")),
-    ("POST", "/videos", Form(FORM), Said::Json),
     ("GET", "/videos/video_1/content?variant=video", Nothing, Said::Bytes("video/mp4")),
-    ("POST", "/containers", Json("{}"), Said::Json),
-    ("POST", "/evals", Json("{}"), Said::Json),
-    ("POST", "/realtime/client_secrets", Json("{}"), Said::Json),
     ("POST", "/realtime/calls", Sent::Bytes(b"v=0\r\n"), Said::Bytes("application/sdp")),
     ("PUT", "/skills/skill_1/content", Sent::Bytes(b"\x1f\x8b\x08\0\xff"), Said::Nothing),
     ("PATCH", "/organization/projects/p", Json("{}"), Said::Error),
+    ("POST", "/uploads/upload_1/complete", Json(r#"{"part_ids":[]}"#), Said::Json),
+    ("GET", "/a-path-of-tomorrow/x%2Fy/z?q=%20+", Nothing, Said::Json),
 ];
+
+/// Each operation of the table with each kind of body that it takes, answered well, with an error, and streamed where it
+/// may be.
+fn of_the_table() -> impl Iterator<Item = Case> {
+    OPERATIONS.iter().filter(|of| !OWN.contains(&(of.method, of.template))).flat_map(|operation| {
+        let path = path(operation.template);
+        let bodies: &[Sent] = match operation.body {
+            BodyKind::Empty => &[Nothing],
+            BodyKind::Json if operation.class == StateClass::Pinned => &[Json(MODEL), Nothing],
+            BodyKind::Json => &[Json(MODEL)],
+            BodyKind::Form => &[Form(FORM)],
+            BodyKind::FormOrJson => &[Form(FORM), Json(MODEL)],
+        };
+        // An empty answer to a request that makes something is a failure of the provider, and shown as one.
+        let may_be_empty = operation.class == StateClass::Pinned;
+        let answers = &[Said::Json, Said::Error, Said::Nothing][..if may_be_empty { 3 } else { 2 }];
+        let mut cases: Vec<Case> = Vec::new();
+        for sent in bodies {
+            cases.extend(answers.iter().map(|said| (operation.method, path.clone(), *sent, *said)));
+        }
+        if operation.method == "GET" {
+            cases.push((operation.method, path.clone(), Nothing, Said::Bytes("application/octet-stream")));
+        }
+        if operation.streams {
+            let (path, sent) = match operation.body {
+                BodyKind::Empty => (format!("{path}?stream=true"), Nothing),
+                BodyKind::Json | BodyKind::FormOrJson => (path, Json(CHAT_STREAM)),
+                BodyKind::Form => (path, Form(FORM)),
+            };
+            cases.push((operation.method, path, sent, Said::Events(events(operation.template))));
+        }
+        cases
+    })
+}
+
+/// The path with something for each name in it.
+fn path(template: &str) -> String {
+    let segments = template.split('/').map(|part| if part.starts_with('{') { "some-1" } else { part });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// A complete stream of this operation.
+fn events(template: &str) -> &'static str {
+    match template {
+        "/chat/completions" | "/completions" => "chat",
+        "/responses" | "/responses/{response_id}" => RESPONSE_EVENTS,
+        "/audio/transcriptions" => AUDIO_EVENTS,
+        _ => "event: done\ndata: [DONE]\n\n",
+    }
+}
 
 fn reply(said: Said) -> Reply {
     let reply = match said {
@@ -134,10 +145,9 @@ fn reply(said: Said) -> Reply {
         .header("x-ratelimit-limit-requests", "5")
 }
 
-fn build(operation: usize) -> Request<Full<Bytes>> {
-    let (method, path, sent, _) = OPERATIONS[operation];
+fn build((method, path, sent, _): &Case) -> Request<Full<Bytes>> {
     let request = Request::builder()
-        .method(method)
+        .method(*method)
         .uri(format!("/v1{path}"))
         .header("host", "x")
         .header("authorization", format!("Bearer {PRIMARY_KEY}"))
@@ -147,7 +157,7 @@ fn build(operation: usize) -> Request<Full<Bytes>> {
         .header("openai-beta", "x=v1")
         .header("openai-organization", "org-1")
         .header("idempotency-key", "k");
-    let (kind, body) = match sent {
+    let (kind, body) = match *sent {
         Nothing => return request.body(Full::default()).unwrap(),
         Json(text) => ("application/json", text.as_bytes()),
         Form(text) => ("multipart/form-data; boundary=B", text.as_bytes()),
@@ -156,8 +166,8 @@ fn build(operation: usize) -> Request<Full<Bytes>> {
     request.header("content-type", kind).body(Full::new(Bytes::from_static(body))).unwrap()
 }
 
-async fn run(address: SocketAddr, operation: usize) -> Answer {
-    Client::connect(address).await.send(build(operation)).await.unwrap()
+async fn run(address: SocketAddr, case: &Case) -> Answer {
+    Client::connect(address).await.send(build(case)).await.unwrap()
 }
 
 type Lines = BTreeMap<String, Vec<Vec<u8>>>;
@@ -206,15 +216,24 @@ async fn the_gateway_is_not_there_but_for_its_own_headers() {
     };
     let files = Files::new("", &map.text(), &tenants());
     let program = Program::serve(&files).await;
-    for (operation, (method, path, _, said)) in OPERATIONS.into_iter().enumerate() {
-        let name = format!("{method} {path}");
-        provider.on(method, &format!("/v1{}", path.split('?').next().unwrap()), reply(said));
-        let straight = run(provider.address(), operation).await;
-        let through = run(program.address, operation).await;
+    let besides = BESIDES.map(|(method, path, sent, said)| (method, path.to_owned(), sent, said));
+    for case in of_the_table().chain(besides) {
+        let (method, path, _, said) = &case;
+        let name = format!("{case:?}");
+        provider.clear();
+        provider.on(method, &format!("/v1{}", path.split('?').next().unwrap()), reply(*said));
+        let straight = run(provider.address(), &case).await;
+        let through = run(program.address, &case).await;
         let requests = provider.requests();
-        let [.., first, second] = &requests[..] else { panic!("{name}: two requests were sent") };
+        let [first, second] = &requests[..] else { panic!("{name}: {} requests arrived", requests.len()) };
         assert_eq!(got(first), got(second), "{name}: what the provider got");
         assert_eq!(answered(&straight), answered(&through), "{name}: what the client got");
         assert_eq!(through.header("x-cometgate-provider"), "openai", "{name}");
     }
+    provider.clear();
+    for (method, template) in OWN {
+        let case = (method, path(template), Nothing, Said::Nothing);
+        assert_eq!(run(program.address, &case).await.status, 200, "{method} {template}");
+    }
+    assert_eq!(provider.requests().len(), 0, "what the gateway answers itself was asked of the provider");
 }

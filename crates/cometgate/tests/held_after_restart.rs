@@ -8,43 +8,24 @@ use std::fs;
 
 use serde_json::Value;
 use support::program::output;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
-use testkit::Provider;
+use support::world::Setup;
+use support::{ACME, Client, Files, Program, tenants};
 
-struct Setup {
-    primary: Provider,
-    canary: Provider,
-}
-
-impl Setup {
-    async fn new() -> Setup {
-        Setup {
-            primary: Provider::builder("primary").require_key(PRIMARY_KEY).start().await,
-            canary: Provider::builder("canary").require_key(CANARY_KEY).start().await,
-        }
+/// A map with so many more routes, each with an alias of its own.
+fn large_map(setup: &Setup, version: &str, share: &str, routes: usize) -> String {
+    let mut more = String::new();
+    for number in 0..routes {
+        write!(
+            more,
+            "[aliases.m{number}]\nprovider_model_id = {{ openai = \"gpt-primary\", cometapi = \"gpt-canary\" }}\n\
+             [[routes]]\nname = \"route-{number}\"\ntenant_or_cohort = \"acme\"\nmodel_alias = \"m{number}\"\n\
+             mode = \"canary\"\nprimary_provider = \"openai\"\n[routes.canary]\nprovider = \"cometapi\"\n\
+             share = \"{share}\"\n"
+        )
+        .unwrap();
     }
-
-    fn map(&self, version: &str, share: &str) -> String {
-        let urls = (self.primary.base_url(), self.canary.base_url());
-        Map { version, environment: "production", ..Map::new(&urls.0, &urls.1, share) }.text()
-    }
-
-    /// With so many more routes, each with an alias of its own.
-    fn large_map(&self, version: &str, share: &str, routes: usize) -> String {
-        let mut more = String::new();
-        for number in 0..routes {
-            write!(
-                more,
-                "[aliases.m{number}]\nprovider_model_id = {{ openai = \"gpt-primary\", cometapi = \"gpt-canary\" }}\n\
-                 [[routes]]\nname = \"route-{number}\"\ntenant_or_cohort = \"acme\"\nmodel_alias = \"m{number}\"\n\
-                 mode = \"canary\"\nprimary_provider = \"openai\"\n[routes.canary]\nprovider = \"cometapi\"\n\
-                 share = \"{share}\"\n"
-            )
-            .unwrap();
-        }
-        let end = format!("# end {version}\n");
-        self.map(version, share).replace(&end, &format!("{more}{end}"))
-    }
+    let end = format!("# end {version}\n");
+    setup.map(version, share, "").replace(&end, &format!("{more}{end}"))
 }
 
 async fn role(program: &Program, model: &str) -> String {
@@ -62,9 +43,9 @@ async fn end(mut program: Program) {
 #[tokio::test]
 async fn two_thousand_held_routes_are_all_held_after_a_restart_and_for_the_commands() {
     let setup = Setup::new().await;
-    let files = Files::new("", &setup.large_map("1", "0%", 2_000), &tenants());
+    let files = Files::new("", &large_map(&setup, "1", "0%", 2_000), &tenants());
     let mut program = Program::serve(&files).await;
-    files.write("routes.toml", &setup.large_map("2", "100%", 2_000));
+    files.write("routes.toml", &large_map(&setup, "2", "100%", 2_000));
     program.logged("route map 2 is live").await;
     assert_eq!(role(&program, "m1999").await, "primary");
     end(program).await;
@@ -96,16 +77,16 @@ async fn a_history_that_cannot_be_read_to_its_end_is_no_first_version() {
         |history| history.replace("\"held\":[", "\"and_more\":1,\"held\":["),
     ];
     for (number, damage) in damages.into_iter().enumerate() {
-        let files = Files::new("", &setup.map("1", "100%"), &tenants());
+        let files = Files::new("", &setup.map("1", "100%", ""), &tenants());
         let mut program = Program::serve(&files).await;
-        files.write("routes.toml", &setup.map("2", "0%"));
+        files.write("routes.toml", &setup.map("2", "0%", ""));
         program.logged("route map 2 is live").await;
         end(program).await;
 
         let history = files.path().join("state/history.jsonl");
         let text = fs::read_to_string(&history).unwrap();
         fs::write(&history, damage(&text)).unwrap();
-        files.write("routes.toml", &setup.map("3", "100%"));
+        files.write("routes.toml", &setup.map("3", "100%", ""));
         let (code, said, errors) = output(&[
             "routes",
             "check",
@@ -125,7 +106,7 @@ async fn a_history_that_cannot_be_read_to_its_end_is_no_first_version() {
 #[tokio::test]
 async fn half_a_line_at_the_end_was_never_announced_and_changes_nothing() {
     let setup = Setup::new().await;
-    let files = Files::new("", &setup.map("1", "100%"), &tenants());
+    let files = Files::new("", &setup.map("1", "100%", ""), &tenants());
     end(Program::serve(&files).await).await;
     let history = files.path().join("state/history.jsonl");
     let text = fs::read_to_string(&history).unwrap();

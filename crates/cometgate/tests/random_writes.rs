@@ -9,15 +9,13 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
-use support::load::{Seen, share_of, start_load};
+use support::load::{Load, share_of};
 use support::{CANARY_KEY, Files, Map, PRIMARY_KEY, Program, scaled, tenants};
 use testkit::Provider;
-use tokio::time::Instant;
 
 /// Writes between two looks at what is live.
 const BURST: usize = 20;
@@ -38,8 +36,7 @@ async fn write_at_random(settings: &str, writes: usize, valid_within: Duration, 
     let urls = [primary.base_url(), canary.base_url()];
     let files = Files::new(settings, &map(0, &urls), &tenants());
     let program = Program::serve(&files).await;
-    let (seen, stop) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
-    let load = start_load(program.address, &seen, &stop);
+    let load = Load::start(program.address);
 
     let mut rng = Rng::with_seed(seed);
     let mut slowest = Duration::ZERO;
@@ -55,20 +52,9 @@ async fn write_at_random(settings: &str, writes: usize, valid_within: Duration, 
         version += 1;
         write_valid(files.path(), &map(version, &urls), version, &mut rng);
         done += 1;
-        let began = Instant::now();
-        while seen.newest.load(Ordering::Acquire) != version {
-            assert!(began.elapsed() < valid_within, "version {version} is not live after {valid_within:?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        slowest = slowest.max(began.elapsed());
+        slowest = slowest.max(load.is_served_by(version, valid_within).await);
     }
-    stop.store(true, Ordering::Release);
-    for lane in load {
-        lane.await.unwrap();
-    }
-    let failures = seen.failures.lock().unwrap();
-    assert!(failures.is_empty(), "{} failures, first: {}", failures.len(), failures[0]);
-    let requests = seen.requests.load(Ordering::Relaxed);
+    let requests = load.end().await.requests.load(Ordering::Relaxed);
     println!("{done} writes, {requests} requests; the slowest valid content was live after {slowest:?}");
 }
 

@@ -10,11 +10,10 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use support::load::{Seen, share_of, start_load};
+use support::load::{Load, share_of};
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, scaled, tenants};
 use testkit::Provider;
 use tokio::time::Instant;
@@ -36,27 +35,15 @@ async fn edits_under_load_fail_no_request_and_are_live_within_a_second() {
     let files = Files::new("", &text(0, &urls.0, &urls.1), &tenants());
     let program = Program::serve(&files).await;
 
-    let seen = Arc::new(Seen::default());
-    let stop = Arc::new(AtomicBool::new(false));
-    let load = start_load(program.address, &seen, &stop);
+    let load = Load::start(program.address);
 
     let mut slowest = Duration::ZERO;
     for version in 1..=scaled(200) as u64 {
         let (text, garbage) = (text(version, &urls.0, &urls.1), text(100_000 + version, &urls.0, &urls.1));
         edit(files.path(), version, &text, &garbage);
-        let began = Instant::now();
-        while seen.newest.load(Ordering::Acquire) != version {
-            assert!(began.elapsed() < VALID_WITHIN, "version {version} is not live after {VALID_WITHIN:?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        slowest = slowest.max(began.elapsed());
+        slowest = slowest.max(load.is_served_by(version, VALID_WITHIN).await);
     }
-    stop.store(true, Ordering::Release);
-    for lane in load {
-        lane.await.unwrap();
-    }
-    let failures = seen.failures.lock().unwrap();
-    assert!(failures.is_empty(), "{} failures, first: {}", failures.len(), failures[0]);
+    let seen = load.end().await;
     check_shares(&seen.keyless.lock().unwrap());
     println!(
         "{} requests; the slowest edit was live after {slowest:?}",

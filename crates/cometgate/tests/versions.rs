@@ -8,33 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use support::program::output;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
-use testkit::Provider;
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use tokio::time::Instant;
 
 const CHAT: &str = r#"{"model":"summary"}"#;
 const VALID_WITHIN: Duration = Duration::from_secs(1);
-
-/// Two providers, and the text of maps that lead to them.
-struct Setup {
-    primary: Provider,
-    canary: Provider,
-}
-
-impl Setup {
-    async fn new() -> Setup {
-        Setup {
-            primary: Provider::builder("primary").require_key(PRIMARY_KEY).start().await,
-            canary: Provider::builder("canary").require_key(CANARY_KEY).start().await,
-        }
-    }
-
-    /// A map of `production` that sends `share` to the canary.
-    fn map(&self, version: &str, share: &str, top: &str) -> String {
-        let (primary, canary) = (self.primary.base_url(), self.canary.base_url());
-        Map { version, environment: "production", top, ..Map::new(&primary, &canary, share) }.text()
-    }
-}
 
 /// The version and the role that serve the next request.
 async fn served(program: &Program) -> (String, String) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use decisions::bucket::{Share, contains};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{ACME, Client};
 
@@ -31,15 +32,42 @@ pub(crate) fn share_of(version: u64) -> u32 {
     10_000 + u32::try_from(version * 73_000 % 490_000).unwrap()
 }
 
-/// Starts the load; it ends when `stop` is set.
-pub(crate) fn start_load(
-    address: SocketAddr,
-    seen: &Arc<Seen>,
-    stop: &Arc<AtomicBool>,
-) -> Vec<JoinHandle<()>> {
-    (0..CONNECTIONS)
-        .map(|lane| tokio::spawn(drive(address, lane, Arc::clone(seen), Arc::clone(stop))))
-        .collect()
+/// A load under way.
+pub(crate) struct Load {
+    seen: Arc<Seen>,
+    stop: Arc<AtomicBool>,
+    lanes: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    pub(crate) fn start(address: SocketAddr) -> Load {
+        let (seen, stop) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
+        let lane = |lane| tokio::spawn(drive(address, lane, Arc::clone(&seen), Arc::clone(&stop)));
+        let lanes = (0..CONNECTIONS).map(lane).collect();
+        Load { seen, stop, lanes }
+    }
+
+    /// Waits until a request is served by this version, and says for how long; fails if that is longer than `within`.
+    pub(crate) async fn is_served_by(&self, version: u64, within: Duration) -> Duration {
+        let began = Instant::now();
+        while self.seen.newest.load(Ordering::Acquire) != version {
+            assert!(began.elapsed() < within, "version {version} is not live after {within:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        began.elapsed()
+    }
+
+    /// Ends it and says what it saw; fails if a request did.
+    pub(crate) async fn end(self) -> Arc<Seen> {
+        self.stop.store(true, Ordering::Release);
+        for lane in self.lanes {
+            lane.await.unwrap();
+        }
+        let failures = self.seen.failures.lock().unwrap();
+        assert!(failures.is_empty(), "{} failures, first: {}", failures.len(), failures[0]);
+        drop(failures);
+        self.seen
+    }
 }
 
 /// One connection's part of a constant rate: half with a key, half without.
