@@ -42,7 +42,7 @@ async fn judged(world: &World) -> (u64, u64) {
 
 #[tokio::test]
 async fn answers_that_applications_cannot_use_roll_the_canary_back() {
-    let world = World::start("", |_| ()).await;
+    let mut world = World::start("", |_| ()).await;
     let mut told = 0;
     loop {
         let (id, role) = asked(&world, if told % 2 == 0 { CHAT } else { STREAM }).await;
@@ -55,6 +55,7 @@ async fn answers_that_applications_cannot_use_roll_the_canary_back() {
         assert!(told < 20, "{said}");
     }
     assert!(told > 1, "one answer alone decides nothing");
+    world.program.logged("is rolled back for good").await;
     let target = status(&world).await;
     assert_eq!((&target["phase"], &target["latch"]["signal"]), (&"latched".into(), &"acceptance".into()));
     assert_eq!(world.primary.count(), 1);

@@ -23,6 +23,7 @@ pub mod exposure;
 pub mod facts;
 pub mod gate;
 pub mod ids;
+pub mod mirror;
 pub mod order;
 pub mod pinned;
 pub mod plan;

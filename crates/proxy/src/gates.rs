@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`route_gate`] (one gate), [`keeper`] (what remembers it), [`report`] (what an attempt is to it).
 
+mod copies;
 mod exposure;
 mod keeper;
 mod report;
@@ -21,6 +22,8 @@ use decisions::gate::{Arm, Event, Verdict};
 use decisions::plan::{GateIdentity, Plan, Route, Watched, gate_identity};
 use decisions::{Role, RouteId, Standing};
 
+pub use copies::CopyCounts;
+pub(crate) use copies::Place;
 pub use keeper::{GateId, GateKeeper, NoKeeper, Restored};
 pub(crate) use report::Finished;
 pub use route_gate::{GateState, Progress, RouteGate};

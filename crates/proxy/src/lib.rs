@@ -25,6 +25,7 @@ mod gateway;
 mod handler;
 mod limits;
 mod live;
+mod mirror;
 mod models;
 mod observer;
 mod pass_through;
@@ -46,7 +47,9 @@ pub use auth::{Holder, KEY_PREFIX, KeyRing};
 pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 pub use cors::Cors;
 pub use error::Error;
-pub use gates::{GateId, GateKeeper, GateState, Gates, NoKeeper, NotCounted, Progress, Restored, RouteGate};
+pub use gates::{
+    CopyCounts, GateId, GateKeeper, GateState, Gates, NoKeeper, NotCounted, Progress, Restored, RouteGate,
+};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};

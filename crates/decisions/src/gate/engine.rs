@@ -170,7 +170,7 @@ impl Gate {
     }
 
     fn attempt(&mut self, rules: &GateRules, attempt: &Attempt) -> Option<Verdict> {
-        if attempt.arm == Arm::Canary
+        if attempt.arm != Arm::Primary
             && let Some(verdict) = self.usage(rules, attempt.usage)
         {
             return Some(verdict);
@@ -185,7 +185,7 @@ impl Gate {
         self.last_any_ms = self.clock_ms;
         self.configured_ppm = attempt.share_ppm;
         match attempt.arm {
-            Arm::Canary => self.canary(rules, attempt),
+            Arm::Canary | Arm::Mirror => self.canary(rules, attempt),
             Arm::Primary => self.primary(rules, attempt),
         }
     }

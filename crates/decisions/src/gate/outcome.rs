@@ -9,6 +9,9 @@ pub enum Arm {
     Canary,
     /// The primary of the same route.
     Primary,
+    /// The target that the gate judges, by a copy of a request whose answer nobody gets: it counts against it as any other,
+    /// and lifts it no step.
+    Mirror,
 }
 
 /// How an attempt ended, as the gate counts it.

@@ -16,7 +16,7 @@ const OUTCOMES: [Outcome; 6] = [
 
 /// Anything that does not end the canary by itself.
 pub(crate) fn any_event() -> impl Strategy<Value = Event> {
-    let arm = prop_oneof![Just(Arm::Canary), Just(Arm::Primary)];
+    let arm = prop_oneof![3 => Just(Arm::Canary), 3 => Just(Arm::Primary), 1 => Just(Arm::Mirror)];
     let usage = prop_oneof![
         3 => Just(Usage::NotExpected),
         1 => (0_u64..50).prop_map(Usage::Reported),

@@ -18,6 +18,8 @@ pub(crate) struct Finished<'r> {
     pub(crate) failure: Option<ErrorClass>,
     /// It was cancelled for another that ran beside it: nobody knows how it would have ended.
     pub(crate) is_lost: bool,
+    /// It was a copy, and nobody gets its answer.
+    pub(crate) is_mirrored: bool,
     /// The caller waited for less than the route allows.
     pub(crate) is_impatient: bool,
     /// The canary's share that its request was decided by.
@@ -37,6 +39,7 @@ impl Gates {
     /// there they would be no fair sample.
     pub(crate) fn attempted(&self, plan: &Plan, finished: &Finished<'_>, now: Duration) {
         let (watched, arm) = match finished.role {
+            Role::Canary if finished.is_mirrored => (Watched::Canary, Arm::Mirror),
             Role::Canary => (Watched::Canary, Arm::Canary),
             Role::Primary => (Watched::Canary, Arm::Primary),
             // What lives where the route does not send any more is asked for there in this role, too.
@@ -56,6 +59,9 @@ impl Gates {
         };
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let takes_judgements = gate.attempted(now_ms, attempt, finished.features);
+        if arm == Arm::Mirror {
+            gate.copies.ended(attempt.outcome);
+        }
         let was_answered = arm == Arm::Canary && attempt.outcome == Outcome::Good;
         if let Some(id) = finished.request_id.filter(|_| takes_judgements && was_answered) {
             self.served.remember(id, gate, attempt.tenant, now_ms);

@@ -14,6 +14,7 @@ use decisions::gate::{
 use decisions::plan::{self, Route, Watched};
 use decisions::rollout::{Rollout, RolloutRules, StepVerdict};
 
+use crate::gates::copies::Copies;
 use crate::gates::exposure::Exposure;
 use crate::gates::keeper::{GateId, GateKeeper, Restored};
 use crate::gates::served::NotCounted;
@@ -26,6 +27,7 @@ pub struct RouteGate {
     exposure: Exposure,
     /// Attempts at its target whose answer has not begun.
     pub(super) waiting: AtomicU32,
+    pub(super) copies: Copies,
     state: Mutex<GateState>,
 }
 
@@ -81,7 +83,7 @@ impl Ruling {
     pub(super) fn of(route: &Route, watched: Watched) -> Ruling {
         let has_share = || route.canary.as_ref().is_some_and(|canary| canary.bucketing.share > Share::NONE);
         let is_sent = match watched {
-            Watched::Canary => route.mode == plan::Mode::Canary && has_share(),
+            Watched::Canary => route.mode == plan::Mode::Canary && (has_share() || route.mirror.is_some()),
             Watched::Fallback => route.mode == plan::Mode::Fallback,
         };
         let rules = watched.rules(&route.gates).copied();
@@ -175,7 +177,14 @@ impl RouteGate {
         }
         keeper.ruled(&id, state.sequence, state.rules.as_ref(), state.rollout_rules.as_ref());
         let exposure = Exposure::new(state.barred(), state.share());
-        RouteGate { id, keeper, exposure, waiting: AtomicU32::new(0), state: Mutex::new(state) }
+        RouteGate {
+            id,
+            keeper,
+            exposure,
+            waiting: AtomicU32::new(0),
+            copies: Copies::default(),
+            state: Mutex::new(state),
+        }
     }
 
     /// Another plan has this gate: what it knows goes on under other rules.

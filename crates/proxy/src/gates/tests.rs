@@ -105,6 +105,7 @@ pub(super) fn finished(provider: ProviderId, role: Role, failure: Option<ErrorCl
         tenant: TenantId(0),
         failure,
         is_lost: false,
+        is_mirrored: false,
         is_impatient: false,
         share_ppm: 500_000,
         first_token_after: None,
