@@ -20,7 +20,7 @@ pub(crate) use gates::{
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
-pub(crate) use simulate::{Gates, Simulate};
+pub(crate) use simulate::{Gates, GatesReplay, Simulate};
 pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, TenantsRotate};
 
 /// An HTTP gateway that shifts a share of OpenAI API traffic to CometAPI, and back.

@@ -6,6 +6,7 @@ mod demo_files;
 mod evidence;
 mod gates;
 mod init;
+mod replay;
 mod routes;
 mod serve;
 mod simulate;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),
+        Command::Gates(Gates::Replay(options)) => replay::run(&options),
         Command::Evidence(asked) => evidence::run(&asked),
     }
 }

@@ -2,14 +2,19 @@
 //!
 //! The request path decides alone and at once; nothing here stands in its way. `keeper` hears what gates decide and
 //! hands it to one thread, `writer`, which alone waits for the disk: `files` (a latch, and what a gate knows) and
-//! `journal` (every decision). `ticking` tells gates that time passes, `acting` carries out what an operator says,
+//! `recording` (every decision, as one of the `records` of the store of evidence, under the `facts` of the map in force).
+//! `log` is what each gate is told, from which its decisions are replayed. `ticking` tells gates that time passes, `acting` carries out what an operator says,
 //! `accepting` what an application says of an answer, and `report` says how all of them stand.
 
 pub(crate) mod accepting;
 pub(crate) mod acting;
-mod files;
-mod journal;
+pub(crate) mod facts;
+pub(crate) mod files;
 pub(crate) mod keeper;
+mod lines;
+pub(crate) mod log;
+mod recent;
+mod recording;
 pub(crate) mod records;
 pub(crate) mod report;
 mod report_target;

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use proxy::{RouteGate, Snapshot, SnapshotHandle};
 
 use crate::changes::changes;
+use crate::gates::facts::MapFacts;
 use crate::gates::keeper::Keeper;
-use crate::gates::records::MapVersion;
 use crate::going_live::{Before, Judge, Note, Standing};
 use crate::map_files::{Known, MapPaths, Refused, Texts};
 use crate::prepare::Preparer;
@@ -69,7 +69,7 @@ pub(crate) struct InForce {
 impl InForce {
     /// Puts files in force when the process starts.
     pub(crate) fn begin(mut means: Means, ready: Ready) -> InForce {
-        means.gates.set_map(map_version(&ready.record));
+        means.gates.set_map(ready.facts());
         let handle = Arc::new(SnapshotHandle::new(ready.snapshot, Arc::clone(&means.gates) as _));
         let record = ready.record.clone();
         let (written, is_written) = sync_channel(1);
@@ -203,10 +203,10 @@ impl InForce {
         let changes = changes(before.plan(), ready.snapshot.plan());
         if ready.record.why == Why::Expired {
             // No hold outlasts the map that it is of.
-            let is_held = |gate: &&Arc<RouteGate>| !gate.state().gate.holds().is_empty();
+            let is_held = |gate: &&Arc<RouteGate>| !gate.state().judged.gate.holds().is_empty();
             self.means.gates.expire(before.gates().all().filter(is_held).cloned());
         }
-        self.means.gates.set_map(map_version(&ready.record));
+        self.means.gates.set_map(ready.facts());
         self.handle.swap(ready.snapshot);
         self.record = ready.record.clone();
         let (version, tenants) = (ready.record.route_version.clone(), ready.record.tenants_version.clone());
@@ -243,6 +243,11 @@ pub(crate) struct Ready {
 impl Ready {
     pub(crate) fn record(&self) -> &Accepted {
         &self.record
+    }
+
+    fn facts(&self) -> MapFacts {
+        let sha256 = self.record.routes.to_string();
+        MapFacts::new(self.snapshot.plan(), &sha256, self.way_back.as_deref())
     }
 }
 
@@ -312,10 +317,6 @@ impl Means {
             announce: Box::new(announce),
         });
     }
-}
-
-fn map_version(record: &Accepted) -> MapVersion {
-    MapVersion { route_version: record.route_version.clone(), routes_sha256: record.routes.to_string() }
 }
 
 fn tell(notes: &[Note]) {

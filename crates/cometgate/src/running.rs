@@ -60,7 +60,9 @@ impl Running {
         };
         let caller_tls = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
         let caller_tls = caller_tls.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)?;
-        let gates = Keeper::open(&settings.state_dir);
+        let gates = Keeper::open(&settings.state_dir)
+            .context("no thread for the log of gates")
+            .map_err(Failure::internal)?;
         let means = Means {
             paths: MapPaths::of(settings),
             environment: settings.environment.clone(),

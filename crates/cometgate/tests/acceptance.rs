@@ -110,7 +110,7 @@ async fn a_canary_at_which_too_many_wait_is_rolled_back() {
     world.canary.wait_requests(4).await;
     world.program.logged("is rolled back for good").await;
     let target = status(&world).await;
-    assert_eq!((&target["phase"], &target["latch"]["why"]), (&"latched".into(), &"queue_depth".into()));
+    assert_eq!((&target["phase"], &target["latch"]["reason"]), (&"latched".into(), &"queue_depth".into()));
     assert_eq!(asked(&world, CHAT).await.1, "primary");
     callers.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -10,10 +10,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use evidence::Kind;
 use hyper::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::client::request;
 use support::program::output;
+use support::records::recorded;
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, Reply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -70,11 +72,6 @@ impl World {
         assert_eq!(code, 0, "{errors}");
         serde_json::from_str::<Value>(&said).unwrap()["routes"][0].clone()
     }
-
-    fn journal(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.files.path().join("state/gates/decisions.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
 }
 
 async fn role(client: &mut Client) -> String {
@@ -102,24 +99,28 @@ async fn a_rollback_moves_new_requests_at_once_stays_and_is_written_down_with_it
     assert_eq!(role(&mut client).await, "primary");
     assert_eq!(world.canary.count(), before);
 
-    let journal = world.journal();
-    let verdict = journal.iter().find(|entry| entry["action"] == "latch").unwrap();
-    let expected = [
-        ("by", "kim"),
-        ("reason", "INC-42"),
-        ("why", "by_hand"),
-        ("route_version", "1"),
-        ("decision", "rollback"),
-    ];
-    for (name, value) in expected {
-        assert_eq!(verdict[name], value, "{verdict}");
+    let verdict = recorded(&world.files, Kind::GateDecision).remove(0);
+    assert_eq!((&verdict["by"], &verdict["route_version"]), (&"operator".into(), &"1".into()));
+    for (name, value) in
+        [("action", "latch"), ("reason", "by_hand"), ("verdict", "rollback"), ("mode", "act")]
+    {
+        assert_eq!(verdict["body"][name], value, "{verdict}");
     }
-    let answers = &verdict["answers"];
-    assert_eq!(answers["mapping_approved_by"], "lee");
-    assert_eq!(answers["worse_if"], "p95 above 2 s");
-    assert_eq!(answers["may_revert"], "on-call");
-    assert_eq!(answers["rolling_back_from"], "gpt-canary at cometapi");
-    assert_eq!(answers["rolling_back_to"], "gpt-primary at openai");
+    let action = recorded(&world.files, Kind::OperatorAction).remove(0);
+    let expected = json!({
+        "action": "rollback", "by": "kim", "reason": "INC-42", "changed": true, "generation": 1,
+        "target": "cometapi/gpt-canary", "from_share_ppm": 1_000_000, "to_share_ppm": 0,
+        "config_sha256": verdict["map_sha256"], "rollback_route_version": null,
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&action["body"][name], value, "{action}");
+    }
+    let answers = json!({
+        "mapping_approved_by": "lee", "watched_metric": "p95 above 2 s", "may_revert": "on-call",
+        "rolling_back_from": "gpt-canary at cometapi", "rolling_back_to": "gpt-primary at openai",
+        "rollback_id_last_confirmed": null, "canary_request": null,
+    });
+    assert_eq!(action["body"]["rollback_decision"], answers);
 
     // It is final: said again it changes nothing, and nothing but another generation reopens it.
     let (code, again, _) = world.tell("rollback", &["--yes"]).await;
@@ -189,7 +190,7 @@ async fn a_rollback_that_cannot_be_stored_says_so_and_is_stored_when_it_can_be()
     program.ended_somehow().await;
     let program = Program::serve(&world.files).await;
     assert_eq!(role(&mut Client::connect(program.address).await).await, "primary");
-    assert_eq!(world.status().await["targets"][0]["latch"]["by"], "kim");
+    assert_eq!(world.status().await["targets"][0]["latch"]["operator"]["by"], "kim");
 }
 
 #[tokio::test]
@@ -237,10 +238,14 @@ async fn promote_takes_a_step_that_a_kill_does_not_undo() {
     let (code, _, said) = world.tell("promote", &["--yes"]).await;
     assert!(code == 4 && said.contains("last step"), "{code}: {said}");
     let status = world.status().await;
-    assert_eq!((&status["recent"][0]["kind"], &status["recent"][0]["by"]), (&"step".into(), &"kim".into()));
+    let recent = &status["recent"][0];
+    assert_eq!((&recent["action"], &recent["by"]), (&"promote".into(), &"kim".into()), "{recent}");
+    let step = recorded(&world.files, Kind::StepDecision).remove(0)["body"].clone();
+    assert_eq!((&step["from_step"], &step["to_share_ppm"]), (&0.into(), &1_000_000.into()), "{step}");
+    assert!(step["missing"].as_array().unwrap().contains(&"evidence".into()), "{step}");
     let text = world.run(&["status"]).await.1;
     assert!(
-        text.contains("step 2 of 2 (0.0001%, 100%)") && text.contains("step from 0.0001% to 100%"),
+        text.contains("step 2 of 2 (0.0001%, 100%)") && text.contains("promote, 0.0001% to 100%, kim"),
         "{text}"
     );
 }
@@ -303,10 +308,10 @@ async fn status_says_how_sure_the_gate_is_and_what_would_trip_it() {
     let (_program, _) = Program::serve_with_probes(&world.files).await;
     let status = world.status().await;
     assert_eq!(
-        (&status["targets"][0]["phase"], &status["targets"][0]["latch"]["why"]),
+        (&status["targets"][0]["phase"], &status["targets"][0]["latch"]["reason"]),
         (&"latched".into(), &"auth".into())
     );
-    assert_eq!(status["recent"][0]["why"], "auth");
+    assert_eq!(status["recent"][0]["reason"], "auth");
 }
 
 #[tokio::test]

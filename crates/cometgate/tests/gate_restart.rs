@@ -9,7 +9,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use evidence::Kind;
 use fastrand::Rng;
+use support::records::recorded;
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, Reply};
 use tokio::time::Instant;
@@ -115,15 +117,17 @@ async fn it_stays_out_after_a_restart_a_reload_and_edits_until_its_generation_is
     assert_eq!(ask(&program).await, "primary");
     end(program).await;
 
-    let journal = fs::read_to_string(world.gates().join("decisions.jsonl")).unwrap();
-    let entries: Vec<serde_json::Value> =
-        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let latched = entries.iter().find(|entry| entry["action"] == "latch").unwrap();
+    let latched = recorded(&world.files, Kind::GateDecision).remove(0);
+    let body = &latched["body"];
     assert_eq!(
-        (&latched["route"], &latched["why"], &latched["route_version"], &latched["decision"]),
-        (&"the-canary".into(), &"auth".into(), &"1".into(), &"rollback".into())
+        (&latched["route"], &latched["route_version"], &latched["by"]),
+        (&"the-canary".into(), &"1".into(), &"gate".into())
     );
-    assert_eq!(latched["routes_sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(
+        (&body["action"], &body["reason"], &body["verdict"], &body["target"]),
+        (&"latch".into(), &"auth".into(), &"rollback".into(), &"cometapi/gpt-canary".into())
+    );
+    assert_eq!(latched["map_sha256"].as_str().unwrap().len(), 64);
 }
 
 /// The moments differ: before, while and after the latch is stored. What was announced is final; what was not may be tried

@@ -11,7 +11,7 @@
 //! request that does. [`standing`] is what gates say of a route meanwhile. [`proof`] and [`exposure`] are asked of
 //! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
 //! [`attempts`] while it is under way, [`addresses`] before a connection is made. [`gate`] judges a canary by its attempts,
-//! and [`rollout`] lets it grow.
+//! and [`rollout`] lets it grow; [`judged`] is the two together, live and in a replay.
 
 pub mod addresses;
 pub mod attempts;
@@ -23,6 +23,7 @@ pub mod exposure;
 pub mod facts;
 pub mod gate;
 pub mod ids;
+pub mod judged;
 pub mod mirror;
 pub mod order;
 pub mod pinned;

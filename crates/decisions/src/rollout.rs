@@ -59,6 +59,16 @@ pub struct StepVerdict {
     pub n: u64,
     /// Those that failed in any way.
     pub failures: u64,
+    /// The step before, counted from 0.
+    pub from_step: u32,
+    /// How long the canary stood there, in milliseconds of the gate's clock.
+    pub stood_ms: u64,
+    /// Tenants that were served well there, of those that are remembered.
+    pub tenants: u32,
+    /// Good attempts there with each feature.
+    pub features: [u32; MOST_FEATURES],
+    /// One bit for each check that passed there.
+    pub checks: u32,
 }
 
 impl Rollout {
@@ -115,6 +125,11 @@ impl Rollout {
             let bit = 1 << check;
             self.checks = if passed { self.checks | bit } else { self.checks & !bit };
         }
+    }
+
+    /// Whether it differs from `before` in nothing but the time that it knows.
+    pub(crate) fn has_only_aged(&self, before: &Rollout) -> bool {
+        Rollout { since_ms: self.since_ms, ..*before } == *self
     }
 
     /// What is missing for the next step.
@@ -186,6 +201,11 @@ impl Rollout {
             theta: rules.settings().limit,
             n: self.attempts,
             failures: self.failures,
+            from_step: self.step,
+            stood_ms: gate.clock_ms().saturating_sub(self.since_ms),
+            tenants: self.tenants_seen,
+            features: self.features,
+            checks: self.checks,
         };
         // What was shown at a small share is to be shown again at the larger one.
         *self = Rollout { step: self.step + 1, since_ms: gate.clock_ms(), ..Rollout::default() };

@@ -124,6 +124,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk does not take it, which may pass, and not what is stored is wrong or held by somebody.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly, SystemIoFailure};
+        match self {
+            Error::File { .. } | Error::Full { .. } => true,
+            Error::Database { error, .. } => matches!(
+                error.sqlite_error_code(),
+                Some(CannotOpen | PermissionDenied | ReadOnly | SystemIoFailure)
+            ),
+            _ => false,
+        }
+    }
+
     /// Sorts what the database says into what an operator can do about it.
     pub(crate) fn of(doing: &'static str, error: rusqlite::Error) -> Error {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};

@@ -1,8 +1,11 @@
 //! The log of attempts from which the decisions of a gate are replayed, bit for bit.
 //!
-//! Below `gates/IDENTITY/` of the store's directory stand files (segments). Each begins with the state of the gate at that
+//! Below `gates/GATE/` of the store's directory stand files (segments). Each begins with the state of the gate at that
 //! moment and goes on with the events that it was told, so a segment is replayed by itself: state, then events. What state
 //! and events mean is the caller's: here they are numbers.
+//!
+//! Every process that writes is a run: it has files of its own, and counts its events from 1, so that two may write about
+//! one gate at the same time, as in a rolling restart.
 //!
 //! Telling an event never waits for the disk: it goes into a queue of its gate, and a thread writes. A queue that is full
 //! takes nothing more, counts what it refuses, and goes on with a new segment: a new state, and how many are missing before
@@ -49,11 +52,11 @@ fn directory_of_all(store: &Path) -> PathBuf {
     store.join("gates")
 }
 
-/// The directory of a gate. Identities are the caller's hashes and counts: they have to be good names of files.
+/// The directory of a gate. Its name is the caller's: it has to be a good name of a file.
 fn directory_of(store: &Path, gate: &str) -> Result<PathBuf> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if gate.is_empty() || gate.len() > 128 || !gate.bytes().all(is_plain) {
-        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not the identity of a gate");
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if gate.is_empty() || gate.starts_with('.') || gate.len() > 128 || !gate.bytes().all(is_plain) {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not the name of a gate");
         return Err(Error::File {
             doing: "use",
             path: directory_of_all(store).join(gate.escape_debug().to_string()),

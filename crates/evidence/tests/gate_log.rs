@@ -18,8 +18,8 @@ struct Sum<'a> {
 }
 
 impl Sum<'_> {
-    fn tell(&mut self, at_ms: i64, word: u64) -> u64 {
-        let number = self.gate.tell(at_ms, [word, !word], || vec![self.sum]);
+    fn tell(&mut self, at_ms: i64, word: u64) -> Option<u64> {
+        let number = self.gate.tell(at_ms, [word, !word], None, || vec![self.sum]);
         self.sum = self.sum.wrapping_mul(31).wrapping_add(word);
         number
     }
@@ -55,7 +55,7 @@ fn every_segment_replays_by_itself_and_leads_to_the_next() {
     let gate = log.gate("gate-1").unwrap();
     let mut sum = Sum { gate: &gate, sum: 7 };
     for n in 1..=95 {
-        assert_eq!(sum.tell(1000 + n, n.cast_unsigned()), n.cast_unsigned());
+        assert_eq!(sum.tell(1000 + n, n.cast_unsigned()), Some(n.cast_unsigned()));
     }
     let told = sum.sum;
     let finished = log.close();
@@ -77,16 +77,47 @@ fn every_segment_replays_by_itself_and_leads_to_the_next() {
 }
 
 #[test]
-fn numbers_go_on_after_a_restart() {
+fn each_run_counts_its_own_events_also_beside_another() {
     let store = tempfile::tempdir().unwrap();
-    for start in [1, 4] {
-        let log = GateLog::<2>::open(store.path(), SMALL).unwrap();
-        let gate = log.gate("gate-1").unwrap();
-        let mut sum = Sum { gate: &gate, sum: 0 };
-        assert_eq!([sum.tell(0, 1), sum.tell(0, 2), sum.tell(0, 3)], [start, start + 1, start + 2]);
+    let logs = [(); 2].map(|()| GateLog::<2>::open(store.path(), SMALL).unwrap());
+    let gates = [0, 1].map(|at: usize| logs[at].gate("gate-1").unwrap());
+    let mut sums = [0, 1].map(|at: usize| Sum { gate: &gates[at], sum: 0 });
+    for n in 0..25 {
+        // Both write segments by turns.
+        for (sum, log) in sums.iter_mut().zip(&logs) {
+            assert_eq!(sum.tell(0, n), Some(n + 1));
+            log.sync().unwrap();
+        }
     }
-    assert_eq!(segments(store.path()).len(), 2);
+    let runs = logs.each_ref().map(GateLog::run);
+    drop(logs);
+    let read = segments(store.path());
+    assert_eq!((read.len(), read[0].run() == read[1].run()), (6, false));
+    for run in runs {
+        let events: u64 = read
+            .iter()
+            .filter(|segment| segment.run() == run)
+            .map(|segment| segment.events().count() as u64)
+            .sum();
+        assert_eq!(events, 25);
+    }
     assert_eq!(evidence::gate_log::gates(store.path()).unwrap(), ["gate-1"]);
+}
+
+#[test]
+fn what_came_earlier_is_an_event_and_is_left_out_where_the_state_knows_of_it() {
+    let store = tempfile::tempdir().unwrap();
+    let log = GateLog::<2>::open(store.path(), SMALL).unwrap();
+    let gate = log.gate("gate.1").unwrap();
+    let tell = |word: u64, state: u64| gate.tell(5, [word, 0], Some((4, [word + 100, 0])), || vec![state]);
+    assert_eq!([tell(1, 7), tell(2, 8)], [Some(1), Some(3)]);
+    gate.begin_anew();
+    assert_eq!(tell(3, 9), Some(4));
+    drop(log);
+    let read: Vec<Segment> = Segments::of(store.path(), "gate.1").unwrap().collect::<Result<_, _>>().unwrap();
+    let words = |segment: &Segment| segment.events().map(|event| event.words[0]).collect::<Vec<_>>();
+    assert_eq!((read[0].state(), words(&read[0])), (&[7][..], vec![1, 102, 2]));
+    assert_eq!((read[1].state(), words(&read[1])), (&[9][..], vec![3]));
 }
 
 #[test]
@@ -107,7 +138,7 @@ fn a_segment_ends_when_it_is_old() {
 fn a_full_queue_refuses_counts_and_says_so_in_the_next_segment() {
     let store = tempfile::tempdir().unwrap();
     let log =
-        GateLog::<2>::open(store.path(), Settings { queue: 3, segment_bytes: 1 << 20, ..SMALL }).unwrap();
+        GateLog::<2>::open(store.path(), Settings { queue: 4, segment_bytes: 1 << 20, ..SMALL }).unwrap();
     let gate = log.gate("gate-1").unwrap();
     let mut sum = Sum { gate: &gate, sum: 0 };
     let mut told = 0;
@@ -177,7 +208,7 @@ fn events_are_durable_after_a_sync_also_when_nobody_ends_the_log() {
 fn a_name_that_is_no_identity_is_refused() {
     let store = tempfile::tempdir().unwrap();
     let log = GateLog::<2>::open(store.path(), SMALL).unwrap();
-    for name in ["", "..", "a/b", "a\n", "ä"] {
+    for name in ["", "..", ".a", "a/b", "a\n", "ä"] {
         assert!(log.gate(name).is_err(), "{name:?}");
     }
 }

@@ -24,7 +24,7 @@ use decisions::{Role, RouteId, Standing};
 
 pub use copies::CopyCounts;
 pub(crate) use copies::Place;
-pub use keeper::{GateId, GateKeeper, NoKeeper, Restored};
+pub use keeper::{GateId, GateKeeper, GateLog, NoKeeper, Restored};
 pub(crate) use report::Finished;
 pub use route_gate::{GateState, Progress, RouteGate};
 pub use served::NotCounted;

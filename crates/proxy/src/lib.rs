@@ -48,7 +48,8 @@ pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsPar
 pub use cors::Cors;
 pub use error::Error;
 pub use gates::{
-    CopyCounts, GateId, GateKeeper, GateState, Gates, NoKeeper, NotCounted, Progress, Restored, RouteGate,
+    CopyCounts, GateId, GateKeeper, GateLog, GateState, Gates, NoKeeper, NotCounted, Progress, Restored,
+    RouteGate,
 };
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

@@ -111,7 +111,7 @@ fn kind(text: &str) -> Result<Kind, String> {
     })
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
     let ago = || jiff::Zoned::now().checked_sub(text.parse::<jiff::Span>().ok()?).ok();
     let time = text.parse::<jiff::Timestamp>().ok().or_else(|| ago().map(|time| time.timestamp()));
     time.map(|time| Moment::from_ms(time.as_millisecond()))

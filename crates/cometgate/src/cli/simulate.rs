@@ -3,13 +3,40 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use evidence::Moment;
 
+use super::evidence::moment;
 use super::{ConfigFile, Format};
 
-/// What the gate of a canary would do; nothing here sends traffic.
+/// What the gate of a canary would do, and what it has done; nothing here sends traffic.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Gates {
     Simulate(Simulate),
+    Replay(GatesReplay),
+}
+
+/// Play what gates were told once more, and compare what they decide with what is recorded, bit for bit.
+///
+/// Exit code 4 if anything differs or is damaged. 3 if there is nothing to replay, or if the log lacks something: then all that
+/// could be replayed is as it was recorded. The gateway may run meanwhile.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cometgate gates replay --config gateway/cometgate.toml\n  \
+    cometgate gates replay acme-summaries --since 24h --format json")]
+pub(crate) struct GatesReplay {
+    /// Only the gates of this route.
+    pub(crate) route: Option<String>,
+    /// Only decisions from then on: a time as 2026-11-21T12:00:00Z, or how long ago, as 8h or 7d.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Moment>,
+    /// Only decisions before then; written like --since.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Moment>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 /// Say before a canary goes live how soon its gate would trip, how many requests would fail until then, and how often it

@@ -25,7 +25,7 @@ pub(super) fn run(asked: &Evidence) -> Result<(), Failure> {
 }
 
 /// Where the settings have the store.
-fn directory(config: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn directory(config: &Path) -> Result<PathBuf, Failure> {
     Ok(read_settings(config)?.state_dir.join("evidence"))
 }
 
@@ -35,11 +35,11 @@ fn open(config: &Path) -> Result<Reader, Failure> {
 }
 
 /// What an operator can do about an error of the store.
-fn failure(error: Error, config: &Path) -> Failure {
+pub(super) fn failure(error: Error, config: &Path) -> Failure {
     match error {
         Error::Absent { path } => Failure::invalid(anyhow!(
-            "there is no evidence in {} yet\n  help: the gateway of this version writes what gates decide into gates/decisions.jsonl \
-             beside it, and nothing here; --config names other settings than {}",
+            "there is no evidence in {} yet\n  help: a gateway begins it when it starts; --config names other settings \
+             than {}",
             path.display(),
             config.display()
         )),

@@ -1,6 +1,7 @@
 //! `cometgate rollback`, `hold`, `resume`, `promote`: says it to the running gateway.
 
 use anyhow::anyhow;
+use evidence::{Name, Prose, RollbackDecision};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -49,8 +50,8 @@ fn tell(
         Target::Canary => "canary".to_owned(),
         Target::Fallback => "fallback".to_owned(),
     });
-    let answers = questions.map(answered).unwrap_or_default();
-    let operator = Operator { by: said.by.clone(), reason: said.reason.clone(), answers };
+    let note = questions.map(answered);
+    let operator = Operator { by: said.by.clone(), reason: said.reason.clone(), note };
     let asked = Asked { route: said.route.clone(), target, operator };
     let done = ask(state_dir, Method::POST, &format!("/{}", action.as_str()), &json!(asked))?;
     match said.format {
@@ -85,15 +86,17 @@ fn confirm(action: Action, route: &str) -> Result<(), Failure> {
     }
 }
 
-fn answered(questions: &Questions) -> std::collections::BTreeMap<String, String> {
-    let all = [
-        ("rolling_back_from", &questions.from),
-        ("rolling_back_to", &questions.to),
-        ("mapping_approved_by", &questions.approved_by),
-        ("id_last_confirmed", &questions.last_confirmed),
-        ("confirmed_by_request", &questions.confirmed_by_request),
-        ("worse_if", &questions.worse_if),
-        ("may_revert", &questions.may_revert),
-    ];
-    all.into_iter().filter_map(|(name, said)| Some((name.to_owned(), said.clone()?))).collect()
+/// The rollback decision, as far as it was answered.
+fn answered(questions: &Questions) -> RollbackDecision {
+    let name = |said: &Option<String>| said.as_deref().map(Name::from);
+    let prose = |said: &Option<String>| said.as_deref().map(Prose::from);
+    RollbackDecision {
+        rolling_back_from: name(&questions.from),
+        rolling_back_to: name(&questions.to),
+        mapping_approved_by: name(&questions.approved_by),
+        rollback_id_last_confirmed: prose(&questions.last_confirmed),
+        canary_request: prose(&questions.confirmed_by_request),
+        watched_metric: prose(&questions.worse_if),
+        may_revert: name(&questions.may_revert),
+    }
 }

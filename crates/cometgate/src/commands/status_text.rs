@@ -14,6 +14,9 @@ pub(super) fn status_lines(status: &Value) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(why) = status["not_recorded_because"].as_str() {
+        lines.push(format!("what gates decide is not recorded: {why}"));
+    }
     for route in list(status, "routes") {
         lines.push(String::new());
         lines.push(format!(
@@ -85,8 +88,10 @@ fn details(target: &Value) -> Vec<String> {
 }
 
 fn latch_words(latch: &Value) -> String {
-    let by =
-        latch["by"].as_str().map_or_else(String::new, |by| format!(" by {by}: {}", text(latch, "reason")));
+    let operator = &latch["operator"];
+    let by = operator["by"]
+        .as_str()
+        .map_or_else(String::new, |by| format!(" by {by}: {}", text(operator, "reason")));
     let signal = latch["signal"].as_str().map_or_else(String::new, |signal| {
         let number = |name: &str| latch[name].as_f64().unwrap_or_default();
         format!(
@@ -97,7 +102,7 @@ fn latch_words(latch: &Value) -> String {
             1.0 / number("alpha")
         )
     });
-    format!("at {}, {}{signal}{by}", time(latch), text(latch, "why"))
+    format!("at {}, {}{signal}{by}", time(latch), text(latch, "reason"))
 }
 
 fn copies_line(copies: &Value) -> String {
@@ -148,23 +153,25 @@ fn signal_line(signal: &Value) -> String {
 
 /// Who did what, when.
 fn recent_line(entry: &Value) -> String {
-    let who = entry["by"]
-        .as_str()
-        .map_or_else(|| "the gate".to_owned(), |by| format!("{by} ({})", text(entry, "reason")));
-    let what = match text(entry, "kind") {
-        "operator" => format!(
-            "{}{}",
-            text(entry, "action"),
-            if entry["changed"] == Value::Bool(false) { ", which changed nothing" } else { "" }
-        ),
-        "step" => format!(
-            "step from {} to {}",
-            share(entry["from_ppm"].as_u64().unwrap_or_default()),
-            share(entry["to_ppm"].as_u64().unwrap_or_default())
-        ),
-        _ => format!("{} ({})", text(entry, "decision"), text(entry, "why")),
+    let shares = || {
+        let share_of = |name: &str| share(entry[name].as_u64().unwrap_or_default());
+        format!("{} to {}", share_of("from_share_ppm"), share_of("to_share_ppm"))
     };
-    format!("{}  {} {what}, {who}", time(entry), text(entry, "target"))
+    let what = match text(entry, "kind") {
+        "operator_action" => {
+            let outcome = if entry["changed"] == Value::Bool(false) {
+                ", which changed nothing".to_owned()
+            } else if entry["from_share_ppm"] == entry["to_share_ppm"] {
+                String::new()
+            } else {
+                format!(", {}", shares())
+            };
+            format!("{}{outcome}, {} ({})", text(entry, "action"), text(entry, "by"), text(entry, "reason"))
+        }
+        "step_decision" => format!("step from {}, the gate", shares()),
+        _ => format!("{} ({}), the gate", text(entry, "verdict"), text(entry, "reason")),
+    };
+    format!("{}  {} {what}", time(entry), text(entry, "target"))
 }
 
 fn share(ppm: u64) -> String {

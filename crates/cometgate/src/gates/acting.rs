@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decisions::Barred;
 use decisions::gate::Event;
 use decisions::plan::{Plan, Route, Watched};
+use decisions::{Barred, ProviderId};
+use evidence::{Name, OperatorVerb, RollbackDecision};
 use http::StatusCode;
 use proxy::{RouteGate, Snapshot, SnapshotHandle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::gates::keeper::Keeper;
-use crate::gates::records::Operator;
-use crate::gates::report_target::model_id;
+use crate::gates::records::{Done, Operator};
+use crate::gates::report_target::{model_id, target_of};
 use crate::gates::ticking::GateClock;
 
 /// How long an answer waits for the disk.
@@ -41,6 +42,15 @@ impl Action {
             Action::Hold => "hold",
             Action::Resume => "resume",
             Action::Promote => "promote",
+        }
+    }
+
+    fn verb(self) -> OperatorVerb {
+        match self {
+            Action::RollBack => OperatorVerb::Rollback,
+            Action::Hold => OperatorVerb::Hold,
+            Action::Resume => OperatorVerb::Resume,
+            Action::Promote => OperatorVerb::Promote,
         }
     }
 }
@@ -78,8 +88,11 @@ impl Acting {
         let (route, gate) = find_gate(&snapshot, asked)?;
         let id = Arc::clone(gate.id());
         let operator = &with_both_ends(asked, action, snapshot.plan(), route, &gate);
+        let from_share_ppm = self.keeper.share_of(&gate);
         let told = self.keeper.acting(&id, operator, || self.tell(action, &gate))?;
-        let stored = self.keeper.record_action(&gate, action.as_str(), operator, told.changed);
+        let to_share_ppm = self.keeper.share_of(&gate);
+        let done = Done { action: action.verb(), changed: told.changed, from_share_ppm, to_share_ppm };
+        let stored = self.keeper.record_action(&gate, &done, operator);
         let is_stored = matches!(tokio::time::timeout(LONGEST_WRITE, stored).await, Ok(Ok(true)));
         Ok(json!({
             "action": action.as_str(),
@@ -125,7 +138,7 @@ impl Acting {
                 let text = if is_news { "has no holds any more" } else { "was not held" };
                 Ok(Told::new(is_news, format!("the {target} {text}")))
             }
-            Action::Promote => promote(gate),
+            Action::Promote => promote(gate, self.clock.now_ms()),
         }
     }
 }
@@ -142,10 +155,10 @@ impl Told {
     }
 }
 
-fn promote(gate: &RouteGate) -> Result<Told, Refusal> {
-    let Some(step) = gate.promote_by_hand() else {
+fn promote(gate: &RouteGate, now_ms: u64) -> Result<Told, Refusal> {
+    let Some(step) = gate.promote_by_hand(now_ms) else {
         let state = gate.state();
-        return refuse(match (state.rollout_rules, gate.shown().0) {
+        return refuse(match (state.judged.rollout_rules, gate.shown().0) {
             (None, _) => {
                 "the canary has no `steps` in the map; `cometgate routes shift` changes its share".to_owned()
             }
@@ -179,25 +192,21 @@ fn find_gate<'s>(snapshot: &'s Snapshot, asked: &Asked) -> Result<(&'s Route, Ar
 fn with_both_ends(asked: &Asked, action: Action, plan: &Plan, route: &Route, gate: &RouteGate) -> Operator {
     let mut operator = asked.operator.clone();
     if action == Action::RollBack {
-        let away = match gate.id().watched {
-            Watched::Canary => route.canary.as_ref().map(|canary| canary.provider),
-            Watched::Fallback => route.fallback,
-        };
-        let ends = [("rolling_back_from", away), ("rolling_back_to", Some(route.primary))];
-        for (name, provider) in ends {
-            let Some(provider) = provider else { continue };
+        let end = |provider: ProviderId| -> Name {
             let model = model_id(plan, route, provider).unwrap_or("every model of the route");
-            let end = || format!("{model} at {}", plan.provider(provider).name);
-            operator.answers.entry(name.to_owned()).or_insert_with(end);
-        }
+            format!("{model} at {}", plan.provider(provider).name).into()
+        };
+        let away = target_of(route, gate.id().watched).map(|(provider, _)| end(provider));
+        let note = operator.note.get_or_insert_with(RollbackDecision::default);
+        note.rolling_back_from = note.rolling_back_from.take().or(away);
+        note.rolling_back_to = note.rolling_back_to.take().or_else(|| Some(end(route.primary)));
     }
     operator
 }
 
-/// They are shown on terminals and written into logs.
+/// They are shown on terminals and written into logs. Those of the note are made fit for that by their type.
 fn check_texts(operator: &Operator) -> Result<(), Refusal> {
-    let texts = [&operator.by, &operator.reason].into_iter().chain(operator.answers.values());
-    for text in texts {
+    for text in [&operator.by, &operator.reason] {
         if text.chars().any(char::is_control) || text.chars().count() > LONGEST_TEXT {
             let why = format!("a text is longer than {LONGEST_TEXT} characters, or has line breaks");
             return Err(Refusal { status: StatusCode::BAD_REQUEST, why });

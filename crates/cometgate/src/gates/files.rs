@@ -51,23 +51,36 @@ pub(super) enum Found {
     Damaged(String),
 }
 
+/// The route of a gate that is called so.
+pub(crate) fn route_of(name: &str) -> Option<&str> {
+    let (rest, _identity) = name.rsplit_once('-')?;
+    Some(rest.rsplit_once('-')?.0)
+}
+
 /// The directory of gates.
 #[derive(Debug)]
 pub(super) struct GateFiles {
     directory: PathBuf,
+    evidence: PathBuf,
+}
+
+/// What a gate is called where a file or a directory is its own.
+pub(crate) fn gate_name(id: &GateId) -> String {
+    format!("{}-{}-{}", id.route, id.watched.as_str(), id.identity)
 }
 
 impl GateFiles {
     pub(super) fn new(state_dir: &Path) -> GateFiles {
-        GateFiles { directory: state_dir.join("gates") }
+        GateFiles { directory: state_dir.join("gates"), evidence: state_dir.join("evidence") }
     }
 
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    pub(super) fn journal(&self) -> PathBuf {
-        self.directory.join("decisions.jsonl")
+    /// Where decisions are recorded, and the logs of gates are.
+    pub(super) fn evidence(&self) -> &Path {
+        &self.evidence
     }
 
     fn latches(&self) -> PathBuf {
@@ -76,8 +89,9 @@ impl GateFiles {
 
     /// Makes what is missing, and fails where nothing could be written.
     pub(super) fn probe(&self) -> io::Result<()> {
-        for directory in [&self.directory, &self.latches()] {
-            DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(at(directory))?;
+        for (directory, mode) in [(&self.directory, 0o750), (&self.latches(), 0o750), (&self.evidence, 0o700)]
+        {
+            DirBuilder::new().recursive(true).mode(mode).create(directory).map_err(at(directory))?;
             let mut file = tempfile::tempfile_in(directory).map_err(at(directory))?;
             file.write_all(&PROBE).map_err(at(directory))?;
         }
@@ -126,7 +140,7 @@ impl GateFiles {
     }
 
     pub(super) fn numbers_path(&self, id: &GateId) -> PathBuf {
-        self.directory.join(format!("{}-{}-{}.json", id.route, id.watched.as_str(), id.identity))
+        self.directory.join(format!("{}.json", gate_name(id)))
     }
 
     pub(super) fn read_numbers(&self, id: &GateId) -> io::Result<Found> {

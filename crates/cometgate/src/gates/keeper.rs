@@ -9,17 +9,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use decisions::gate::{Action, Event, GateRules, Verdict};
-use decisions::rollout::{RolloutRules, StepVerdict};
-use proxy::{GateId, GateKeeper, Restored, RouteGate};
-use serde_json::Value;
+use decisions::gate::{Action, Verdict};
+use decisions::plan::Watched;
+use decisions::rollout::StepVerdict;
+use evidence::gate_log;
+use evidence::{Acts, Body, Entry, GateAction, Head};
+use proxy::{GateId, GateKeeper, GateLog, GateState, Restored, RouteGate};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::gates::files::{Found, GateFiles};
-use crate::gates::journal::Recent;
+use crate::gates::facts::MapFacts;
+use crate::gates::files::{Found, GateFiles, gate_name};
+use crate::gates::lines::{Line, step_line, verdict_line};
+use crate::gates::log::{Log, Logs, Offset};
+use crate::gates::recent::{Recent, shown};
 use crate::gates::records::{
-    Line, MapVersion, Operator, found_entry, operator_entry, step_entry, step_line, verdict_entry,
-    verdict_line,
+    Done, InLog, Operator, Place, entry, gate_decision, operator_action, step_decision,
 };
 
 /// Decisions that wait for the disk at most. Of more, latches are found again by the next tick, and all else is only
@@ -27,16 +32,24 @@ use crate::gates::records::{
 const MOST_WAITING: usize = 4096;
 
 /// What is to be written.
+#[derive(Default)]
 pub(super) struct Record {
-    pub(super) entry: Value,
+    /// For the store.
+    pub(super) entry: Option<Entry>,
     /// The target that it takes out for good.
-    pub(super) latch: Option<String>,
+    pub(super) latch: Option<Latch>,
     /// Told once it is written, or for all but latches, once it is clear that it cannot be.
     pub(super) line: Option<Line>,
     /// What it knows is saved before `ack` is told.
     pub(super) save: Option<Arc<RouteGate>>,
     /// Told whether everything up to here is on disk.
     pub(super) ack: Option<oneshot::Sender<bool>>,
+}
+
+/// The file that takes a target out for good.
+pub(super) struct Latch {
+    pub(super) name: String,
+    pub(super) text: Value,
 }
 
 /// What the writer is to do next.
@@ -61,7 +74,15 @@ pub(crate) struct Keeper {
     pub(super) files: GateFiles,
     inbox: Mutex<Inbox>,
     wake: Condvar,
-    map: Mutex<MapVersion>,
+    map: Mutex<Arc<MapFacts>>,
+    logs: Logs,
+    offset: Offset,
+    /// The name of this machine.
+    replica: String,
+    /// Why decisions are not recorded, where what is in the store keeps them out.
+    unrecorded: Mutex<Option<String>>,
+    /// The record that says why, of each gate that was latched since the start.
+    latched_by: Mutex<HashMap<String, u64>>,
     /// Who is telling a gate something at this moment.
     operators: Mutex<HashMap<GateId, Operator>>,
     /// Everything can be written.
@@ -90,7 +111,10 @@ impl std::fmt::Debug for Keeper {
 
 impl Keeper {
     /// Looks at what is there. Where nothing can be written, no gated target serves until it can.
-    pub(crate) fn open(state_dir: &Path) -> Arc<Keeper> {
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(crate) fn open(state_dir: &Path) -> Result<Arc<Keeper>, evidence::Error> {
         let files = GateFiles::new(state_dir);
         let is_usable = match files.probe() {
             Ok(()) => true,
@@ -100,12 +124,18 @@ impl Keeper {
             }
         };
         let latched = files.all_latches().unwrap_or_default();
-        let recent = Recent::read(&files.journal());
-        Arc::new(Keeper {
+        let recent = Recent::read(files.evidence());
+        let logs = Logs::open(files.evidence(), gate_log::Settings::default())?;
+        Ok(Arc::new(Keeper {
             files,
             inbox: Mutex::default(),
             wake: Condvar::new(),
             map: Mutex::default(),
+            logs,
+            offset: Offset::default(),
+            replica: replica(),
+            unrecorded: Mutex::default(),
+            latched_by: Mutex::default(),
             operators: Mutex::default(),
             is_usable: AtomicBool::new(is_usable),
             has_turn: AtomicBool::new(false),
@@ -116,16 +146,65 @@ impl Keeper {
             latched: Mutex::new(latched),
             recent: Mutex::new(recent),
             expired: Mutex::default(),
-        })
+        }))
     }
 
     /// From now on decisions are made under this map.
-    pub(crate) fn set_map(&self, map: MapVersion) {
-        *lock(&self.map) = map;
+    pub(crate) fn set_map(&self, map: MapFacts) {
+        *lock(&self.map) = Arc::new(map);
     }
 
-    pub(crate) fn map(&self) -> MapVersion {
-        lock(&self.map).clone()
+    pub(crate) fn map(&self) -> Arc<MapFacts> {
+        Arc::clone(&lock(&self.map))
+    }
+
+    pub(super) fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// Why decisions are not recorded, where what is in the store keeps them out.
+    pub(crate) fn unrecorded(&self) -> Option<String> {
+        lock(&self.unrecorded).clone()
+    }
+
+    /// What is told when that begins, and when it ends.
+    pub(super) fn set_unrecorded(&self, found: Option<&evidence::Error>) {
+        let why = found.map(ToString::to_string);
+        let before = std::mem::replace(&mut *lock(&self.unrecorded), why.clone());
+        match why {
+            Some(why) if before.as_ref() != Some(&why) => tracing::error!(
+                "what gates decide is not recorded; they act all the same, and rollbacks are stored: {why}"
+            ),
+            None if before.is_some() => tracing::info!("what gates decide is recorded again"),
+            _ => {}
+        }
+    }
+
+    /// A record is in the store.
+    pub(super) fn recorded(&self, entry: &Entry, head: Head) {
+        if let Body::GateDecision(said) = &entry.body
+            && (said.action, said.mode) == (GateAction::Latch, Acts::Act)
+            && let Some(gate) = &said.gate
+        {
+            lock(&self.latched_by).insert(gate.as_str().to_owned(), head.sequence);
+        }
+    }
+
+    /// The number of the record that says why a gate was latched, if that was recorded since the start.
+    #[expect(dead_code, reason = "the proof of a rollback names the decision that it is about")]
+    pub(super) fn latched_by(&self, id: &GateId) -> Option<u64> {
+        lock(&self.latched_by).get(&gate_name(id)).copied()
+    }
+
+    /// The canary's share of requests now, in parts per million; `None` for a fallback, which has none.
+    pub(super) fn share_of(&self, gate: &RouteGate) -> Option<u32> {
+        match gate.shown() {
+            _ if gate.id().watched == Watched::Fallback => None,
+            (Some(_), _) => Some(0),
+            (None, share) => {
+                share.map(|share| share.ppm()).or_else(|| self.map().target(gate.id())?.share_ppm)
+            }
+        }
     }
 
     /// Their map has expired; the next tick tells them.
@@ -217,32 +296,37 @@ impl Keeper {
         told
     }
 
-    /// Writes down what somebody asked for; the answer says whether it, and all before it, is on disk.
+    /// Records what somebody asked for; the answer says whether it, and all before it, is on disk.
     pub(super) fn record_action(
         &self,
         gate: &Arc<RouteGate>,
-        action: &str,
+        done: &Done,
         operator: &Operator,
-        changed: bool,
     ) -> oneshot::Receiver<bool> {
-        let sequence = gate.state().sequence;
-        let entry = operator_entry(gate.id(), sequence, action, operator, changed, &self.map());
+        let (map, id) = (self.map(), gate.id());
+        let action = operator_action(&map, id, done, operator);
+        let save = done.changed.then(|| Arc::clone(gate));
+        self.record(entry(&map, &id.route, "operator", action), save)
+    }
+
+    /// Has this recorded, and then `save` saved; the answer says whether it, and all before it, is on disk. Never waits.
+    pub(super) fn record(&self, entry: Entry, save: Option<Arc<RouteGate>>) -> oneshot::Receiver<bool> {
         let (ack, answer) = oneshot::channel();
-        let save = changed.then(|| Arc::clone(gate));
-        self.push(Record { entry, latch: None, line: None, save, ack: Some(ack) });
+        self.push(Record { entry: Some(entry), save, ack: Some(ack), ..Record::default() });
         answer
     }
 
-    /// A target is out for good, and nothing on disk says so.
+    /// A target is out for good, and nothing on disk says so. Why is in the store, or was lost with the file.
     pub(super) fn store_again(&self, id: &GateId) {
-        let entry = found_entry(id, &self.map());
-        self.push(Record {
-            entry,
-            latch: Some(GateFiles::latch_name(id)),
-            line: None,
-            save: None,
-            ack: None,
+        let map = self.map();
+        let text = json!({
+            "at": jiff::Timestamp::now().to_string(),
+            "gate": gate_name(id),
+            "route_version": map.route_version,
+            "reason": "latched_before",
         });
+        let latch = Some(Latch { name: GateFiles::latch_name(id), text });
+        self.push(Record { latch, ..Record::default() });
     }
 
     /// What these know is to be written when there is time.
@@ -287,7 +371,9 @@ impl Keeper {
     }
 
     fn push(&self, record: Record) {
-        lock(&self.recent).add(record.entry.clone());
+        if let Some(entry) = &record.entry {
+            lock(&self.recent).add(entry);
+        }
         let mut inbox = lock(&self.inbox);
         if inbox.records.len() >= MOST_WAITING {
             inbox.lost += 1;
@@ -296,6 +382,13 @@ impl Keeper {
         inbox.records.push_back(record);
         drop(inbox);
         self.wake.notify_one();
+    }
+
+    /// Where a decision of this gate is made.
+    fn place(&self, map: &MapFacts, id: &GateId, event: Option<u64>, state: &GateState) -> Place {
+        let share = state.share().map(|share| share.ppm());
+        let share = share.or_else(|| map.target(id)?.share_ppm).filter(|_| id.watched == Watched::Canary);
+        Place::now(map, id, InLog { run: self.logs.run(), event }, &self.replica, share)
     }
 
     fn operator(&self, id: &GateId) -> Option<Operator> {
@@ -343,29 +436,49 @@ impl GateKeeper for Keeper {
         }
     }
 
-    fn ruled(&self, _: &Arc<GateId>, _: u64, _: Option<&GateRules>, _: Option<&RolloutRules>) {}
-
-    /// What a gate knows is read from it once a second.
-    fn stepped(&self, _: &Arc<GateId>, _: u64, _: u64, _: &Event, _: u16) {}
-
-    fn decided(&self, id: &Arc<GateId>, sequence: u64, verdict: &Verdict) {
-        let operator = self.operator(id);
-        let entry = verdict_entry(id, sequence, verdict, operator.as_ref(), &self.map());
-        let line = Some(verdict_line(id, verdict, operator.as_ref()));
-        let is_out = verdict.acts && verdict.action == Action::Latch;
-        let latch = is_out.then(|| GateFiles::latch_name(id));
-        if let Some(name) = &latch {
-            lock(&self.latched).insert(name.clone());
+    fn log(&self, id: &GateId) -> Box<dyn GateLog> {
+        let queue = self.logs.gate(&gate_name(id));
+        if let Err(error) = &queue {
+            tracing::error!("the decisions on {} cannot be replayed: {error}", id.route);
         }
-        self.push(Record { entry, latch, line, save: None, ack: None });
+        Box::new(Log::new(queue.ok(), Arc::clone(&self.offset)))
     }
 
-    fn climbed(&self, id: &Arc<GateId>, sequence: u64, step: &StepVerdict) {
-        let operator = self.operator(id);
-        let entry = step_entry(id, sequence, step, operator.as_ref(), &self.map());
-        let line = Some(step_line(id, step, operator.as_ref()));
-        self.push(Record { entry, latch: None, line, save: None, ack: None });
+    fn decided(&self, id: &Arc<GateId>, event: Option<u64>, state: &GateState, verdict: &Verdict) {
+        let (operator, map) = (self.operator(id), self.map());
+        let decision = gate_decision(self.place(&map, id, event, state), verdict);
+        let line = Some(verdict_line(id, &decision, verdict, operator.as_ref()));
+        let by = if operator.is_some() { "operator" } else { "gate" };
+        let entry = entry(&map, &id.route, by, decision);
+        let is_out = verdict.acts && verdict.action == Action::Latch;
+        let latch = is_out.then(|| {
+            let mut text = shown(entry.at, &entry.body);
+            text["operator"] = json!(operator);
+            Latch { name: GateFiles::latch_name(id), text }
+        });
+        if let Some(latch) = &latch {
+            lock(&self.latched).insert(latch.name.clone());
+        }
+        self.push(Record { entry: Some(entry), latch, line, ..Record::default() });
     }
+
+    fn climbed(&self, id: &Arc<GateId>, event: Option<u64>, state: &GateState, step: &StepVerdict) {
+        let (operator, map) = (self.operator(id), self.map());
+        let line = Some(step_line(id, step, operator.as_ref()));
+        let by = if operator.is_some() { "operator" } else { "gate" };
+        let place = self.place(&map, id, event, state);
+        let decision = state.judged.rollout_rules.as_ref().map(|rules| step_decision(place, rules, step));
+        let entry = decision.map(|decision| entry(&map, &id.route, by, decision));
+        self.push(Record { entry, line, ..Record::default() });
+    }
+}
+
+/// What this machine is called, as far as it says.
+fn replica() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "unknown".to_owned() } else { name.to_owned() }
 }
 
 fn tell_unusable(files: &GateFiles, error: &std::io::Error) {

@@ -1,232 +1,276 @@
-//! What is written down of a decision, and the line of the log that tells it.
+//! Decisions as the records of the store: each number where it belongs, and what is not known left out.
+//!
+//! A replay makes the same records of what it has reproduced, so every number that a verdict brings is compared.
 
-use decisions::gate::{Action, Decision, Reason, Verdict};
-use decisions::rollout::StepVerdict;
-use jiff::Timestamp;
+use decisions::gate::{Action, Decision, Reason, Signal, Verdict};
+use decisions::plan::{Check as RolloutCheck, Feature as AliasFeature};
+use decisions::rollout::{RolloutRules, StepVerdict};
+use evidence::{
+    Acts, Check, CheckState, Digest, Entry, Exact, Feature, GateAction, GateDecision, Moment, Name,
+    OperatorAction, OperatorVerb, RollbackDecision, Scope, StepDecision,
+};
 use proxy::GateId;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+
+use crate::gates::facts::MapFacts;
+use crate::gates::files::gate_name;
 
 /// Who told a gate what to do, and why.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Operator {
     pub(crate) by: String,
     pub(crate) reason: String,
-    /// The questions of a rollback decision that were answered (runbook 1).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) answers: BTreeMap<String, String>,
+    /// The rollback decision, as far as its questions were answered (runbook 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<RollbackDecision>,
 }
 
-/// The map that a decision was made under.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MapVersion {
-    pub(crate) route_version: String,
-    pub(crate) routes_sha256: String,
+/// All that a record says and no verdict knows: when, where and under which map it was decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    ts: Moment,
+    check_id: Name,
+    route_version: Name,
+    rollback_route_version: Option<Name>,
+    target: Name,
+    replica: Name,
+    config_sha256: Digest,
+    share_ppm: Option<u32>,
+    gate: Option<Name>,
+    run: Option<Name>,
+    event: Option<u64>,
 }
 
-/// How loudly something is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loudness {
-    Info,
-    Warning,
-    Error,
+/// Where a gate's log has what led to a decision.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InLog {
+    pub(super) run: u64,
+    /// `None` where the log could not take it.
+    pub(super) event: Option<u64>,
 }
 
-/// A line of the log.
-#[derive(Debug)]
-pub(super) struct Line {
-    loudness: Loudness,
-    text: String,
-}
+impl Place {
+    /// Of a decision that is made now; `share_ppm` is the canary's share in force.
+    pub(super) fn now(
+        map: &MapFacts,
+        id: &GateId,
+        log: InLog,
+        replica: &str,
+        share_ppm: Option<u32>,
+    ) -> Place {
+        let (ts, gate) = (now(), gate_name(id));
+        let run = run_name(log.run);
+        let number = log.event.map_or_else(|| format!("at-{}", ts.ms()), |event| event.to_string());
+        Place {
+            ts,
+            check_id: format!("{gate}.{run}.{number}").into(),
+            route_version: map.route_version.as_str().into(),
+            rollback_route_version: map.rollback_route_version.as_deref().map(Name::from),
+            target: target_name(map, id),
+            replica: replica.into(),
+            config_sha256: map.routes_sha256,
+            share_ppm,
+            gate: Some(gate.into()),
+            run: Some(run.into()),
+            event: log.event,
+        }
+    }
 
-impl Line {
-    pub(super) fn tell(&self) {
-        match self.loudness {
-            Loudness::Info => tracing::info!("{}", self.text),
-            Loudness::Warning => tracing::warn!("{}", self.text),
-            Loudness::Error => tracing::error!("{}", self.text),
+    pub(crate) fn of(decision: &GateDecision) -> Place {
+        Place {
+            ts: decision.ts,
+            check_id: decision.check_id.clone(),
+            route_version: decision.route_version.clone(),
+            rollback_route_version: decision.rollback_route_version.clone(),
+            target: decision.target.clone(),
+            replica: decision.replica.clone(),
+            config_sha256: decision.config_sha256,
+            share_ppm: decision.share_ppm,
+            gate: decision.gate.clone(),
+            run: decision.run.clone(),
+            event: decision.event,
+        }
+    }
+
+    pub(crate) fn of_step(step: &StepDecision) -> Place {
+        Place {
+            ts: step.ts,
+            check_id: step.check_id.clone(),
+            route_version: step.route_version.clone(),
+            rollback_route_version: None,
+            target: step.target.clone(),
+            replica: Name::default(),
+            config_sha256: step.config_sha256,
+            share_ppm: None,
+            gate: step.gate.clone(),
+            run: step.run.clone(),
+            event: step.event,
         }
     }
 }
 
-fn base(kind: &str, id: &GateId, sequence: u64, map: &MapVersion) -> Value {
-    json!({
-        "format": 1,
-        "kind": kind,
-        "at": Timestamp::now().to_string(),
-        "route": id.route,
-        "target": id.watched.as_str(),
-        "identity": id.identity.to_string(),
-        "sequence": sequence,
-        "route_version": map.route_version,
-        "routes_sha256": map.routes_sha256,
-    })
+/// A run of a gate's log, as records name it.
+pub(crate) fn run_name(run: u64) -> String {
+    format!("{run:016x}")
+}
+
+/// A record of something about a route under the map in force.
+pub(super) fn entry(map: &MapFacts, route: &str, by: &str, body: impl Into<evidence::Body>) -> Entry {
+    Entry {
+        at: now(),
+        route: Some(route.into()),
+        route_version: Some(map.route_version.as_str().into()),
+        map_sha256: Some(map.routes_sha256),
+        by: by.into(),
+        body: body.into(),
+    }
 }
 
 /// A verdict with every number that it was made of.
-pub(super) fn verdict_entry(
-    id: &GateId,
-    sequence: u64,
-    verdict: &Verdict,
-    operator: Option<&Operator>,
-    map: &MapVersion,
-) -> Value {
-    let mut entry = base("verdict", id, sequence, map);
-    let numbers = json!({
-        "event": verdict.event,
-        "at_ms": verdict.at_ms,
-        "decision": verdict.decision.as_str(),
-        "action": action_name(verdict.action),
-        "acts": verdict.acts,
-        "page": verdict.page,
-        "why": verdict.reason.as_str(),
-        "signal": verdict.signal.map(|signal| signal.as_str()),
-        "e_value": verdict.e_value,
-        "alpha": verdict.alpha,
-        "theta": verdict.theta,
-        "n": verdict.n,
-        "failures": verdict.failures,
-        "control_n": verdict.control_n,
-        "control_failures": verdict.control_failures,
-        "relative_e_value": verdict.relative_e_value,
-        "share": verdict.share,
-        "tenant_hash": verdict.tenant.map(|tenant| format!("{tenant:016x}")),
-    });
-    merge(&mut entry, numbers);
-    if let Some(operator) = operator {
-        merge(&mut entry, json!(operator));
+pub(crate) fn gate_decision(place: Place, verdict: &Verdict) -> GateDecision {
+    let clock_ms = i64::try_from(verdict.at_ms).unwrap_or(i64::MAX);
+    GateDecision {
+        ts: place.ts,
+        check_id: place.check_id,
+        route_version: place.route_version,
+        rollback_route_version: place.rollback_route_version,
+        target: place.target,
+        signal: verdict.signal.map(Signal::as_str).map(Name::from),
+        verdict: word_of(verdict.decision),
+        e_value: Exact(verdict.e_value),
+        relative_e_value: Some(Exact(verdict.relative_e_value)),
+        alpha: Exact(verdict.alpha),
+        theta: Exact(verdict.theta),
+        n: verdict.n,
+        failures: verdict.failures,
+        control_n: verdict.control_n,
+        control_failures: verdict.control_failures,
+        window_start: Moment::from_ms(place.ts.ms().saturating_sub(clock_ms)),
+        scope: Scope::Local,
+        replica: place.replica,
+        config_sha256: place.config_sha256,
+        reason: verdict.reason.as_str().into(),
+        action: match verdict.action {
+            Action::None => GateAction::None,
+            Action::Suspend => GateAction::Suspend,
+            Action::Restore => GateAction::Restore,
+            Action::Latch => GateAction::Latch,
+        },
+        mode: mode(verdict.acts),
+        share_ppm: place.share_ppm,
+        measured_share: Exact(verdict.share),
+        tenant_hash: verdict.tenant.map(|tenant| format!("{tenant:016x}").into()),
+        page: verdict.page,
+        clock_ms: verdict.at_ms,
+        told: verdict.event,
+        gate: place.gate,
+        run: place.run,
+        event: place.event,
     }
-    entry
 }
 
-/// A step up.
-pub(super) fn step_entry(
-    id: &GateId,
-    sequence: u64,
-    step: &StepVerdict,
-    operator: Option<&Operator>,
-    map: &MapVersion,
-) -> Value {
-    let mut entry = base("step", id, sequence, map);
-    let missing: Vec<_> = step.missing.iter().map(|requirement| requirement.as_str()).collect();
-    let numbers = json!({
-        "at_ms": step.at_ms,
-        "decision": Decision::Promote.as_str(),
-        "from_ppm": step.from_ppm,
-        "to_ppm": step.to_ppm,
-        "acts": step.acts,
-        "by_hand": step.by_hand,
-        "missing": missing,
-        "e_value": step.e_value,
-        "alpha": step.alpha,
-        "theta": step.theta,
-        "n": step.n,
-        "failures": step.failures,
-    });
-    merge(&mut entry, numbers);
-    if let Some(operator) = operator {
-        merge(&mut entry, json!(operator));
+/// A step up, and what it was asked for under these rules.
+pub(crate) fn step_decision(place: Place, rules: &RolloutRules, step: &StepVerdict) -> StepDecision {
+    let asked = rules.settings();
+    let missing: Vec<&str> = step.missing.iter().map(|requirement| requirement.as_str()).collect();
+    let is_asked = |bits: u32, at: usize| bits >> at & 1 == 1;
+    let feature = |(at, feature): (usize, &AliasFeature)| Feature {
+        feature: feature.as_str().into(),
+        passed: step.features.get(at).copied().unwrap_or(0).into(),
+        required: asked.times_each_feature.into(),
+    };
+    let features = AliasFeature::ALL.iter().enumerate();
+    let check = |check: RolloutCheck| Check {
+        check: check.as_str().into(),
+        state: if step.checks & check.bit() == 0 { CheckState::Missing } else { CheckState::Passed },
+        sequence: None,
+    };
+    StepDecision {
+        ts: place.ts,
+        check_id: place.check_id,
+        route_version: place.route_version,
+        target: place.target,
+        verdict: word_of(Decision::Promote),
+        from_step: step.from_step,
+        to_step: step.from_step.saturating_add(1),
+        from_share_ppm: step.from_ppm,
+        to_share_ppm: step.to_ppm,
+        e_value: Exact(step.e_value),
+        alpha: Exact(step.alpha),
+        theta: Exact(step.theta),
+        n: step.n,
+        failures: step.failures,
+        dwell_ms: step.stood_ms,
+        required_dwell_ms: rules.dwell_ms(),
+        tenants: step.tenants,
+        required_tenants: asked.tenants,
+        features: features.filter(|(at, _)| is_asked(asked.features.into(), *at)).map(feature).collect(),
+        checks: RolloutCheck::ALL
+            .into_iter()
+            .filter(|check| asked.checks & check.bit() != 0)
+            .map(check)
+            .collect(),
+        config_sha256: place.config_sha256,
+        reason: if step.by_hand { Reason::ByHand.as_str() } else { "nothing_missing" }.into(),
+        missing: missing.into_iter().map(Name::from).collect(),
+        mode: mode(step.acts),
+        clock_ms: step.at_ms,
+        gate: place.gate,
+        run: place.run,
+        event: place.event,
     }
-    entry
 }
 
 /// What an operator asked for, and whether it changed anything.
-pub(super) fn operator_entry(
+pub(super) struct Done {
+    pub(super) action: OperatorVerb,
+    pub(super) changed: bool,
+    pub(super) from_share_ppm: Option<u32>,
+    pub(super) to_share_ppm: Option<u32>,
+}
+
+pub(super) fn operator_action(
+    map: &MapFacts,
     id: &GateId,
-    sequence: u64,
-    action: &str,
+    done: &Done,
     operator: &Operator,
-    changed: bool,
-    map: &MapVersion,
-) -> Value {
-    let mut entry = base("operator", id, sequence, map);
-    merge(&mut entry, json!({ "action": action, "changed": changed }));
-    merge(&mut entry, json!(operator));
-    entry
-}
-
-/// A latch that was found in memory and not on disk, whose verdict is in the journal or was lost with it.
-pub(super) fn found_entry(id: &GateId, map: &MapVersion) -> Value {
-    let mut entry = base("verdict", id, 0, map);
-    merge(&mut entry, json!({ "action": "latch", "acts": true, "why": "latched_before" }));
-    entry
-}
-
-fn merge(entry: &mut Value, more: Value) {
-    if let (Value::Object(entry), Value::Object(more)) = (entry, more) {
-        entry.extend(more);
+) -> OperatorAction {
+    let ts = now();
+    OperatorAction {
+        ts,
+        check_id: format!("{}.by-hand.{}", gate_name(id), ts.ms()).into(),
+        action: done.action,
+        by: operator.by.as_str().into(),
+        reason: operator.reason.as_str().into(),
+        route_version: map.route_version.as_str().into(),
+        rollback_route_version: map.rollback_route_version.as_deref().map(Name::from),
+        target: target_name(map, id),
+        generation: map.target(id).map(|target| target.generation.into()),
+        changed: done.changed,
+        from_share_ppm: done.from_share_ppm,
+        to_share_ppm: done.to_share_ppm,
+        config_sha256: map.routes_sha256,
+        rollback_decision: operator.note.clone(),
     }
 }
 
-/// The line that announces a verdict.
-pub(super) fn verdict_line(id: &GateId, verdict: &Verdict, operator: Option<&Operator>) -> Line {
-    let what = match (verdict.action, verdict.decision, verdict.reason) {
-        (Action::Latch, ..) => "is rolled back for good",
-        (Action::Suspend, ..) => "is suspended while its primary is looked at",
-        (Action::Restore, _, Reason::ByHand) => "is in traffic again, its holds are ended",
-        (Action::Restore, ..) => "is in traffic again",
-        (Action::None, Decision::Escalate, _) => "needs a person to decide",
-        (Action::None, _, Reason::ByHand) => "is held no longer",
-        (Action::None, ..) => "is held at its share",
-    };
-    let loudness = match (verdict.action, verdict.decision) {
-        (Action::Latch, _) if verdict.acts => Loudness::Error,
-        (Action::Latch | Action::Suspend, _) | (_, Decision::Escalate) => Loudness::Warning,
-        _ if verdict.page => Loudness::Warning,
-        _ => Loudness::Info,
-    };
-    let observed = if verdict.acts { "" } else { " (observed only: nothing is changed)" };
-    let mut text = format!(
-        "{} of {} {what}{observed}: route={} target={} reason={} signal={} e_value={} alpha={} theta={} n={} \
-         failures={}",
-        id.watched.as_str(),
-        id.route,
-        id.route,
-        id.watched.as_str(),
-        verdict.reason.as_str(),
-        verdict.signal.map_or("none", |signal| signal.as_str()),
-        verdict.e_value,
-        verdict.alpha,
-        verdict.theta,
-        verdict.n,
-        verdict.failures,
-    );
-    if let Some(operator) = operator {
-        text.push_str(&format!(" by={:?} because={:?}", operator.by, operator.reason));
-    }
-    if verdict.action == Action::Latch && verdict.acts {
-        text.push_str("\n  help: only a raised `generation` in the map reopens it");
-    }
-    Line { loudness, text }
+fn target_name(map: &MapFacts, id: &GateId) -> Name {
+    map.target(id).map_or_else(|| id.watched.as_str().into(), |target| target.name.as_str().into())
 }
 
-/// The line that announces a step.
-pub(super) fn step_line(id: &GateId, step: &StepVerdict, operator: Option<&Operator>) -> Line {
-    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
-    let would = if step.acts { "climbs" } else { "would climb (observed only)" };
-    let mut text = format!(
-        "canary of {} {would} from {}% to {}%: e_value={} alpha={} theta={} n={} failures={}",
-        id.route,
-        percent(step.from_ppm),
-        percent(step.to_ppm),
-        step.e_value,
-        step.alpha,
-        step.theta,
-        step.n,
-        step.failures
-    );
-    if let Some(operator) = operator {
-        text.push_str(&format!(" by={:?} because={:?}", operator.by, operator.reason));
+fn word_of(decision: Decision) -> evidence::Verdict {
+    match decision {
+        Decision::Promote => evidence::Verdict::Promote,
+        Decision::Hold => evidence::Verdict::Hold,
+        Decision::Escalate => evidence::Verdict::Escalate,
+        Decision::RollBack => evidence::Verdict::Rollback,
     }
-    Line { loudness: Loudness::Info, text }
 }
 
-fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::None => "none",
-        Action::Suspend => "suspend",
-        Action::Restore => "restore",
-        Action::Latch => "latch",
-    }
+fn mode(acts: bool) -> Acts {
+    if acts { Acts::Act } else { Acts::Observe }
+}
+
+fn now() -> Moment {
+    Moment::from_ms(jiff::Timestamp::now().as_millisecond())
 }

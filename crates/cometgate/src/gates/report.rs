@@ -25,6 +25,7 @@ pub(crate) fn report(snapshot: &Snapshot, keeper: &Keeper, only: Option<&str>) -
         "route_version": map.route_version,
         "routes_sha256": map.routes_sha256,
         "gates_are_kept": keeper.is_usable(),
+        "not_recorded_because": keeper.unrecorded(),
         "routes": routes,
     }))
 }

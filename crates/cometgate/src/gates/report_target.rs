@@ -36,12 +36,12 @@ pub(super) fn report_target(
         "phase_why": why,
         "configured_share_ppm": configured,
         "share_ppm": is_canary.then(|| in_force.ppm()),
-        "mode": state.rules.map_or("off", |rules| match rules.settings().mode {
+        "mode": state.judged.rules.map_or("off", |rules| match rules.settings().mode {
             gate::Mode::Act => "act",
             gate::Mode::Observe => "observe",
         }),
-        "holds": state.gate.holds().iter().map(|cause| cause.as_str()).collect::<Vec<_>>(),
-        "signals": state.rules.map(|rules| signals(&state, &rules)).unwrap_or_default(),
+        "holds": state.judged.gate.holds().iter().map(|cause| cause.as_str()).collect::<Vec<_>>(),
+        "signals": state.judged.rules.map(|rules| signals(&state, &rules)).unwrap_or_default(),
         "copies": route.mirror.filter(|_| is_canary).map(|mirror| copies(gate, &mirror)),
         "step": step(&state),
         "latch": (phase == "latched").then(|| keeper.latch(gate.id())),
@@ -49,7 +49,8 @@ pub(super) fn report_target(
     }))
 }
 
-fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
+/// The provider of a route's target, and its generation.
+pub(super) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
     let canary = route.canary.as_ref();
     match watched {
         Watched::Canary => canary.map(|canary| (canary.provider, canary.generation)),
@@ -106,7 +107,7 @@ fn signals(state: &GateState, rules: &GateRules) -> Vec<Value> {
         .into_iter()
         .filter(is_judged)
         .map(|rate| {
-            let known = standing(&state.gate, rules, rate);
+            let known = standing(&state.judged.gate, rules, rate);
             json!({
                 "signal": known.signal.as_str(),
                 "how_sure": known.sureness.as_str(),
@@ -135,9 +136,9 @@ fn copies(gate: &RouteGate, mirror: &Mirror) -> Value {
 }
 
 fn step(state: &GateState) -> Option<Value> {
-    let rules = state.rollout_rules.as_ref()?;
-    let rollout = &state.rollout;
-    let missing = rollout.missing(rules, &state.gate);
+    let rules = state.judged.rollout_rules.as_ref()?;
+    let rollout = &state.judged.rollout;
+    let missing = rollout.missing(rules, &state.judged.gate);
     Some(json!({
         "at": rollout.step() + 1,
         "of": rules.steps().len(),

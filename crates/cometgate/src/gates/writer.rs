@@ -1,9 +1,10 @@
 //! The one thread that waits for the disk on behalf of gates.
 //!
-//! A latch is stored, then written into the journal, then announced. One that cannot be stored is out of traffic all the
-//! same, stays unannounced, and is tried again every second.
+//! A latch is stored, then recorded, then announced. One that cannot be stored is out of traffic all the same, stays
+//! unannounced, and is tried again every second. What led to a decision is in the log of its gate before the decision is
+//! recorded, so that every decision in the store can be replayed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -11,18 +12,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use decisions::gate::GATE_NUMBERS;
+use evidence::{Entry, GateLogSegment, Moment};
+use jiff::Timestamp;
 use proxy::RouteGate;
 use tokio::time::Instant;
 
-use crate::gates::files::Numbers;
-use crate::gates::journal::append;
-use crate::gates::keeper::{Keeper, Next, Record};
+use crate::gates::files::{Numbers, route_of};
+use crate::gates::keeper::{Keeper, Latch, Next, Record};
+use crate::gates::recording::Recording;
 
 /// Between two looks at the directory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Lines that wait for a disk at most.
-const MOST_LINES: usize = 4096;
 
 /// The thread. Dropping it waits until everything is written.
 #[derive(Debug)]
@@ -34,8 +34,9 @@ pub(crate) struct GateWriter {
 impl GateWriter {
     pub(crate) fn start(keeper: &Arc<Keeper>) -> io::Result<GateWriter> {
         let mut writing = Writing::new(Arc::clone(keeper));
-        // Whoever reads that the gateway serves may send it commands.
+        // Whoever reads that the gateway serves may send it commands, and finds a store.
         writing.take_turn();
+        writing.write_waiting();
         let thread = std::thread::Builder::new().name("gates".to_owned()).spawn(move || writing.run())?;
         Ok(GateWriter { keeper: Arc::clone(keeper), thread: Some(thread) })
     }
@@ -55,16 +56,16 @@ struct Writing {
     keeper: Arc<Keeper>,
     turn: Option<File>,
     /// Latches that could not be stored, by the name of their file.
-    unstored: HashMap<String, Box<Record>>,
-    /// Lines that could not be written.
-    waiting: VecDeque<String>,
+    unstored: HashMap<String, (Latch, Box<Record>)>,
+    recording: Recording,
     next_look: Instant,
 }
 
 impl Writing {
     fn new(keeper: Arc<Keeper>) -> Writing {
         let next_look = Instant::now() + LOOK_EVERY;
-        Writing { keeper, turn: None, unstored: HashMap::new(), waiting: VecDeque::new(), next_look }
+        let recording = Recording::new(keeper.files.evidence().to_owned());
+        Writing { keeper, turn: None, unstored: HashMap::new(), recording, next_look }
     }
 
     fn run(mut self) {
@@ -84,66 +85,81 @@ impl Writing {
 
     fn write(&mut self, mut record: Box<Record>) {
         let (ack, save) = (record.ack.take(), record.save.take());
-        if let Some(name) = record.latch.clone() {
-            self.write_latch(name, record);
-        } else {
-            self.write_line(&record);
-            if let Some(line) = record.line {
-                line.tell();
-            }
+        match record.latch.take() {
+            Some(latch) => self.write_latch(latch, record),
+            None => self.record_and_tell(*record),
         }
         if let Some(gate) = save {
             self.save(&gate);
         }
         if let Some(ack) = ack {
             // Whoever asked may have gone.
-            let is_stored = self.keeper.is_usable() && self.unstored.is_empty() && self.waiting.is_empty();
+            let is_stored = self.keeper.is_usable() && self.unstored.is_empty() && self.recording.is_empty();
             ack.send(is_stored).ok();
         }
     }
 
-    fn write_latch(&mut self, name: String, record: Box<Record>) {
+    fn write_latch(&mut self, latch: Latch, record: Box<Record>) {
         let is_found_again = record.line.is_none();
-        if is_found_again && self.unstored.contains_key(&name) {
+        if is_found_again && self.unstored.contains_key(&latch.name) {
             return;
         }
-        let stored = self.keeper.files.write_latch(&name, &format!("{:#}\n", record.entry));
+        let stored = self.keeper.files.write_latch(&latch.name, &format!("{:#}\n", latch.text));
         self.keeper.set_usable(&stored);
         match stored {
             Ok(()) => {
-                self.keeper.stored_latch(&name);
-                self.write_line(&record);
-                if let Some(line) = record.line {
-                    line.tell();
-                }
+                self.keeper.stored_latch(&latch.name);
+                self.record_and_tell(*record);
             }
             Err(error) => {
                 tracing::error!(
                     "a target is out of traffic for good and that cannot be stored yet: {error}\n  help: it is tried \
                      again every second; a restart before that may not know of it"
                 );
-                self.unstored.insert(name, record);
+                self.unstored.insert(latch.name.clone(), (latch, record));
             }
         }
     }
 
-    fn write_line(&mut self, record: &Record) {
-        if self.waiting.len() < MOST_LINES {
-            self.waiting.push_back(format!("{}\n", record.entry));
+    fn record_and_tell(&mut self, record: Record) {
+        if let Some(entry) = record.entry {
+            // What cannot be written there is said by the log itself, and by a replay.
+            self.keeper.logs().sync().ok();
+            self.recording.push(entry);
+            self.write_waiting();
         }
-        self.write_waiting();
+        if let Some(line) = record.line {
+            line.tell();
+        }
     }
 
-    fn write_waiting(&mut self) {
-        if self.waiting.is_empty() {
-            return;
+    /// Records what waits; says whether the disk takes it. A store that takes nothing more for another reason bars no
+    /// target: gates act and latches are stored without it, and it is mended by a person.
+    fn write_waiting(&mut self) -> bool {
+        let keeper = &self.keeper;
+        match self.recording.write(|entry, head| keeper.recorded(entry, head)) {
+            Ok(()) => {
+                keeper.set_unrecorded(None);
+                true
+            }
+            Err(error) if error.is_of_the_disk() => {
+                keeper.set_usable(&Err(io::Error::other(error)));
+                false
+            }
+            Err(error) => {
+                keeper.set_unrecorded(Some(&error));
+                true
+            }
         }
-        let lines: String = self.waiting.iter().map(String::as_str).collect();
-        let written = append(&self.keeper.files.journal(), &lines);
-        if written.is_ok() {
-            self.waiting.clear();
+    }
+
+    fn record_segments(&mut self, finished: Vec<GateLogSegment>) {
+        for segment in finished {
+            let route = route_of(segment.gate.as_str()).map(Into::into);
+            let at = Moment::from_ms(Timestamp::now().as_millisecond());
+            let (by, body) = ("gate".into(), segment.into());
+            self.recording.push(Entry { at, route, route_version: None, map_sha256: None, by, body });
         }
-        self.keeper.set_usable(&written);
     }
 
     fn save(&mut self, gate: &RouteGate) {
@@ -155,8 +171,8 @@ impl Writing {
             return;
         }
         let state = gate.state();
-        let numbers: [u64; GATE_NUMBERS] = state.gate.to_numbers();
-        let rollout = state.rollout.to_numbers().to_vec();
+        let numbers: [u64; GATE_NUMBERS] = state.judged.gate.to_numbers();
+        let rollout = state.judged.rollout.to_numbers().to_vec();
         let numbers = Numbers::new(gate.id(), state.sequence, numbers.to_vec(), rollout);
         let written = self.keeper.files.write_numbers(gate.id(), &numbers);
         if written.is_err() {
@@ -171,8 +187,8 @@ impl Writing {
                 self.keeper.found_latches(found);
                 self.take_turn();
                 self.store_again();
-                self.write_waiting();
-                if self.unstored.is_empty() && self.waiting.is_empty() {
+                self.record_segments(self.keeper.logs().take_finished());
+                if self.write_waiting() && self.unstored.is_empty() {
                     self.keeper.set_usable(&Ok(()));
                 }
             }
@@ -192,6 +208,7 @@ impl Writing {
     /// The last try for what could not be stored.
     fn end(mut self) {
         self.store_again();
+        self.record_segments(self.keeper.logs().close());
         self.write_waiting();
         for name in self.unstored.keys() {
             tracing::error!(
@@ -201,8 +218,8 @@ impl Writing {
     }
 
     fn store_again(&mut self) {
-        for (name, record) in std::mem::take(&mut self.unstored) {
-            self.write_latch(name, record);
+        for (latch, record) in std::mem::take(&mut self.unstored).into_values() {
+            self.write_latch(latch, record);
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod rate;
+pub(crate) mod records;
 pub(crate) mod stateful;
 pub(crate) mod tls;
 pub(crate) mod wire;

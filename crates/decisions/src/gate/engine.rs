@@ -144,6 +144,24 @@ impl Gate {
         self.clock_ms
     }
 
+    /// What the clock that it is told by said last.
+    #[must_use]
+    pub fn seen_ms(&self) -> u64 {
+        self.seen_ms
+    }
+
+    /// How many events it was told, in its whole life.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Whether it differs from `before` in nothing but the time that it knows.
+    pub(crate) fn has_only_aged(&self, before: &Gate) -> bool {
+        let Gate { events, clock_ms, seen_ms, .. } = *self;
+        Gate { events, clock_ms, seen_ms, ..*before } == *self
+    }
+
     /// Attempts of the canary that counted as evidence, and those of them that failed by this rate.
     #[must_use]
     pub fn counted(&self, rate: Rate) -> (u64, u64) {

@@ -17,7 +17,7 @@ pub const GATE_NUMBERS: usize = 134;
 pub struct NotAGate;
 
 /// Goes over all fields, and reads or writes each.
-trait Pass {
+pub(crate) trait Pass {
     fn whole(&mut self, field: &mut u64);
 
     fn real(&mut self, field: &mut f64) {

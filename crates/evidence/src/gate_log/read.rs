@@ -3,6 +3,7 @@
 //! What a crash leaves is told from damage: a crash cuts the end, so behind the first record that is not whole there is none
 //! that is. Where one follows, or numbers jump from one segment to the next, the error names file and offset.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::segment::{Header, Record, decode_record, hash_of_identity, record_bytes, word};
@@ -44,7 +45,7 @@ pub struct Segment {
 /// One event of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// As [`Gate::tell`](super::Gate::tell) returned it.
+    /// As [`Gate::tell`](super::Gate::tell) returned it: counted from 1 in each run.
     pub number: u64,
     /// As it was told.
     pub at_ms: i64,
@@ -57,8 +58,8 @@ pub struct Event {
 pub struct Segments {
     gate: u64,
     paths: std::vec::IntoIter<(u64, PathBuf)>,
-    /// Run and next event of the one before.
-    before: Option<(u64, u64)>,
+    /// The next event of each run, as far as it was read.
+    next: BTreeMap<u64, u64>,
 }
 
 /// The gates that have a log.
@@ -86,7 +87,7 @@ impl Segments {
     /// The gate has no directory, or it cannot be read.
     pub fn of(store: &Path, gate: &str) -> Result<Segments> {
         let paths = segments_in(&directory_of(store, gate)?)?.into_iter();
-        Ok(Segments { gate: hash_of_identity(gate), paths, before: None })
+        Ok(Segments { gate: hash_of_identity(gate), paths, next: BTreeMap::new() })
     }
 
     fn follow(&mut self, segment: Segment) -> Result<Segment, Damage> {
@@ -95,7 +96,7 @@ impl Segments {
             return Err(damage("it belongs to another gate".to_owned()));
         }
         let run = segment.header.run;
-        if let Some((_, next)) = self.before.filter(|(before, _)| *before == run) {
+        if let Some(next) = self.next.get(&run) {
             let reached = next.saturating_add(segment.missing);
             if segment.first_event() > reached {
                 return Err(damage(format!(
@@ -104,7 +105,7 @@ impl Segments {
                 )));
             }
         }
-        self.before = Some((run, segment.next_event()));
+        self.next.insert(run, segment.next_event());
         Ok(segment)
     }
 }
@@ -180,6 +181,18 @@ impl Segment {
     #[must_use]
     pub fn state(&self) -> &[u64] {
         &self.header.state
+    }
+
+    /// The same in all segments that one process has written.
+    #[must_use]
+    pub fn run(&self) -> u64 {
+        self.header.run
+    }
+
+    /// When it began, as it was told.
+    #[must_use]
+    pub fn began_at_ms(&self) -> i64 {
+        self.header.began_at_ms
     }
 
     /// The number of the first event.

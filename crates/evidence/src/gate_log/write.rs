@@ -8,13 +8,13 @@ mod file;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::segment::record_bytes;
-use super::{Settings, directory_of, directory_of_all, retention, segments_in};
+use super::{Settings, directory_of, directory_of_all, retention};
 use crate::error::{Error, Result};
 use crate::store::make_directory;
 use crate::{GateLogSegment, Moment};
@@ -30,7 +30,7 @@ const LOOKS_TO_SYNC: u32 = 10;
 #[derive(Debug)]
 pub struct GateLog<const N: usize> {
     shared: Arc<Shared<N>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Where the events of one gate are told. Each is `N` numbers, at least one.
@@ -67,6 +67,8 @@ struct Queue<const N: usize> {
     gate: String,
     /// Events that were taken and could not be written, and that no segment has named yet. Only the thread counts them.
     unwritten: AtomicU64,
+    /// The last try to write has failed, and that was told.
+    is_failing: AtomicBool,
     waiting: Mutex<Waiting<N>>,
 }
 
@@ -88,15 +90,13 @@ enum Item<const N: usize> {
 }
 
 impl<const N: usize> GateLog<N> {
-    /// Begins to write below a store's directory.
+    /// Begins to write below a store's directory, which need not be there yet.
     ///
     /// # Errors
-    /// The directory cannot be made, or there is no thread to be had.
+    /// There is no thread to be had.
     pub fn open(store: &Path, settings: Settings) -> Result<GateLog<N>> {
         const { assert!(N > 0 && N <= 4096, "an event has 1 to 4,096 words") };
         let all = directory_of_all(store);
-        make_directory(store)?;
-        make_directory(&all)?;
         let failed = |error| Error::File { doing: "begin", path: all.clone(), error };
         let mut run = [0; 8];
         getrandom::fill(&mut run).map_err(|error| failed(std::io::Error::other(error)))?;
@@ -117,25 +117,32 @@ impl<const N: usize> GateLog<N> {
         let thread = std::thread::Builder::new()
             .name("gate-log".to_owned())
             .spawn(move || Writer::new(of_thread).run());
-        Ok(GateLog { shared, thread: Some(thread.map_err(failed)?) })
+        Ok(GateLog { shared, thread: Mutex::new(Some(thread.map_err(failed)?)) })
     }
 
-    /// Where the events of a gate are told. Numbers go on where the files of that gate end.
+    /// Where the events of a gate are told, counted from 1. Nothing is read or made before the first of them.
     ///
     /// # Errors
-    /// The identity is no plain name (letters, digits, `-`, `_`, at most 128), or its directory cannot be read or made.
-    pub fn gate(&self, identity: &str) -> Result<Gate<N>> {
-        let directory = directory_of(&self.shared.store, identity)?;
-        make_directory(&directory)?;
-        file::remove_unfinished(&directory)?;
+    /// This is no plain name: letters, digits, `-`, `_` and `.`, at most 128, and no `.` at the beginning.
+    pub fn gate(&self, name: &str) -> Result<Gate<N>> {
+        directory_of(&self.shared.store, name)?;
         let mut work = lock(&self.shared.work);
-        if !work.gates.contains_key(identity) {
-            let (next, items) = (next_number(&directory)?, Vec::new());
-            let waiting = Mutex::new(Waiting { items, next, missing: 0, segment: None });
-            let queue = Queue { gate: identity.to_owned(), unwritten: AtomicU64::new(0), waiting };
-            work.gates.insert(identity.to_owned(), Arc::new(queue));
-        }
-        Ok(Gate { queue: work.gates[identity].clone(), shared: self.shared.clone() })
+        let queue = work.gates.entry(name.to_owned()).or_insert_with(|| {
+            let waiting = Waiting { items: Vec::new(), next: 1, missing: 0, segment: None };
+            Arc::new(Queue {
+                gate: name.to_owned(),
+                unwritten: AtomicU64::new(0),
+                is_failing: AtomicBool::new(false),
+                waiting: Mutex::new(waiting),
+            })
+        });
+        Ok(Gate { queue: Arc::clone(queue), shared: self.shared.clone() })
+    }
+
+    /// What tells the segments of this process from those of others.
+    #[must_use]
+    pub fn run(&self) -> u64 {
+        self.shared.run
     }
 
     /// Waits until all that was told before, and was not refused, is durable.
@@ -160,17 +167,19 @@ impl<const N: usize> GateLog<N> {
         std::mem::take(&mut lock(&self.shared.finished))
     }
 
-    /// Ends the thread and all segments, and returns those that were finished since they were last asked for.
+    /// Ends the thread and all segments, and returns those that were finished since they were last asked for. What is told
+    /// afterwards is not written.
     #[must_use]
-    pub fn close(mut self) -> Vec<GateLogSegment> {
+    pub fn close(&self) -> Vec<GateLogSegment> {
         self.end();
         self.take_finished()
     }
 
-    fn end(&mut self) {
+    fn end(&self) {
         lock(&self.shared.work).is_over = true;
         self.shared.wake.notify_one();
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        let thread = lock(&self.thread).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that writes the logs of gates has panicked");
         }
     }
@@ -183,47 +192,54 @@ impl<const N: usize> Drop for GateLog<N> {
 }
 
 impl<const N: usize> Gate<N> {
-    /// Tells an event, and returns its number. `state` is asked for the state *before* the event, when a segment begins; in
-    /// that case, and only then, something is allocated for it.
+    /// Tells an event, and returns its number; `None` where the queue is full and it is only counted. `state` is asked for
+    /// the state *before* the event, when a segment begins; in that case, and only then, something is allocated for it.
+    ///
+    /// `earlier` is an event that came before this one and was not told: that state knows of it, so it is left out where a
+    /// segment begins.
     ///
     /// To be called in the order of events: under the lock that orders them. Never waits for the disk.
-    pub fn tell(&self, at_ms: i64, words: [u64; N], state: impl FnOnce() -> Vec<u64>) -> u64 {
+    pub fn tell(
+        &self,
+        at_ms: i64,
+        words: [u64; N],
+        earlier: Option<(i64, [u64; N])>,
+        state: impl FnOnce() -> Vec<u64>,
+    ) -> Option<u64> {
         let settings = &self.shared.settings;
         let mut waiting = lock(&self.queue.waiting);
-        let number = waiting.next;
-        waiting.next += 1;
         let length = record_bytes(N) as u64;
-        if waiting.items.len() + 2 > settings.queue.max(2) {
+        if waiting.items.len() + 3 > settings.queue.max(3) {
+            waiting.next += 1;
             waiting.missing += 1;
             waiting.segment = None;
-            return number;
+            return None;
         }
         let is_same = waiting.segment.is_some_and(|(bytes, began)| {
-            bytes + 2 * length <= settings.segment_bytes
+            bytes + (2 + u64::from(earlier.is_some())) * length <= settings.segment_bytes
                 && at_ms.abs_diff(began) < settings.segment_age_ms.max(1)
         });
         if !is_same {
             let state = state();
             waiting.segment = Some((8 * (state.len() as u64 + 10), at_ms));
-            let missing = std::mem::take(&mut waiting.missing);
-            waiting.items.push(Item::Begin(Begin {
-                first_event: number,
-                missing,
-                began_at_ms: at_ms,
-                state,
-            }));
+            let (first_event, missing) = (waiting.next, std::mem::take(&mut waiting.missing));
+            waiting.items.push(Item::Begin(Begin { first_event, missing, began_at_ms: at_ms, state }));
+        } else if let Some((at_ms, words)) = earlier {
+            waiting.take(at_ms, words);
         }
-        waiting.items.push(Item::Event { at_ms, words });
-        if let Some((bytes, _)) = &mut waiting.segment {
-            *bytes += length;
-        }
-        let is_half_full = waiting.items.len() * 2 == settings.queue;
+        let number = waiting.take(at_ms, words);
+        let is_half_full = (waiting.items.len() * 2).abs_diff(settings.queue) < 2;
         drop(waiting);
         if is_half_full {
             lock(&self.shared.work).is_hurried = true;
             self.shared.wake.notify_one();
         }
-        number
+        Some(number)
+    }
+
+    /// The state has changed otherwise than by an event, so the next begins a segment.
+    pub fn begin_anew(&self) {
+        lock(&self.queue.waiting).segment = None;
     }
 
     /// Events that were refused or could not be written, and that no segment has named yet: above 0 the log has a hole at
@@ -231,6 +247,17 @@ impl<const N: usize> Gate<N> {
     #[must_use]
     pub fn missing(&self) -> u64 {
         lock(&self.queue.waiting).missing + self.queue.unwritten.load(Ordering::Acquire)
+    }
+}
+
+impl<const N: usize> Waiting<N> {
+    fn take(&mut self, at_ms: i64, words: [u64; N]) -> u64 {
+        self.items.push(Item::Event { at_ms, words });
+        if let Some((bytes, _)) = &mut self.segment {
+            *bytes += record_bytes(N) as u64;
+        }
+        self.next += 1;
+        self.next - 1
     }
 }
 
@@ -331,15 +358,25 @@ impl<const N: usize> Writer<N> {
             self.finish(file);
         }
         begin.missing += queue.unwritten.swap(0, Ordering::AcqRel);
-        let file = directory_of(&self.shared.store, &queue.gate)
-            .and_then(|directory| GateFile::begin(&directory, &queue.gate, self.shared.run, &begin))
-            .map_err(|error| (error, begin.missing))?;
+        let file = self.begin_file(queue, &begin).map_err(|error| (error, begin.missing))?;
+        if queue.is_failing.swap(false, Ordering::AcqRel) {
+            tracing::info!("the log of gate `{}` is written again", queue.gate);
+        }
         self.files.insert(queue.gate.clone(), file);
         let open: Vec<PathBuf> = self.files.values().map(|file| file.path().to_owned()).collect();
         if let Err(error) = retention::prune(&self.shared.store, self.shared.settings.keep_bytes, &open) {
             tracing::warn!("old logs of gates could not be removed: {error}");
         }
         Ok(())
+    }
+
+    fn begin_file(&self, queue: &Queue<N>, begin: &Begin) -> Result<GateFile<N>> {
+        let directory = directory_of(&self.shared.store, &queue.gate)?;
+        make_directory(&self.shared.store)?;
+        make_directory(&directory_of_all(&self.shared.store))?;
+        make_directory(&directory)?;
+        file::remove_unfinished(&directory)?;
+        GateFile::begin(&directory, &queue.gate, self.shared.run, begin)
     }
 
     fn finish(&self, file: GateFile<N>) {
@@ -366,25 +403,17 @@ impl<const N: usize> Writer<N> {
 
     /// Counts what is lost, and has the next event begin a segment.
     fn fail(&mut self, queue: &Queue<N>, (error, lost): Lost) {
-        tracing::error!(
-            "the log of gate `{}` is not written, its decisions cannot be replayed: {error}",
-            queue.gate
-        );
+        // Said once, and not ten times a second.
+        if !queue.is_failing.swap(true, Ordering::AcqRel) {
+            tracing::error!(
+                "the log of gate `{}` is not written, its decisions cannot be replayed: {error}",
+                queue.gate
+            );
+        }
         queue.unwritten.fetch_add(lost, Ordering::AcqRel);
         lock(&queue.waiting).segment = None;
         self.failure = Some(Arc::new(error));
     }
-}
-
-/// One behind the last number that a segment of the directory holds.
-fn next_number(directory: &Path) -> Result<u64> {
-    for (_, path) in segments_in(directory)?.iter().rev() {
-        match super::Segment::read(path) {
-            Ok(segment) => return Ok(segment.next_event()),
-            Err(damage) => tracing::warn!("{damage}"),
-        }
-    }
-    Ok(1)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -85,7 +85,7 @@ pub struct GateDecision {
     pub control_n: u64,
     /// Those that failed in the same way.
     pub control_failures: u64,
-    /// Since when attempts are counted.
+    /// Since when attempts are counted: the gate's first event, by its own clock.
     pub window_start: Moment,
     /// Whose.
     pub scope: Scope,
@@ -99,11 +99,24 @@ pub struct GateDecision {
     pub action: GateAction,
     /// Whether it was carried out.
     pub mode: Acts,
-    /// The canary's share in force, in parts per million of requests.
-    pub share_ppm: u32,
-    /// The identity of the gate: the directory of its log below `gates/`.
+    /// The canary's share when it was decided, in parts per million of requests; a fallback has none.
+    pub share_ppm: Option<u32>,
+    /// The canary's share of attempts that its errors are measured by, from 0 to 1.
+    pub measured_share: Exact,
+    /// Whose requests fail, where it is one tenant's: a hash of the name.
+    pub tenant_hash: Option<Name>,
+    /// Whether somebody was to be called.
+    pub page: bool,
+    /// Milliseconds of the gate's own clock, which stands still while no gateway runs.
+    pub clock_ms: u64,
+    /// How many events the gate had been told in its life.
+    pub told: u64,
+    /// The name of the gate: the directory of its log below `gates/`.
     pub gate: Option<Name>,
-    /// The number of the event in that log that led to it, so that a replay finds the place.
+    /// The run of the gateway whose log it is: several may write one gate's, each counting its own events.
+    pub run: Option<Name>,
+    /// The number of the event in that run that led to it, so that a replay finds the place; `None` where the log could not
+    /// take it.
     pub event: Option<u64>,
 }
 
@@ -190,6 +203,16 @@ pub struct StepDecision {
     pub config_sha256: Digest,
     /// Why, in a word or a sentence.
     pub reason: Prose,
+    /// What an operator did without.
+    pub missing: Vec<Name>,
     /// Whether it was carried out.
     pub mode: Acts,
+    /// Milliseconds of the gate's own clock.
+    pub clock_ms: u64,
+    /// As of a [`GateDecision`].
+    pub gate: Option<Name>,
+    /// As of a [`GateDecision`].
+    pub run: Option<Name>,
+    /// As of a [`GateDecision`].
+    pub event: Option<u64>,
 }

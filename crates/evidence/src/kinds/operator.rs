@@ -68,12 +68,14 @@ pub struct OperatorAction {
     pub rollback_route_version: Option<Name>,
     /// Provider and model.
     pub target: Name,
-    /// The try that the route map names.
-    pub generation: u64,
-    /// The share before, in parts per million of requests.
-    pub from_share_ppm: u32,
+    /// The try that the route map names; `None` where it names the target no more.
+    pub generation: Option<u64>,
+    /// Whether it changed anything; what was so before stays as it was.
+    pub changed: bool,
+    /// The share before, in parts per million of requests; a fallback has none.
+    pub from_share_ppm: Option<u32>,
     /// The share after.
-    pub to_share_ppm: u32,
+    pub to_share_ppm: Option<u32>,
     /// Of the route map in force.
     pub config_sha256: Digest,
     /// The answers of who rolled back.

@@ -54,8 +54,14 @@ pub(crate) fn gate_decision(n: u64) -> GateDecision {
         reason: "over_limit".into(),
         action: GateAction::Latch,
         mode: Acts::Act,
-        share_ppm: 50_000,
+        share_ppm: Some(50_000),
+        measured_share: Exact(0.05),
+        tenant_hash: None,
+        page: true,
+        clock_ms: 60_000,
+        told: 12,
         gate: Some("6f1d".into()),
+        run: Some("00000000000000aa".into()),
         event: Some(12),
     }
 }
@@ -70,9 +76,10 @@ pub(crate) fn operator_action() -> OperatorAction {
         route_version: "2026-11-21.2".into(),
         rollback_route_version: None,
         target: "cometapi/gpt-5.4".into(),
-        generation: 1,
-        from_share_ppm: 50_000,
-        to_share_ppm: 0,
+        generation: Some(1),
+        changed: true,
+        from_share_ppm: Some(50_000),
+        to_share_ppm: Some(0),
         config_sha256: Digest::of(b"map"),
         rollback_decision: Some(RollbackDecision {
             rolling_back_from: Some("gpt-5.4".into()),
@@ -106,7 +113,12 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         checks: vec![Check { check: "drill".into(), state: CheckState::Passed, sequence: Some(1) }],
         config_sha256: Digest::of(b"map"),
         reason: "enough".into(),
+        missing: Vec::new(),
         mode: Acts::Observe,
+        clock_ms: 600_000,
+        gate: Some("6f1d".into()),
+        run: Some("00000000000000aa".into()),
+        event: Some(700),
     };
     let proof = RollbackProof::new(at(3), "gate-1".into(), "2026-11-21.2".into(), "cometapi/gpt-5.4".into())
         .with_items(vec![ProofItem {

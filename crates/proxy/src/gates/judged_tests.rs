@@ -18,7 +18,7 @@ fn answers(plan: &Plan, gates: &Gates, role: Role, id: &[u8], at_ms: u64) {
 }
 
 fn counted(gates: &Gates, watched: Watched) -> (u64, u64) {
-    gates.of(ROUTE, watched).unwrap().state().gate.counted(Rate::Acceptance)
+    gates.of(ROUTE, watched).unwrap().state().judged.gate.counted(Rate::Acceptance)
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_canary_whose_answers_wait_for_longer_than_they_may_is_held_and_then_rolled_
     });
     let gates = Gates::new(&limited, None, &keeper);
     let gate = gates.of(ROUTE, Watched::Canary).unwrap();
-    let is_held = || gate.state().gate.holds().contains(HoldCause::QueueDepth);
+    let is_held = || gate.state().judged.gate.holds().contains(HoldCause::QueueDepth);
     let wait = || gates.waiting(Some(ROUTE), Role::Canary);
     assert!(gates.waiting(Some(ROUTE), Role::Primary).is_none());
     let mut waiting = vec![wait(), wait()];

@@ -3,9 +3,12 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use decisions::gate::{Event, GateRules, Verdict};
+use decisions::gate::Verdict;
+use decisions::judged::{Judged, Told};
 use decisions::plan::{GateIdentity, Watched};
-use decisions::rollout::{RolloutRules, StepVerdict};
+use decisions::rollout::StepVerdict;
+
+use crate::gates::GateState;
 
 /// What a gate, its latch and its budget belong to.
 ///
@@ -47,32 +50,37 @@ impl Restored {
 
 /// Remembers gates.
 ///
-/// All but `restore` are called under the lock of one gate, so that it hears of everything in the order of `sequence`,
-/// most of them on the request path: an implementation must neither block nor allocate without a bound, and must not
-/// call the gate.
+/// All but `restore` and `log` are called under the lock of one gate, so that it hears of everything in order, most of them
+/// on the request path: an implementation must neither block nor allocate without a bound, and must not call the gate.
 pub trait GateKeeper: Debug + Send + Sync + 'static {
     /// What is remembered of a gate that is new in this process. Called when a plan goes live, on no worker.
     fn restore(&self, id: &GateId) -> Restored;
 
-    /// From the event after `sequence` on the gate judges by these rules; `None` where it is switched off.
-    fn ruled(
-        &self,
-        id: &Arc<GateId>,
-        sequence: u64,
-        rules: Option<&GateRules>,
-        rollout: Option<&RolloutRules>,
-    );
+    /// Where all that a gate is told is written down. Called as `restore` is.
+    fn log(&self, id: &GateId) -> Box<dyn GateLog>;
 
-    /// The gate was told of an event, the one with this number, at `at_ms` milliseconds of the gateway's own clock;
-    /// `features` has a bit for each feature that the attempt's request used.
-    fn stepped(&self, id: &Arc<GateId>, sequence: u64, at_ms: u64, event: &Event, features: u16);
+    /// The gate has decided, and this is its state now; `event` is the number under which its log has what led to it. If
+    /// it acts, the target's traffic has changed already; it may be announced as final once it is stored.
+    fn decided(&self, id: &Arc<GateId>, event: Option<u64>, state: &GateState, verdict: &Verdict);
 
-    /// That event led to a verdict. If it acts, the target's traffic has changed already; it may be announced as final
-    /// once it is stored.
-    fn decided(&self, id: &Arc<GateId>, sequence: u64, verdict: &Verdict);
+    /// The canary has climbed a step, or would have.
+    fn climbed(&self, id: &Arc<GateId>, event: Option<u64>, state: &GateState, verdict: &StepVerdict);
+}
 
-    /// After that event the canary climbed a step, or would have.
-    fn climbed(&self, id: &Arc<GateId>, sequence: u64, verdict: &StepVerdict);
+/// Writes down what one gate is told, so that its decisions can be reproduced.
+///
+/// Called under the gate's lock, in the order in which it is told, and most of it on the request path: it must neither
+/// block nor allocate without a bound.
+pub trait GateLog: Debug + Send {
+    /// It is told this at `now_ms` milliseconds of [`Gateway::now_ms`](crate::Gateway::now_ms), and `before` is what it
+    /// knew. Returns the number of this event; `None` where it is not written down.
+    fn told(&mut self, now_ms: u64, told: &Told, before: &Judged) -> Option<u64>;
+
+    /// It was told a tick that led to nothing.
+    fn ticked(&mut self, now_ms: u64, before: &Judged);
+
+    /// What it knows, or its rules, have changed in another way.
+    fn changed(&mut self);
 }
 
 /// Remembers nothing: gates live as long as the process.
@@ -84,11 +92,21 @@ impl GateKeeper for NoKeeper {
         Restored::nothing()
     }
 
-    fn ruled(&self, _: &Arc<GateId>, _: u64, _: Option<&GateRules>, _: Option<&RolloutRules>) {}
+    fn log(&self, _: &GateId) -> Box<dyn GateLog> {
+        Box::new(NoKeeper)
+    }
 
-    fn stepped(&self, _: &Arc<GateId>, _: u64, _: u64, _: &Event, _: u16) {}
+    fn decided(&self, _: &Arc<GateId>, _: Option<u64>, _: &GateState, _: &Verdict) {}
 
-    fn decided(&self, _: &Arc<GateId>, _: u64, _: &Verdict) {}
+    fn climbed(&self, _: &Arc<GateId>, _: Option<u64>, _: &GateState, _: &StepVerdict) {}
+}
 
-    fn climbed(&self, _: &Arc<GateId>, _: u64, _: &StepVerdict) {}
+impl GateLog for NoKeeper {
+    fn told(&mut self, _: u64, _: &Told, _: &Judged) -> Option<u64> {
+        None
+    }
+
+    fn ticked(&mut self, _: u64, _: &Judged) {}
+
+    fn changed(&mut self) {}
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use decisions::bucket::Share;
 use decisions::gate::{Event, GateRules, GateSettings, Mode as GateMode, Outcome, Reason, Usage, Verdict};
+use decisions::judged::{Judged, Told};
 use decisions::plan::{
     Alias, Bucketing, Canary, CredentialKind, Mode, ModelMatch, PlanParts, Provider, Scope, StickyBy, Tenant,
     UnlistedModels,
@@ -63,10 +64,9 @@ pub(super) fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
 /// Writes down all that it hears.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    events: Mutex<Vec<(u64, u64, Event, u16)>>,
-    pub(super) verdicts: Mutex<Vec<(u64, Verdict)>>,
-    climbs: Mutex<Vec<(u64, StepVerdict)>>,
-    ruled: Mutex<Vec<(u64, bool)>>,
+    told: Log,
+    pub(super) verdicts: Mutex<Vec<(Option<u64>, Verdict)>>,
+    climbs: Mutex<Vec<StepVerdict>>,
     remembers: Mutex<Option<Restored>>,
 }
 
@@ -75,20 +75,39 @@ impl GateKeeper for Heard {
         self.remembers.lock().unwrap().clone().unwrap_or_else(Restored::nothing)
     }
 
-    fn ruled(&self, _: &Arc<GateId>, sequence: u64, rules: Option<&GateRules>, _: Option<&RolloutRules>) {
-        self.ruled.lock().unwrap().push((sequence, rules.is_some()));
+    fn log(&self, _: &GateId) -> Box<dyn GateLog> {
+        Box::new(self.told.clone())
     }
 
-    fn stepped(&self, _: &Arc<GateId>, sequence: u64, at_ms: u64, event: &Event, features: u16) {
-        self.events.lock().unwrap().push((sequence, at_ms, *event, features));
+    fn decided(&self, _: &Arc<GateId>, event: Option<u64>, _: &GateState, verdict: &Verdict) {
+        self.verdicts.lock().unwrap().push((event, *verdict));
     }
 
-    fn decided(&self, _: &Arc<GateId>, sequence: u64, verdict: &Verdict) {
-        self.verdicts.lock().unwrap().push((sequence, *verdict));
+    fn climbed(&self, _: &Arc<GateId>, _: Option<u64>, _: &GateState, verdict: &StepVerdict) {
+        self.climbs.lock().unwrap().push(*verdict);
+    }
+}
+
+/// What gates were told, with the milliseconds, and what each knew when its state last changed otherwise.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    events: Arc<Mutex<Vec<(u64, Told)>>>,
+    changes: Arc<Mutex<usize>>,
+}
+
+impl GateLog for Log {
+    fn told(&mut self, now_ms: u64, told: &Told, _: &Judged) -> Option<u64> {
+        let mut events = self.events.lock().unwrap();
+        events.push((now_ms, *told));
+        Some(events.len() as u64)
     }
 
-    fn climbed(&self, _: &Arc<GateId>, sequence: u64, verdict: &StepVerdict) {
-        self.climbs.lock().unwrap().push((sequence, *verdict));
+    fn ticked(&mut self, now_ms: u64, before: &Judged) {
+        self.told(now_ms, &Told::TICK, before);
+    }
+
+    fn changed(&mut self) {
+        *self.changes.lock().unwrap() += 1;
     }
 }
 
@@ -167,7 +186,7 @@ fn a_failing_canary_is_out_within_ten_attempts_and_stays_out_over_reloads() {
     assert_eq!(share_ppm(&first, &gates), 0);
     let verdicts = heard.verdicts.lock().unwrap().clone();
     assert!(verdicts.last().is_some_and(|(_, verdict)| verdict.acts && verdict.page));
-    let told = heard.events.lock().unwrap().len();
+    let told = heard.told.events.lock().unwrap().len();
 
     // Another share, other gates, none at all, another mode: the same try.
     let same: [fn(&mut Route); 4] = [
@@ -195,7 +214,7 @@ fn a_failing_canary_is_out_within_ten_attempts_and_stays_out_over_reloads() {
         assert_eq!(before.of(ROUTE, Watched::Canary).unwrap().tell(0, &Event::Resume), None);
         assert_eq!(before.standing(ROUTE).canary, Some(Barred::Latched));
     }
-    assert_eq!(heard.events.lock().unwrap().len(), told);
+    assert_eq!(heard.told.events.lock().unwrap().len(), told);
 
     // Gone and back, and in the other role.
     let none = plan(|route| (route.mode, route.canary) = (Mode::Primary, None));
@@ -229,17 +248,16 @@ fn one_request_reads_one_number_and_every_event_is_numbered_once() {
             });
         }
     });
-    let events = heard.events.lock().unwrap();
-    let numbers: Vec<u64> = events.iter().map(|(sequence, ..)| *sequence).collect();
-    assert_eq!(numbers, (1..=THREADS * EACH).collect::<Vec<_>>());
+    let events = heard.told.events.lock().unwrap();
+    assert_eq!(events.len() as u64, THREADS * EACH);
     // What was written down gives the same gate, to the bit.
-    let rules = GateRules::new(GateSettings::default()).unwrap();
-    let mut replayed = decisions::gate::Gate::new();
-    for (_, at_ms, event, _) in events.iter() {
-        replayed.step(&rules, *at_ms, event);
+    let rules = GateRules::new(GateSettings::default()).ok();
+    let mut replayed = Judged { rules, ..Judged::default() };
+    for (at_ms, told) in events.iter() {
+        replayed.tell(*at_ms, told);
     }
     let state = gates.of(ROUTE, Watched::Canary).unwrap().state();
-    assert_eq!(replayed.to_numbers(), state.gate.to_numbers());
+    assert_eq!(replayed.gate.to_numbers(), state.judged.gate.to_numbers());
     assert_eq!(state.sequence, THREADS * EACH);
 }
 
@@ -253,8 +271,8 @@ fn a_restart_goes_on_where_it_was_and_what_cannot_be_read_is_out() {
     }
     let state = gates.of(ROUTE, Watched::Canary).unwrap().state();
     let kept = Restored {
-        gate: Some(state.gate.to_numbers().to_vec()),
-        rollout: Some(state.rollout.to_numbers().to_vec()),
+        gate: Some(state.judged.gate.to_numbers().to_vec()),
+        rollout: Some(state.judged.rollout.to_numbers().to_vec()),
         sequence: state.sequence,
         ..Restored::nothing()
     };
@@ -278,7 +296,7 @@ fn a_restart_goes_on_where_it_was_and_what_cannot_be_read_is_out() {
     gate.take_restored(&Restored { is_latched: true, ..kept.clone() });
     assert_eq!(blind.standing(ROUTE).canary, Some(Barred::Latched));
 
-    let mut numbers = state.gate.to_numbers().to_vec();
+    let mut numbers = state.judged.gate.to_numbers().to_vec();
     numbers.pop();
     let damaged = restart(&Restored { gate: Some(numbers), ..kept });
     assert_eq!(damaged.standing(ROUTE).canary, Some(Barred::Unusable));
@@ -334,8 +352,11 @@ fn an_operator_rolls_back_also_what_is_not_judged() {
             let verdict = gate.tell(5, &Event::RollBack).unwrap();
             assert!(verdict.acts && verdict.reason == Reason::ByHand);
             assert_eq!(gates.standing(ROUTE).canary, Some(Barred::Latched));
-            let (sequence, written) = *heard.verdicts.lock().unwrap().last().unwrap();
-            assert_eq!((sequence, written), (gate.state().sequence, verdict));
+            let (event, written) = *heard.verdicts.lock().unwrap().last().unwrap();
+            let told = heard.told.events.lock().unwrap();
+            assert_eq!((event, written), (Some(told.len() as u64), verdict));
+            assert_eq!(told.last(), Some(&(5, Told::Event { event: Event::RollBack, features: 0 })));
+            drop(told);
             assert_eq!(gate.tell(6, &Event::RollBack), None, "it is out already");
         }
     }
@@ -404,7 +425,7 @@ fn a_share_in_force_is_the_steps_and_a_hold_keeps_it() {
     let gates = Gates::new(&plan, None, &keeper);
     let gate = gates.of(ROUTE, Watched::Canary).unwrap();
     assert_eq!(share_ppm(&plan, &gates), 10_000);
-    let climbed = gate.promote_by_hand().unwrap();
+    let climbed = gate.promote_by_hand(0).unwrap();
     assert_eq!((climbed.from_ppm, climbed.to_ppm), (10_000, 50_000));
     assert_eq!(share_ppm(&plan, &gates), 50_000);
 
@@ -430,7 +451,7 @@ fn a_share_in_force_is_the_steps_and_a_hold_keeps_it() {
 
     gate.tell(until, &Event::RollBack);
     assert_eq!(share_ppm(&plan, &gates), 0);
-    assert_eq!(gate.promote_by_hand(), None);
+    assert_eq!(gate.promote_by_hand(0), None);
 }
 
 #[test]
@@ -443,9 +464,9 @@ fn what_is_the_callers_doing_counts_for_nobody() {
     let outcome = |plan: &Plan, finished: Finished<'_>| {
         let (heard, keeper) = kept();
         Gates::new(plan, None, &keeper).attempted(plan, &finished, Duration::ZERO);
-        let events = heard.events.lock().unwrap();
+        let events = heard.told.events.lock().unwrap();
         match events.as_slice() {
-            [(_, _, Event::Attempt(attempt), _)] => attempt.outcome,
+            [(_, Told::Event { event: Event::Attempt(attempt), .. })] => attempt.outcome,
             other => panic!("{other:?}"),
         }
     };

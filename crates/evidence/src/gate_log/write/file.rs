@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -23,6 +24,9 @@ pub(super) struct Begin {
     pub(super) began_at_ms: i64,
     pub(super) state: Vec<u64>,
 }
+
+/// Nobody takes so long to begin a file.
+const A_CRASH_AGO: Duration = Duration::from_secs(60);
 
 /// How a file ends that is no segment yet.
 const UNFINISHED: &str = "tmp";
@@ -123,12 +127,16 @@ impl<const N: usize> GateFile<N> {
     }
 }
 
-/// Removes what a crash has left of a beginning.
+/// Removes what a crash has left of a beginning. What is young may be another process's that begins at this moment.
 pub(super) fn remove_unfinished(directory: &Path) -> Result<()> {
     let failed = |error| Error::File { doing: "tidy up", path: directory.to_owned(), error };
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+        let is_old = || {
+            let age = path.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+            Some(age > A_CRASH_AGO)
+        };
+        if path.extension().is_some_and(|extension| extension == UNFINISHED) && is_old() == Some(true) {
             fs::remove_file(path).map_err(failed)?;
         }
     }

@@ -1,0 +1,144 @@
+//! What is on its way into the store of evidence, on the thread that waits for the disk.
+//!
+//! A record that cannot be appended waits, in order, and the store is opened anew at the next try: whoever has made room,
+//! or has moved a damaged store away, need not tell the gateway.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use evidence::{Entry, Error, Head, Store};
+
+/// Records that wait at most. Of more, the oldest stay: what began the trouble is worth most.
+const MOST_WAITING: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct Recording {
+    directory: PathBuf,
+    store: Option<Store>,
+    waiting: VecDeque<Entry>,
+    lost: u64,
+}
+
+impl Recording {
+    /// Into the store of this directory, which is opened or begun by the first [`write`](Recording::write).
+    pub(super) fn new(directory: PathBuf) -> Recording {
+        Recording { directory, store: None, waiting: VecDeque::new(), lost: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(entry);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// Appends what waits, and says of each where it stands, once it would survive a power cut.
+    ///
+    /// # Errors
+    /// The store cannot be opened or appended to; what was not appended waits on.
+    pub(super) fn write(&mut self, mut appended: impl FnMut(&Entry, Head)) -> Result<(), Error> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => Store::open(&self.directory)?,
+        };
+        while let Some(entry) = self.waiting.front() {
+            match store.append(entry) {
+                Ok(head) => appended(entry, head),
+                // No later try would do better.
+                Err(error @ (Error::TooLong { .. } | Error::Encoding { .. })) => {
+                    tracing::error!("a decision is not recorded: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+            self.waiting.pop_front();
+        }
+        self.store = Some(store);
+        let lost = std::mem::take(&mut self.lost);
+        if lost > 0 {
+            tracing::error!("{lost} decisions could not be recorded while the store took none, and are lost");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::{GateLogSegment, Moment, Reader};
+
+    use super::*;
+
+    fn record(number: u64) -> Entry {
+        let segment = GateLogSegment {
+            ts: Moment::from_ms(0),
+            gate: "g".into(),
+            file: "f".into(),
+            sha256: evidence::Digest::NONE,
+            bytes: 0,
+            first_event: number,
+            events: 0,
+            missing: 0,
+            began_at: Moment::from_ms(0),
+        };
+        let at = Moment::from_ms(0);
+        Entry {
+            at,
+            route: None,
+            route_version: None,
+            map_sha256: None,
+            by: "gate".into(),
+            body: segment.into(),
+        }
+    }
+
+    #[test]
+    fn what_a_store_refuses_waits_until_somebody_has_moved_it_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("evidence");
+        std::fs::create_dir(&path).unwrap();
+        let database = path.join("evidence.sqlite3");
+        std::fs::write(&database, "this is no database, whatever its name says, and it is long enough")
+            .unwrap();
+        let mut recording = Recording::new(path.clone());
+        recording.push(record(1));
+        for _ in 0..2 {
+            let refused = recording.write(|_, _| panic!("nothing is appended")).unwrap_err();
+            assert!(!refused.is_of_the_disk() && !recording.is_empty(), "{refused}");
+        }
+        recording.push(record(2));
+        std::fs::remove_dir_all(&path).unwrap();
+        let mut sequences = Vec::new();
+        recording.write(|_, head| sequences.push(head.sequence)).unwrap();
+        assert_eq!((sequences, recording.is_empty()), (vec![1, 2], true));
+        let bodies: Vec<String> = Reader::open(&path)
+            .unwrap()
+            .list(&Default::default())
+            .unwrap()
+            .iter()
+            .map(|read| read.body_json().to_owned())
+            .collect();
+        assert!(bodies[0].contains("\"first_event\":2") && bodies[1].contains("\"first_event\":1"));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_a_matter_of_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("evidence");
+        std::fs::write(&path, "").unwrap();
+        let mut recording = Recording::new(path);
+        recording.push(record(1));
+        assert!(recording.write(|_, _| ()).unwrap_err().is_of_the_disk());
+    }
+
+    #[test]
+    fn too_many_are_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut recording = Recording::new(directory.path().to_owned());
+        (0..MOST_WAITING as u64 + 3).for_each(|number| recording.push(record(number)));
+        assert_eq!((recording.waiting.len(), recording.lost), (MOST_WAITING, 3));
+    }
+}
