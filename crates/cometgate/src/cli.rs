@@ -14,7 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::request_lines::LineFormat;
 
 pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, EvidenceVerify, Which};
-pub(crate) use gates::{GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target};
+pub(crate) use gates::{
+    Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
+};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Hold(GateHold),
     Resume(GateResume),
     Promote(GatePromote),
+    Accept(Accept),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod accept;
 mod demo;
 mod demo_files;
 mod evidence;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Hold(options) => gates::hold(&options),
         Command::Resume(options) => gates::resume(&options),
         Command::Promote(options) => gates::promote(&options),
+        Command::Accept(options) => accept::run(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
@@ -159,6 +160,7 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
                 ),
             })
         }
+        (&Method::POST, "/accept") => acting.accept(&read_body(request.into_body()).await?),
         (&Method::POST, path) => {
             let action =
                 Action::ALL.into_iter().find(|action| path.strip_prefix('/') == Some(action.as_str()));
@@ -170,7 +172,7 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
     }
 }
 
-async fn read_body(body: Incoming) -> Result<Asked, Refusal> {
+async fn read_body<T: DeserializeOwned>(body: Incoming) -> Result<T, Refusal> {
     let bad = |why: String| Refusal { status: StatusCode::BAD_REQUEST, why };
     let body = Limited::new(body, LARGEST).collect().await.map_err(|error| bad(error.to_string()))?;
     serde_json::from_slice(&body.to_bytes()).map_err(|error| bad(error.to_string()))

@@ -3,10 +3,11 @@
 //! The request path decides alone and at once; nothing here stands in its way. `keeper` hears what gates decide and
 //! hands it to one thread, `writer`, which alone waits for the disk: `files` (a latch, and what a gate knows) and
 //! `recording` (every decision, as one of the `records` of the store of evidence, under the `facts` of the map in force).
-//! `log` is what each gate is told, from which its decisions are replayed. `ticking` tells gates that time passes, `watcher` looks what is left on
-//! targets that were rolled back (`proof`), `acting` carries out what an operator says, and
-//! `report` says how all of them stand.
+//! `log` is what each gate is told, from which its decisions are replayed. `ticking` tells gates that time passes,
+//! `watcher` looks what is left on targets that were rolled back (`proof`), `acting` carries out what an operator says,
+//! `accepting` what an application says of an answer, and `report` says how all of them stand.
 
+pub(crate) mod accepting;
 pub(crate) mod acting;
 pub(crate) mod facts;
 pub(crate) mod files;

@@ -12,6 +12,7 @@ use crate::check_models::check_models;
 use crate::code::Code;
 use crate::document::Document;
 use crate::map_file::MapFile;
+use crate::mirror_entry::check_mirror;
 use crate::names::quote;
 use crate::resolve::{Resolved, RouteRefs};
 use crate::route_entry::RouteEntry;
@@ -26,6 +27,7 @@ pub(crate) fn check(map: &MapFile, resolved: &Resolved, document: &Document<'_>)
     for (entry, refs) in map.routes.iter().zip(&resolved.routes) {
         check_route(map, entry, refs, document);
         check_gates(map, entry, document);
+        check_mirror(map, entry, refs, document);
     }
     check_models(map, resolved, document);
     check_way_back(map, document);

@@ -108,6 +108,7 @@ codes! {
     AliasAndFamily = "E0414", "A route names both an alias and a family.";
     RollbackTargetMismatch = "E0415", "A route takes an alias back to another provider than the alias says.";
     StepsWithoutGate = "E0416", "A canary is to climb, and its gates are switched off.";
+    MirrorForNothing = "E0417", "A route is to copy requests, and nothing can be copied or nobody would hear of it.";
 
     SecretInFile = "E0501", "A secret stands in the file, or something in its place.";
     BadCredential = "E0502", "A credential names no secret, or more than one.";
@@ -150,6 +151,7 @@ codes! {
     NothingToGate = "W0411", "Gates have nothing to watch.";
     StepNeverTaken = "W0412", "A canary never takes its next step.";
     GenerationNeverCounts = "W0413", "The generation of a fallback never counts.";
+    NothingMirrored = "W0414", "A route is to copy requests, and none of its tenants has agreed.";
 
     KeyExpiresSoon = "W0501", "A key is about to expire.";
     KeyExpired = "W0502", "A key has expired.";

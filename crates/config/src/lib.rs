@@ -31,6 +31,7 @@ mod load;
 mod look_alikes;
 mod make_gates;
 mod map_file;
+mod mirror_entry;
 mod names;
 mod problem;
 mod provider_connection;

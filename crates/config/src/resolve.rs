@@ -16,6 +16,7 @@ use crate::document::{Document, Named};
 use crate::load::ProviderSettings;
 use crate::make_gates::{first_share, make_gates};
 use crate::map_file::MapFile;
+use crate::mirror_entry::MirrorEntry;
 use crate::names::quote;
 use crate::provider_entry::ProviderEntry;
 use crate::route_entry::{ModelsEntry, RouteEntry};
@@ -121,6 +122,7 @@ pub(crate) fn resolve(
         name: entry.name.text.clone(),
         criticality: entry.criticality,
         limits: entry.limits,
+        allow_mirror: entry.allow_mirror,
         allowed_aliases: match &entry.allowed_aliases {
             None => AllowedAliases::All,
             Some(names) => {
@@ -327,6 +329,7 @@ fn make_route(map: &MapFile, resolved: &Resolved, entry: &RouteEntry, refs: &Rou
         fallback_generation: entry.fallback_generation.value,
         gates: make_gates(map, resolved, entry, refs),
         canary,
+        mirror: entry.mirror.and_then(MirrorEntry::make),
         stateful_canary: entry.stateful_canary,
         timeout: attempts.timeout,
         primary_timeout: attempts.primary_timeout.value,

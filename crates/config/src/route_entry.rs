@@ -11,6 +11,7 @@ use crate::cohort_entry::{BucketingEntry, read_bucketing};
 use crate::document::{Document, Named};
 use crate::fields::Fields;
 use crate::gates_entry::{GatesEntry, read_gates};
+use crate::mirror_entry::{MirrorEntry, read_mirror};
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::steps_entry::{StepsEntry, read_steps};
 
@@ -30,6 +31,7 @@ pub(crate) struct RouteEntry {
     pub(crate) stateful_canary: bool,
     pub(crate) gates: Option<GatesEntry>,
     pub(crate) canary: Option<CanaryEntry>,
+    pub(crate) mirror: Option<MirrorEntry>,
 }
 
 /// Which models a route names.
@@ -75,6 +77,7 @@ pub(crate) fn read_route(document: &Document<'_>, mut fields: Fields<'_, '_>) ->
         stateful_canary: fields.choice("stateful", &[("primary", false), ("canary", true)]).unwrap_or(false),
         gates: fields.table("gates").map(|fields| read_gates(document, fields)),
         canary: fields.table("canary").map(|fields| read_canary(document, fields, timeout)),
+        mirror: fields.table("mirror").map(|fields| read_mirror(document, fields)),
     };
     fields.finish();
     route

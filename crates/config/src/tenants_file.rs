@@ -38,6 +38,7 @@ pub(crate) struct TenantEntry {
     pub(crate) allowed_aliases: Option<Vec<Named>>,
     pub(crate) allowed_providers: Option<Vec<Named>>,
     pub(crate) criticality: Criticality,
+    pub(crate) allow_mirror: bool,
 }
 
 /// One key or certificate, by its hash: of a list of hashes, or a `[[tenants.NAME.keys]]`.
@@ -131,8 +132,18 @@ fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>)
     let allowed_providers = fields.texts("allowed_providers");
     let priorities = Criticality::ALL.map(|priority| (priority.as_str(), priority));
     let criticality = fields.choice("priority", &priorities).unwrap_or_default();
+    let allow_mirror = fields.flag("allow_mirror").unwrap_or(false);
     fields.finish();
-    TenantEntry { name, keys, certificates, limits, allowed_aliases, allowed_providers, criticality }
+    TenantEntry {
+        name,
+        keys,
+        certificates,
+        limits,
+        allowed_aliases,
+        allowed_providers,
+        criticality,
+        allow_mirror,
+    }
 }
 
 /// Both forms of keys; one of them must be there.

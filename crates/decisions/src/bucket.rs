@@ -71,6 +71,12 @@ pub fn contains(share: Share, salt: &str, key: &[u8]) -> bool {
     position(salt, key) < share.ppm()
 }
 
+/// Whether a draw of any number is within a share.
+#[must_use]
+pub fn is_drawn(share: Share, draw: u64) -> bool {
+    scale(draw) < share.ppm()
+}
+
 /// Whether this request is in, and by which of its fields; `None` when it carries no field of the list.
 #[must_use]
 pub fn draw(bucketing: &Bucketing, tenant_name: &str, facts: &Facts<'_>) -> Option<(bool, StickyBy)> {

@@ -9,8 +9,11 @@ use crate::bucket::{self, Share};
 use crate::decide::{Decision, decide, decide_on_route, lacking, routed_alias};
 use crate::facts::Facts;
 use crate::ids::{AliasId, CohortId, ProviderId, RouteId};
+use crate::mirror::{NotMirrored, mirror_of};
 use crate::order::Role;
-use crate::plan::{Bucketing, CohortMembers, FeatureSet, Mode, ModelMatch, Plan, Route, Scope, StickyBy};
+use crate::plan::{
+    Bucketing, CohortMembers, FeatureSet, Mirror, Mode, ModelMatch, Plan, Route, Scope, StickyBy,
+};
 use crate::standing::Standing;
 
 /// A decision with its reasons.
@@ -27,6 +30,8 @@ pub struct Explanation<'p> {
     pub either: Option<[Decision<'p>; 2]>,
     /// Where the chosen route sends to, and not this request, because of what it uses.
     pub unfit: Vec<Unfit>,
+    /// Whether a copy of it may go to the route's canary, as far as that depends on it; why not where it may not.
+    pub mirror: Result<Mirror, NotMirrored>,
 }
 
 /// A target that a request is kept from.
@@ -134,13 +139,13 @@ pub fn explain<'p>(
         [true, false].map(|is_in| decide_on_route(plan, route, alias, facts, |_, _| side(is_in)))
     });
     let unfit = route.zip(alias).map(|((id, _), alias)| unfit(plan, plan.route(id), alias, facts));
-    Explanation {
-        tried,
-        split,
-        decision: decide(plan, facts, gates),
-        either,
-        unfit: unfit.unwrap_or_default(),
-    }
+    let decision = decide(plan, facts, &gates);
+    let at_home = either.map_or(decision, |[_, outside]| outside);
+    let mirror = match &at_home {
+        Decision::Send(chosen) => mirror_of(plan, facts, chosen, &gates).map(|(mirror, _)| *mirror),
+        Decision::Refuse(_) => Err(NotMirrored::NoMirror),
+    };
+    Explanation { tried, split, decision, mirror, either, unfit: unfit.unwrap_or_default() }
 }
 
 /// The targets of a route that a request is kept from because of what it uses.

@@ -11,6 +11,7 @@ mod changes;
 mod matching;
 mod names;
 
+use crate::bucket::Share;
 use crate::ids::{AliasId, ProviderId, RouteId};
 use crate::plan::{Canary, FeatureSet, Mode, Plan, Route};
 
@@ -38,6 +39,11 @@ pub fn raised(before: &Plan, after: &Plan) -> Vec<RouteId> {
     routes
 }
 
+/// How much of it is copied to its canary.
+fn copied(route: &Route) -> Share {
+    route.mirror.map_or(Share::NONE, |mirror| mirror.share)
+}
+
 /// What a route sends away.
 #[derive(Clone, Copy)]
 struct Away<'p> {
@@ -57,7 +63,9 @@ impl<'p> Away<'p> {
 
     fn of(route: &'p Route) -> Away<'p> {
         let fallback = |at_once| route.fallback.map(|provider| Fallback { provider, at_once });
-        let canary = || route.canary.as_ref().filter(|canary| canary.bucketing.share.ppm() > 0);
+        // Copies leave home too.
+        let is_used = |canary: &&Canary| canary.bucketing.share.ppm() > 0 || route.mirror.is_some();
+        let canary = || route.canary.as_ref().filter(is_used);
         match route.mode {
             _ if route.held => Away::NOTHING,
             Mode::Disabled => Away::NOTHING,
@@ -103,6 +111,7 @@ impl Change<'_> {
                     && split.salt == known_split.salt
                     && split.sticky_by == known_split.sticky_by
                     && now.highest_share() <= then.highest_share()
+                    && copied(now) <= copied(then)
             })
         });
         let fallback_is_known = away.fallback.is_none_or(|fallback| {

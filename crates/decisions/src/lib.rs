@@ -25,6 +25,7 @@ pub mod facts;
 pub mod gate;
 pub mod ids;
 pub mod judged;
+pub mod mirror;
 pub mod order;
 pub mod pinned;
 pub mod plan;

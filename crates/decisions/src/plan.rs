@@ -6,6 +6,7 @@
 mod aliases;
 mod features;
 mod gates;
+mod mirror;
 mod providers;
 mod routes;
 mod tenants;
@@ -18,6 +19,7 @@ use crate::route_index::RouteIndex;
 pub use aliases::Alias;
 pub use features::{EnabledFeatures, Feature, FeatureSet};
 pub use gates::{Check, GateIdentity, Gates, Watched, gate_identity};
+pub use mirror::Mirror;
 pub use providers::{CredentialHeader, CredentialKind, ModelRules, Provider};
 pub use routes::{Canary, Delivery, Mode, ModelMatch, OnDisconnect, RetryPolicy, Route, Scope};
 pub use tenants::{AllowedAliases, Bucketing, Cohort, CohortMembers, Criticality, StickyBy, Tenant};
@@ -114,7 +116,8 @@ impl Plan {
     pub fn new(parts: PlanParts) -> Result<Plan, PlanError> {
         let index = RouteIndex::new(&parts)?;
         let shared = shared_providers(&parts);
-        let asks_features = parts.aliases.iter().any(|alias| alias.enabled_features.is_said());
+        let asks_features = parts.aliases.iter().any(|alias| alias.enabled_features.is_said())
+            || parts.routes.iter().any(|route| route.mirror.is_some());
         Ok(Plan { parts, index, shared, asks_features })
     }
 

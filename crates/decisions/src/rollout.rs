@@ -94,7 +94,7 @@ impl Rollout {
     /// Counts an attempt; those of the primary change nothing. `features` has one bit for each of the route's
     /// `enabled_features` that the request used.
     pub fn attempt(&mut self, rules: &RolloutRules, attempt: &Attempt, features: u16) {
-        if attempt.arm == Arm::Primary || attempt.outcome == Outcome::NotCounted {
+        if attempt.arm != Arm::Canary || attempt.outcome == Outcome::NotCounted {
             return;
         }
         let is_good = attempt.outcome == Outcome::Good;

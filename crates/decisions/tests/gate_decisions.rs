@@ -234,10 +234,40 @@ fn a_slow_first_token_holds_and_answers_that_applications_refuse_roll_back() {
     let reasons: Vec<_> = table.said.iter().map(|verdict| (verdict.reason, verdict.signal)).collect();
     assert!(reasons.contains(&(Reason::Held(HoldCause::Tripped), Some(Signal::FirstToken))), "{reasons:?}");
     assert!(table.gate.serves(&table.rules));
-    let refused = Event::Accepted { arm: Arm::Canary, pass: false };
+    let refused = Event::Accepted { arm: Arm::Canary, tenant: 1, pass: false };
     let verdict =
         (0..20).find_map(|_| table.hear(refused).filter(|verdict| verdict.decision == Decision::RollBack));
     assert_eq!(verdict.unwrap().signal, Some(Signal::Acceptance));
+}
+
+#[test]
+fn one_tenants_application_does_not_decide_alone_while_others_can_use_their_answers() {
+    let mut table = Table::new(GateSettings::default());
+    let judged = |tenant, pass| Event::Accepted { arm: Arm::Canary, tenant, pass };
+    for n in 0..400 {
+        table.hear(judged(n % 4, true));
+        table.hear(judged(9, n % 2 == 0));
+    }
+    assert!(table.gate.serves(&table.rules), "{:?}", table.said.last());
+    let held: Vec<_> = table.said.iter().map(|verdict| (verdict.reason, verdict.tenant)).collect();
+    assert_eq!(held, [(Reason::Held(HoldCause::OneTenant), Some(9))]);
+    // What several tenants' applications refuse counts whole.
+    let refused =
+        (0..60).find_map(|n| table.hear(judged(n % 4, false)).filter(|said| said.action == Action::Latch));
+    assert_eq!(refused.unwrap().signal, Some(Signal::Acceptance));
+}
+
+#[test]
+fn what_applications_say_counts_only_where_it_is_judged_and_of_the_canarys_answers() {
+    let mut off = GateSettings::default();
+    off.rates[Rate::Acceptance.index()].part = 0.0;
+    for (settings, arm) in [(off, Arm::Canary), (GateSettings::default(), Arm::Primary)] {
+        let mut table = Table::new(settings);
+        for _ in 0..100 {
+            table.hear(Event::Accepted { arm, tenant: 1, pass: false });
+        }
+        assert!(table.said.is_empty() && table.gate.counted(Rate::Acceptance) == (0, 0));
+    }
 }
 
 #[test]

@@ -181,3 +181,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn copies_lift_a_canary_no_step_and_count_against_it() {
+    let mut canary = Canary::new(RolloutSettings { features: 0, checks: 0, ..RolloutSettings::default() });
+    let copy = |canary: &mut Canary, outcome, tenant| {
+        canary.now_ms += 1_000;
+        canary.hear(&Event::Attempt(attempt(Arm::Mirror, outcome, tenant)), 0)
+    };
+    for n in 0..5_000 {
+        assert_eq!(copy(&mut canary, Outcome::Good, n % 7), None);
+    }
+    assert_eq!(canary.missing(), [Requirement::Evidence, Requirement::Tenants]);
+    let tripped = (0..40).find(|n| {
+        copy(&mut canary, Outcome::HardFailure, n % 7);
+        !canary.gate.serves(&canary.gate_rules)
+    });
+    assert!(tripped.is_some());
+}

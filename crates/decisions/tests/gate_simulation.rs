@@ -9,9 +9,10 @@ mod scale;
 use decisions::gate::simulation::{
     Draws, FixedKind, Played, Scenario, Script, Trial, Trouble, play, side_by_side,
 };
-use decisions::gate::{Arm, Gate, GateRules, GateSettings, Outcome, Phase, Relative, Share};
+use decisions::gate::{Arm, Event, Gate, GateRules, GateSettings, Outcome, Phase, Relative, Share};
 use decisions::rollout::{Rollout, RolloutRules, RolloutSettings};
 
+use crate::played::attempt;
 use crate::scale::scaled;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -57,6 +58,49 @@ fn a_canary_at_exactly_its_limit_is_rolled_back_in_one_life_of_a_hundred_at_most
             let latched = latched.count();
             assert!(latched * 100 <= runs as usize, "{per_second} {primary}: {latched} of {runs}");
         }
+    }
+}
+
+#[test]
+fn answers_refused_at_exactly_their_limit_roll_back_one_life_of_a_hundred_at_most() {
+    // The part of the budget that acceptance has is a tenth of it: one life of a thousand.
+    let runs = u64::from(scaled(10_000));
+    let latched = (0..runs).filter(|seed| {
+        let (mut gate, mut draws) = (Gate::new(), Draws::new(*seed));
+        (0..5_000).any(|n| {
+            let pass = draws.part() >= 0.05;
+            let said = Event::Accepted { arm: Arm::Canary, tenant: n % 5, pass };
+            gate.step(&rules(), n * 1_000, &said);
+            gate.phase() == Phase::RolledBack
+        })
+    });
+    let latched = latched.count() as u64;
+    assert!(latched * 100 <= runs, "{latched} of {runs}");
+}
+
+/// A canary of nothing that gets a copy of each twentieth request, and fails at what its primary fails at.
+#[test]
+fn an_outage_of_both_is_not_blamed_on_a_canary_that_gets_copies_only() {
+    let runs = u64::from(scaled(1_000));
+    for failing in [0.05, 0.3, 1.0] {
+        let blamed = (0..runs).filter(|seed| {
+            let (mut gate, mut draws) = (Gate::new(), Draws::new(*seed));
+            (0..20_000_u64).any(|n| {
+                let rate = if n < 10_000 { 0.005 } else { failing };
+                let arms =
+                    if draws.part() < 0.05 { &[Arm::Primary, Arm::Mirror][..] } else { &[Arm::Primary] };
+                for arm in arms {
+                    let outcome = if draws.part() < rate { Outcome::HardFailure } else { Outcome::Good };
+                    gate.step(&rules(), n * 100, &Event::Attempt(attempt(*arm, outcome, n % 5)));
+                }
+                if n % 10 == 0 {
+                    gate.step(&rules(), n * 100, &Event::Tick);
+                }
+                gate.phase() == Phase::RolledBack
+            })
+        });
+        let blamed = blamed.count() as u64;
+        assert!(blamed * 100 <= runs, "{failing}: {blamed} of {runs}");
     }
 }
 

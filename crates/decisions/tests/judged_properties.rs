@@ -9,7 +9,7 @@ use decisions::rollout::{RolloutRules, RolloutSettings};
 use proptest::prelude::*;
 
 fn arm() -> impl Strategy<Value = Arm> {
-    prop_oneof![Just(Arm::Canary), Just(Arm::Primary)]
+    prop_oneof![Just(Arm::Canary), Just(Arm::Primary), Just(Arm::Mirror)]
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -34,7 +34,8 @@ fn told() -> impl Strategy<Value = Told> {
     prop_oneof![
         6 => (attempt(), any::<u16>())
             .prop_map(|(attempt, features)| Told::Event { event: Event::Attempt(attempt), features }),
-        1 => (arm(), any::<bool>()).prop_map(move |(arm, pass)| event(Event::Accepted { arm, pass })),
+        1 => (arm(), any::<u64>(), any::<bool>())
+            .prop_map(move |(arm, tenant, pass)| event(Event::Accepted { arm, tenant, pass })),
         1 => any::<u32>().prop_map(move |depth| event(Event::Queue { depth })),
         1 => proptest::sample::select(vec![
             event(Event::Tick), event(Event::Expired), event(Event::Hold), event(Event::Resume), event(Event::RollBack),

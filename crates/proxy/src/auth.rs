@@ -95,7 +95,7 @@ fn prefix(hash: &KeyHash) -> [u8; 8] {
 }
 
 /// A caller whose tenant is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) tenant: TenantId,
     pub(crate) caller: Caller,

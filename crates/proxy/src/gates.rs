@@ -6,26 +6,35 @@
 //!
 //! Reading order: [`route_gate`] (one gate), [`keeper`] (what remembers it), [`report`] (what an attempt is to it).
 
+mod copies;
 mod exposure;
 mod keeper;
 mod report;
 mod route_gate;
+mod served;
 mod tally;
+mod waiting;
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use decisions::gate::{Arm, Event, Verdict};
 use decisions::plan::{GateIdentity, Plan, Route, Watched, gate_identity};
 use decisions::{ProviderId, Role, RouteId, Standing};
 
+pub use copies::CopyCounts;
+pub(crate) use copies::Place;
 pub use keeper::{GateId, GateKeeper, GateLog, NoKeeper, Restored};
 pub(crate) use report::Finished;
 pub use route_gate::{GateState, Progress, RouteGate};
+pub use served::NotCounted;
 pub(crate) use tally::Class;
 pub use tally::{RolledBack, Tally};
+pub(crate) use waiting::Waiting;
 
 use crate::gates::route_gate::{Ruling, Tallies};
+use crate::gates::served::{Meant, Served};
 
 /// The gates of all routes of a plan.
 #[derive(Debug, Default)]
@@ -36,6 +45,7 @@ pub struct Gates {
     known: HashMap<Arc<GateId>, Arc<RouteGate>>,
     /// A hash of each tenant's name.
     tenants: Vec<u64>,
+    served: Arc<Served>,
 }
 
 /// The gates of one route.
@@ -109,7 +119,8 @@ impl Gates {
             }
         }
         let tenants = plan.parts().tenants.iter().map(|tenant| tenant.name_hash()).collect();
-        Gates { by_route, known, tenants }
+        let served = earlier.map_or_else(Arc::default, |gates| Arc::clone(&gates.served));
+        Gates { by_route, known, tenants, served }
     }
 
     /// Those of the plan's routes, in its order, a route's canary before its fallback.
@@ -121,6 +132,29 @@ impl Gates {
     #[must_use]
     pub fn of(&self, route: RouteId, watched: Watched) -> Option<&Arc<RouteGate>> {
         self.by_route.get(route.index())?.of(watched)
+    }
+
+    /// An application says of the answer to a request whether it could use it, at `now_ms` milliseconds of
+    /// [`Gateway::now_ms`](crate::Gateway::now_ms): which gate has counted that, and what it decides.
+    ///
+    /// # Errors
+    /// [`NotCounted`] says why no gate has.
+    pub fn judge(
+        &self,
+        request_id: &[u8],
+        pass: bool,
+        now_ms: u64,
+    ) -> Result<(Arc<RouteGate>, Option<Verdict>), NotCounted> {
+        let Meant { gate, tenant } = self.served.judge(request_id, pass, now_ms)?;
+        let verdict = gate.tell(now_ms, &Event::Accepted { arm: Arm::Canary, tenant, pass });
+        Ok((gate, verdict))
+    }
+
+    /// An attempt is sent to a route's canary, and counts as one that waits until this is dropped. A fallback has no
+    /// queue that matters: it is the way out.
+    pub(crate) fn waiting(&self, route: Option<RouteId>, role: Role) -> Option<Waiting> {
+        let gate = self.of(route.filter(|_| role == Role::Canary)?, Watched::Canary)?;
+        Some(Waiting::at(gate))
     }
 
     /// What the gates of a route say now.
@@ -183,5 +217,7 @@ impl AskedOnce<'_> {
     }
 }
 
+#[cfg(test)]
+mod judged_tests;
 #[cfg(test)]
 mod tests;

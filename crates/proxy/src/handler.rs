@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decisions::mirror::tried_ppm;
 use decisions::plan::OnDisconnect;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
@@ -29,7 +30,7 @@ use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
 use crate::websocket::Socket;
 use crate::worker::Context;
-use crate::{error_response, models};
+use crate::{error_response, mirror, models};
 
 /// The gateway's own id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
@@ -187,13 +188,15 @@ async fn route(
     refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
+    let now = context.live.now();
+    let copy = mirror::drawn(&snapshot, &gates, &facts, &chosen, (&peeked, &body, now));
     let hints = Hints::of(&head.headers);
     let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let mut aims =
         targets().map(|target| Aim { provider: target.provider, role: target.role, timeout: target.timeout });
-    Ok(Call {
+    let call = Call {
         aims: [aims.next(), aims.next()],
         about: Arc::new(About {
             request_id: head.headers.get(&REQUEST_ID).cloned(),
@@ -203,7 +206,9 @@ async fn route(
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
-            share_ppm: chosen.route.map_or(0, |id| gates.standing(id).share_of(plan.route(id)).ppm()),
+            share_ppm: chosen
+                .route
+                .map_or(0, |id| tried_ppm(plan.route(id), gates.standing(id).share_of(plan.route(id)))),
             features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
@@ -223,7 +228,11 @@ async fn route(
         },
         identity,
         head,
-    })
+    };
+    if let Some(copy) = copy {
+        mirror::send(&call, copy);
+    }
+    Ok(call)
 }
 
 /// Where it goes, or why the gateway refuses it.

@@ -26,6 +26,7 @@ mod handler;
 mod leak;
 mod limits;
 mod live;
+mod mirror;
 mod models;
 mod observer;
 mod pass_through;
@@ -49,7 +50,8 @@ pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsPar
 pub use cors::Cors;
 pub use error::Error;
 pub use gates::{
-    GateId, GateKeeper, GateLog, GateState, Gates, NoKeeper, Progress, Restored, RolledBack, RouteGate, Tally,
+    CopyCounts, GateId, GateKeeper, GateLog, GateState, Gates, NoKeeper, NotCounted, Progress, Restored,
+    RolledBack, RouteGate, Tally,
 };
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

@@ -136,6 +136,8 @@ pub enum AttemptKind {
     Fallback,
     /// Beside a slow one; the first content wins.
     Hedge,
+    /// A copy at the canary, beside whatever the request itself has done; nobody gets its answer.
+    Mirror,
 }
 
 impl AttemptKind {
@@ -147,6 +149,7 @@ impl AttemptKind {
             AttemptKind::Retry => "retry",
             AttemptKind::Fallback => "fallback",
             AttemptKind::Hedge => "hedge",
+            AttemptKind::Mirror => "mirror",
         }
     }
 }

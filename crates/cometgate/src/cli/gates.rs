@@ -1,4 +1,4 @@
-//! `cometgate rollback`, `hold`, `resume`, `promote` and `status`: what can be said to a running gateway, and asked of it.
+//! `cometgate rollback`, `hold`, `resume`, `promote`, `accept` and `status`: what can be said to a running gateway, and asked of it.
 
 use clap::{Args, ValueEnum};
 
@@ -49,6 +49,34 @@ pub(crate) struct GatePromote {
     pub(crate) said: Said,
     #[command(flatten)]
     pub(crate) answer: Answer,
+}
+
+/// Say of an answer whether the application could use it: evidence for the gate of the target that gave it.
+///
+/// The same request counts once, whatever is said later, and for an hour at most after its answer.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cometgate accept 3f2a9c5be1d04b7786f0c1de52a4b9e7 fail")]
+pub(crate) struct Accept {
+    /// What the answer's header `x-cometgate-request-id` says.
+    #[arg(value_name = "REQUEST_ID")]
+    pub(crate) request_id: String,
+    /// Whether the answer passed the application's own checks.
+    #[arg(value_enum)]
+    pub(crate) verdict: Acceptance,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// What an application says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Acceptance {
+    /// It could use the answer.
+    Pass,
+    /// It could not.
+    Fail,
 }
 
 /// What all of them are told.

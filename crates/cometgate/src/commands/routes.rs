@@ -6,6 +6,7 @@ mod diff;
 mod edit;
 mod explain;
 mod explain_attempts;
+mod explain_mirror;
 mod explain_request;
 mod explain_state;
 mod explain_text;

@@ -82,6 +82,9 @@ fn details(target: &Value) -> Vec<String> {
     if !holds.is_empty() && text(target, "phase") != "latched" {
         lines.push(format!("held: {}", holds.join(", ")));
     }
+    if target["copies"].is_object() {
+        lines.push(copies_line(&target["copies"]));
+    }
     if target["step"].is_object() {
         lines.push(step_line(&target["step"]));
     }
@@ -135,6 +138,15 @@ fn latch_words(latch: &Value) -> String {
         )
     });
     format!("at {}, {}{signal}{by}", time(latch), text(latch, "reason"))
+}
+
+fn copies_line(copies: &Value) -> String {
+    let copied = copies["share_ppm"].as_u64().map(share).unwrap_or_default();
+    let (good, failed) = (&copies["good"], &copies["failed"]);
+    let (other, under_way) = (&copies["other"], &copies["under_way"]);
+    format!(
+        "copies, of {copied}: {good} answered well, {failed} failed, {other} say nothing, {under_way} under way"
+    )
 }
 
 fn step_line(step: &Value) -> String {

@@ -4,7 +4,7 @@ use decisions::attempts::breaker::State;
 use decisions::bucket::Share;
 use decisions::gate::words::{Sureness, standing};
 use decisions::gate::{self, GateRules, Rate};
-use decisions::plan::{Mode, ModelMatch, Plan, Route, Watched};
+use decisions::plan::{Mirror, Mode, ModelMatch, Plan, Route, Watched};
 use decisions::{Barred, ProviderId, Role, RouteId};
 use proxy::{GateState, RouteGate, Snapshot};
 use serde_json::{Value, json};
@@ -47,6 +47,7 @@ pub(super) fn report_target(
         }),
         "holds": state.judged.gate.holds().iter().map(|cause| cause.as_str()).collect::<Vec<_>>(),
         "signals": state.judged.rules.map(|rules| signals(&state, &rules)).unwrap_or_default(),
+        "copies": route.mirror.filter(|_| is_canary).map(|mirror| copies(gate, &mirror)),
         "step": step(&state),
         "proof": (phase == "latched").then(|| proof(keeper, gate)),
         "latch": (phase == "latched").then(|| keeper.latch(gate.id())),
@@ -148,6 +149,18 @@ fn signals(state: &GateState, rules: &GateRules) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+/// What became of copies of requests since the gateway was started.
+fn copies(gate: &RouteGate, mirror: &Mirror) -> Value {
+    let counts = gate.copies();
+    json!({
+        "share_ppm": mirror.share.ppm(),
+        "under_way": counts.under_way,
+        "good": counts.good,
+        "failed": counts.failed,
+        "other": counts.other,
+    })
 }
 
 fn step(state: &GateState) -> Option<Value> {

@@ -246,6 +246,7 @@ impl Describe<'_> {
             keys.partition_point(|key| key.tenant <= id) - keys.partition_point(|key| key.tenant < id)
         };
         fields.one("priority", tenant.criticality.as_str());
+        fields.one_of("allow_mirror", tenant.allow_mirror.then_some("true"));
         fields.one("keys", held(&self.loaded.keys).to_string());
         let certificates = held(&self.loaded.certificates);
         fields.one_of("certificates", (certificates > 0).then(|| certificates.to_string()));
@@ -266,6 +267,14 @@ impl Describe<'_> {
         fields.one("stateful", if route.stateful_canary { "canary" } else { "primary" });
         if let Some(canary) = &route.canary {
             self.canary(route, canary, &mut fields);
+        }
+        if let Some(mirror) = &route.mirror {
+            if !self.is_parity {
+                fields.one("mirror.share", format_share(mirror.share));
+            }
+            fields.one("mirror.most_per_second", mirror.most_per_second.to_string());
+            fields.one("mirror.most_in_flight", mirror.most_in_flight.to_string());
+            fields.one("mirror.max_body_bytes", mirror.max_body_bytes.to_string());
         }
         gates::describe(route, &mut fields);
         fields.of("route", &route.name)

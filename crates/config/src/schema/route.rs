@@ -12,6 +12,9 @@ use super::values::{
 };
 use crate::attempts_entry::LONGEST_TIMEOUT_MS;
 use crate::cohort_entry::STICKY_BY;
+use crate::mirror_entry::{
+    BODY_BYTES, IN_FLIGHT, PER_SECOND, USUAL_BODY_BYTES, USUAL_IN_FLIGHT, USUAL_PER_SECOND,
+};
 use crate::names::NAME_BYTES;
 
 pub(super) fn route() -> Value {
@@ -39,6 +42,7 @@ pub(super) fn route() -> Value {
         ("stateful", Optional, with(choice(stateful, ["primary", "canary"]), "default", json!("primary"))),
         ("gates", Optional, gates("What the route's gates do otherwise than the map's.", false)),
         ("canary", Optional, canary()),
+        ("mirror", Optional, mirror()),
     ];
     fields.extend(attempts());
     let route = table("A route.", fields);
@@ -84,6 +88,22 @@ fn canary() -> Value {
     fields.extend(steps());
     let canary = table("The provider to try, and how much it gets.", fields);
     with(canary, "anyOf", json!([{ "required": ["share"] }, { "required": ["steps"] }]))
+}
+
+fn mirror() -> Value {
+    let share_text = "How much is copied of what may be copied and stays at the primary.";
+    let per_second = "Copies in a second at the most, evenly; in each process.";
+    let in_flight = "Copies under way at one time at the most; in each process.";
+    let body = "Larger bodies are not copied.";
+    table(
+        "Copies of requests go to the canary for the evidence alone, of tenants with allow_mirror; nobody gets their answers.",
+        vec![
+            ("share", Required, share(share_text)),
+            ("most_per_second", Optional, integer(per_second, &PER_SECOND, Some(USUAL_PER_SECOND))),
+            ("most_in_flight", Optional, integer(in_flight, &IN_FLIGHT, Some(USUAL_IN_FLIGHT))),
+            ("max_body_bytes", Optional, integer(body, &BODY_BYTES, Some(USUAL_BODY_BYTES))),
+        ],
+    )
 }
 
 fn generation(description: &str) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::values::{
     Presence::{Optional, Required},
-    choice, date, entries, exact, integer, list, name, name_pattern, set, table, text, version, with,
+    choice, date, entries, exact, flag, integer, list, name, name_pattern, set, table, text, version, with,
 };
 use crate::tenants_file::{MOST_AT_ONE_TIME, MOST_PER_MINUTE};
 
@@ -35,6 +35,7 @@ fn tenant() -> Value {
         "SHA-256 of each certificate, in its DER form, that callers may show in place of a key.";
     let aliases = "The only aliases that the tenant may use; without this field all of them.";
     let providers = "The only providers that may get the tenant's requests; without this field all of them.";
+    let mirror = "Copies of the tenant's requests may go to a canary whose answers nobody gets.";
     let priority = "How the tenant's requests fare when a target is full: sheddable is turned away first, \
                     critical_plus last.";
     let priority = choice(priority, Criticality::ALL.map(Criticality::as_str));
@@ -51,6 +52,7 @@ fn tenant() -> Value {
             ("allowed_aliases", Optional, list(aliases, &exact("An alias of the route map."))),
             ("allowed_providers", Optional, list(providers, &name("A provider of the route map."))),
             ("priority", Optional, priority),
+            ("allow_mirror", Optional, flag(mirror, false)),
         ],
     );
     with(tenant, "anyOf", json!([{ "required": ["key_sha256"] }, { "required": ["keys"] }]))

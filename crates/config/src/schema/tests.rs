@@ -19,7 +19,7 @@ const TENANTS: &str = include_str!("../../tests/accepted/every-field.tenants.tom
 const SETTINGS: &str = "[limits]\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n[admin]\nlisten = \"[::1]:1\"\n";
 
 /// Where the schema of a table is, by the beginning of what the loader calls the table.
-const TABLES: [(&str, SchemaFile, &str); 22] = [
+const TABLES: [(&str, SchemaFile, &str); 23] = [
     ("the route map", SchemaFile::Routes, ""),
     ("`rollback_override` of", SchemaFile::Routes, "/properties/rollback_override"),
     ("provider ", SchemaFile::Routes, "/properties/providers/patternProperties/*"),
@@ -38,6 +38,7 @@ const TABLES: [(&str, SchemaFile, &str); 22] = [
         SchemaFile::Routes,
         "/properties/routes/items/properties/canary/properties/step_needs",
     ),
+    ("`mirror` of", SchemaFile::Routes, "/properties/routes/items/properties/mirror"),
     ("`canary` of", SchemaFile::Routes, "/properties/routes/items/properties/canary"),
     ("the tenants file", SchemaFile::Tenants, ""),
     ("tenant ", SchemaFile::Tenants, "/properties/tenants/patternProperties/*"),

@@ -1,5 +1,6 @@
 //! Gates and steps that change nothing: nothing to watch, no step to take, a wait that is shorter than another one.
 
+use decisions::TenantId;
 use decisions::bucket::Share;
 use decisions::plan::{CohortMembers, Scope};
 
@@ -13,6 +14,7 @@ pub(super) fn warn(whole: &Whole<'_>) {
     for (at, entry) in whole.map.routes.iter().enumerate() {
         about_nothing_to_watch(whole, entry);
         about_generations(whole, entry);
+        about_mirror(whole, at, entry);
         let Some(canary) = &entry.canary else { continue };
         if canary.steps.steps.is_none() {
             about_no_steps(whole, entry, canary);
@@ -45,6 +47,26 @@ fn about_generations(whole: &Whole<'_>, entry: &RouteEntry) {
     };
     let message = format!("this `fallback_generation` never counts: {} {why}", title(entry));
     whole.document.warn(Code::GenerationNeverCounts, at, message, help);
+}
+
+/// Whoever a route is for is known where it names tenants; of all others somebody may have agreed.
+fn about_mirror(whole: &Whole<'_>, at: usize, entry: &RouteEntry) {
+    let parts = whole.plan.parts();
+    let (Some(mirror), Some(route)) = (entry.mirror, parts.routes.get(at)) else { return };
+    let allows = |id: &TenantId| whole.plan.tenant(*id).allow_mirror;
+    let nobody = match route.scope {
+        Scope::Tenant(id) => !allows(&id),
+        Scope::Cohort(id) => match &whole.plan.cohort(id).members {
+            CohortMembers::Tenants(tenants) => !tenants.iter().any(allows),
+            CohortMembers::Buckets(_) => !parts.tenants.iter().any(|tenant| tenant.allow_mirror),
+        },
+        Scope::Everyone => !parts.tenants.iter().any(|tenant| tenant.allow_mirror),
+    };
+    if nobody {
+        let message = format!("nothing is copied: no tenant of {} has agreed to it", title(entry));
+        let help = "`allow_mirror = true` says so, in `tenants.toml`";
+        whole.document.warn(Code::NothingMirrored, mirror.at, message, help);
+    }
 }
 
 fn about_no_steps(whole: &Whole<'_>, entry: &RouteEntry, canary: &CanaryEntry) {

@@ -58,7 +58,8 @@ pub(super) fn widened_tenants(before: &Plan, after: &Plan, names: &Names) -> Vec
     let widened = |(id, known): (TenantId, Option<TenantId>)| {
         let (tenant, Some(known)) = (after.tenant(id), known) else { return (id, ProviderSet::ALL) };
         let old = before.tenant(known);
-        if allows_more(&tenant.allowed_aliases, &old.allowed_aliases, names) {
+        let may_be_copied = tenant.allow_mirror && !old.allow_mirror;
+        if may_be_copied || allows_more(&tenant.allowed_aliases, &old.allowed_aliases, names) {
             return (id, ProviderSet::ALL);
         }
         let is_new = |provider, old_provider| {

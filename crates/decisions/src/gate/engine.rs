@@ -3,7 +3,9 @@
 //! Fixed in size and copied as it is: no window, no list, no clock, no lock. What a trip leads to is in
 //! `judge`.
 
-use super::change_point::ChangePoint;
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use super::change_point::{ChangePoint, Factors};
 use super::control::{ControlTest, Run};
 use super::first_token::Slowest;
 use super::holds::{HoldCause, Holds};
@@ -103,7 +105,7 @@ impl Gate {
         let had_holds = !self.holds.is_empty();
         let verdict = match event {
             Event::Attempt(attempt) => self.attempt(rules, attempt),
-            Event::Accepted { arm, pass } => self.accepted(rules, *arm, *pass),
+            Event::Accepted { arm, tenant, pass } => self.accepted(rules, *arm, *tenant, *pass),
             Event::Queue { depth } => self.queue(rules, *depth),
             Event::Tick => self.tick(rules),
             Event::Expired => Some(self.latch_by_order(rules, Reason::Expired)),
@@ -186,7 +188,7 @@ impl Gate {
     }
 
     fn attempt(&mut self, rules: &GateRules, attempt: &Attempt) -> Option<Verdict> {
-        if attempt.arm == Arm::Canary
+        if attempt.arm != Arm::Primary
             && let Some(verdict) = self.usage(rules, attempt.usage)
         {
             return Some(verdict);
@@ -201,7 +203,7 @@ impl Gate {
         self.last_any_ms = self.clock_ms;
         self.configured_ppm = attempt.share_ppm;
         match attempt.arm {
-            Arm::Canary => self.canary(rules, attempt),
+            Arm::Canary | Arm::Mirror => self.canary(rules, attempt),
             Arm::Primary => self.primary(rules, attempt),
         }
     }
@@ -216,21 +218,9 @@ impl Gate {
         }
         self.last_attempt_ms = self.clock_ms;
         self.holds.set(HoldCause::NoData, false);
-        let several = rules.settings().tenants == Tenants::Several;
         let is_failure = attempt.outcome != Outcome::Good;
-        let known = if several { self.tenants.find(attempt.tenant) } else { None };
-        if several && self.tenants.sets_aside(known) {
-            self.tenants.count(known, attempt.tenant, false);
-            self.aside.step(rules.aside_factors(), is_failure);
-            let is_much = self.aside.evidence() * rules.settings().false_alarms >= 1.0;
-            return if is_much {
-                self.hold(rules, HoldCause::OneTenant, Some(attempt.tenant), true)
-            } else {
-                None
-            };
-        }
-        if several {
-            self.tenants.count(known, attempt.tenant, is_failure);
+        if let Break(verdict) = self.of_tenant(rules, attempt.tenant, rules.aside_factors(), is_failure) {
+            return verdict;
         }
         self.attempts = self.attempts.saturating_add(1);
         // By what was known before this attempt.
@@ -252,6 +242,29 @@ impl Gate {
             self.clear_suspicion(rules);
         }
         verdict.or_else(|| self.first_token(rules, attempt))
+    }
+
+    /// Counts what one tenant contributes; where that is enough of it, the observation is set aside, and what was set aside
+    /// by now may hold the canary.
+    fn of_tenant(
+        &mut self,
+        rules: &GateRules,
+        tenant: u64,
+        aside_factors: &Factors,
+        failed: bool,
+    ) -> ControlFlow<Option<Verdict>> {
+        if rules.settings().tenants == Tenants::Single {
+            return Continue(());
+        }
+        let known = self.tenants.find(tenant);
+        let is_aside = self.tenants.sets_aside(known);
+        self.tenants.count(known, tenant, failed && !is_aside);
+        if !is_aside {
+            return Continue(());
+        }
+        self.aside.step(aside_factors, failed);
+        let is_much = self.aside.evidence() * rules.settings().false_alarms >= 1.0;
+        Break(if is_much { self.hold(rules, HoldCause::OneTenant, Some(tenant), true) } else { None })
     }
 
     fn primary(&mut self, rules: &GateRules, attempt: &Attempt) -> Option<Verdict> {
@@ -295,10 +308,14 @@ impl Gate {
         self.rare(rules, Rate::FirstToken, is_slower)
     }
 
-    fn accepted(&mut self, rules: &GateRules, arm: Arm, pass: bool) -> Option<Verdict> {
-        match arm {
-            Arm::Canary if self.phase == Phase::Serving => self.rare(rules, Rate::Acceptance, !pass),
-            Arm::Canary | Arm::Primary => None,
+    /// One tenant's application may be at fault as its requests may be, so the same rule keeps it from deciding alone.
+    fn accepted(&mut self, rules: &GateRules, arm: Arm, tenant: u64, pass: bool) -> Option<Verdict> {
+        if arm != Arm::Canary || self.phase != Phase::Serving || !rules.judges(Rate::Acceptance) {
+            return None;
+        }
+        match self.of_tenant(rules, tenant, rules.factors(Rate::Acceptance), !pass) {
+            Break(verdict) => verdict,
+            Continue(()) => self.rare(rules, Rate::Acceptance, !pass),
         }
     }
 

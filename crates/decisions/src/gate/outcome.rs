@@ -9,6 +9,9 @@ pub enum Arm {
     Canary,
     /// The primary of the same route.
     Primary,
+    /// The target that the gate judges, by a copy of a request whose answer nobody gets: it counts against it as any other,
+    /// and lifts it no step.
+    Mirror,
 }
 
 /// How an attempt ended, as the gate counts it.
@@ -100,6 +103,8 @@ pub enum Event {
     Accepted {
         /// Whose answer it was.
         arm: Arm,
+        /// Who called: as in [`Attempt::tenant`].
+        tenant: u64,
         /// Whether it could.
         pass: bool,
     },

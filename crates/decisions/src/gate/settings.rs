@@ -203,6 +203,12 @@ impl GateRules {
         self.thresholds[rate.index()]
     }
 
+    /// Whether a rate is judged: whether it has a part of the budget for false alarms.
+    #[must_use]
+    pub fn judges(&self, rate: Rate) -> bool {
+        self.threshold(rate).is_finite()
+    }
+
     /// The evidence at which a rate looks bad enough to grow no further: a tenth of what trips it.
     pub(super) fn suspicion(&self, rate: Rate) -> f64 {
         self.threshold(rate) * 0.1

@@ -6,7 +6,7 @@ use crate::gate::{Arm, Attempt, Event, Outcome, Usage};
 /// How many numbers one telling is.
 pub const TOLD_WORDS: usize = 4;
 
-const ARMS: [Arm; 2] = [Arm::Canary, Arm::Primary];
+const ARMS: [Arm; 3] = [Arm::Canary, Arm::Primary, Arm::Mirror];
 
 const OUTCOMES: [Outcome; 6] = [
     Outcome::Good,
@@ -41,7 +41,9 @@ impl Told {
             Told::Event { event: Event::Attempt(attempt), features } => attempt_words(attempt, *features),
             Told::Event { event, .. } => match event {
                 Event::Attempt(attempt) => attempt_words(attempt, 0),
-                Event::Accepted { arm, pass } => plain(kind::ACCEPTED, *arm as u64, *pass),
+                Event::Accepted { arm, tenant, pass } => {
+                    [u64::from(kind::ACCEPTED), *arm as u64, u64::from(*pass), *tenant]
+                }
                 Event::Queue { depth } => plain(kind::QUEUE, u64::from(*depth), false),
                 Event::Tick => plain(kind::TICK, 0, false),
                 Event::Expired => plain(kind::EXPIRED, 0, false),
@@ -66,7 +68,7 @@ impl Told {
             kind::ATTEMPT => read_attempt(words),
             kind::ACCEPTED => {
                 let arm = *ARMS.get(small()? as usize)?;
-                event(Event::Accepted { arm, pass: words[2] == 1 })
+                event(Event::Accepted { arm, tenant: words[3], pass: words[2] == 1 })
             }
             kind::QUEUE => event(Event::Queue { depth: small()? }),
             kind::TICK => event(Event::Tick),

@@ -7,7 +7,7 @@ use crate::error_class::{ClassSet, ErrorClass};
 use crate::facts::Endpoint;
 use crate::gate;
 use crate::ids::{AliasId, CohortId, FamilyId, ProviderId, TenantId};
-use crate::plan::{Bucketing, Gates};
+use crate::plan::{Bucketing, Gates, Mirror};
 
 /// What matches and where it goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Route {
     pub fallback_generation: u32,
     /// Its canary; kept in every mode, used in [`Mode::Canary`] only.
     pub canary: Option<Canary>,
+    /// What of the rest is copied to the canary.
+    pub mirror: Option<Mirror>,
     /// Requests that store state at the provider may go to the canary too.
     pub stateful_canary: bool,
     /// How long all attempts together may take: until a streamed answer has begun, or another one is whole.
@@ -136,6 +138,7 @@ impl Route {
             fallback: None,
             fallback_generation: 1,
             canary: None,
+            mirror: None,
             stateful_canary: false,
             timeout,
             primary_timeout: timeout,

@@ -16,6 +16,8 @@ pub struct Tenant {
     pub allowed_aliases: AllowedAliases,
     /// The providers that may see its requests, in whatever role (residency, vendor approval).
     pub allowed_providers: ProviderSet,
+    /// Copies of its requests may go to a canary, for the evidence alone.
+    pub allow_mirror: bool,
     /// How its requests fare when a target is full.
     pub criticality: Criticality,
     /// How much it may ask for.
@@ -30,6 +32,7 @@ impl Tenant {
             name: name.to_owned(),
             allowed_aliases: AllowedAliases::All,
             allowed_providers: ProviderSet::ALL,
+            allow_mirror: false,
             criticality: Criticality::default(),
             limits: TenantLimits::default(),
         }

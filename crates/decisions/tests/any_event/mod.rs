@@ -16,7 +16,7 @@ const OUTCOMES: [Outcome; 6] = [
 
 /// Anything that does not end the canary by itself.
 pub(crate) fn any_event() -> impl Strategy<Value = Event> {
-    let arm = prop_oneof![Just(Arm::Canary), Just(Arm::Primary)];
+    let arm = prop_oneof![3 => Just(Arm::Canary), 3 => Just(Arm::Primary), 1 => Just(Arm::Mirror)];
     let usage = prop_oneof![
         3 => Just(Usage::NotExpected),
         1 => (0_u64..50).prop_map(Usage::Reported),
@@ -31,7 +31,8 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         20 => attempt,
         2 => Just(Event::Tick),
-        1 => (arm, any::<bool>()).prop_map(|(arm, pass)| Event::Accepted { arm, pass }),
+        1 => (arm, 0_u64..12, any::<bool>())
+            .prop_map(|(arm, tenant, pass)| Event::Accepted { arm, tenant, pass }),
         1 => (0_u32..200).prop_map(|depth| Event::Queue { depth }),
         1 => Just(Event::Resume),
         1 => Just(Event::Hold),

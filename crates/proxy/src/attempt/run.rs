@@ -181,6 +181,7 @@ fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
 
 /// Hands a good answer on.
 async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<GatewayBody> {
+    under_way.answers();
     let (head, body) = match good {
         Good::Whole(mut head, frames, made) => {
             if let Some(keeping) = under_way.keep(&made) {

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::affinity::Made;
-use crate::gates::{Class, Finished};
+use crate::gates::{Class, Finished, Waiting};
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
 use crate::response::limit_headers::tell_left;
@@ -77,8 +77,8 @@ impl About {
     }
 
     /// What an attempt of this kind is to a rollback.
-    fn class(&self, kind: AttemptKind) -> Class {
-        if self.reason == Reason::Pinned { Class::Pinned } else { Class::Moved(kind) }
+    fn class(&self, kind: AttemptKind) -> Option<Class> {
+        Class::of(kind, self.reason == Reason::Pinned)
     }
 
     /// What a provider calls the model; `None` leaves the request as it was sent.
@@ -90,8 +90,8 @@ impl About {
 /// One attempt, admitted by its target.
 pub(crate) struct UnderWay {
     about: Arc<About>,
-    state: Arc<TargetState>,
-    admission: Admission,
+    /// What it holds at its target; a copy holds nothing there, and takes no caller's place.
+    held: Option<(Arc<TargetState>, Admission)>,
     pub(crate) aim: Aim,
     number: u8,
     kind: AttemptKind,
@@ -113,6 +113,8 @@ pub(crate) struct UnderWay {
     /// Another that ran beside it has won.
     is_lost: bool,
     is_over: bool,
+    /// Its answer has not begun.
+    waiting: Option<Waiting>,
 }
 
 /// How an attempt came to be.
@@ -128,18 +130,34 @@ pub(crate) struct Cause {
 impl UnderWay {
     pub(crate) fn begin(
         about: &Arc<About>,
-        (state, admission): (Arc<TargetState>, Admission),
+        held: (Arc<TargetState>, Admission),
         aim: Aim,
         cause: Cause,
     ) -> UnderWay {
-        if let Some(route) = about.route {
+        if let (Some(route), Some(class)) = (about.route, about.class(cause.kind)) {
             let (plan, gates) = (about.snapshot.plan(), about.snapshot.gates());
-            gates.begin(plan, route, (aim.provider, aim.role), about.class(cause.kind));
+            gates.begin(plan, route, (aim.provider, aim.role), class);
         }
+        let waiting = about.snapshot.gates().waiting(about.route, aim.role);
+        UnderWay::new(about, Some(held), aim, cause, waiting)
+    }
+
+    /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
+    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> UnderWay {
+        let cause = Cause { number: 1, kind: AttemptKind::Mirror, because: None, is_charged: false };
+        UnderWay::new(about, None, aim, cause, None)
+    }
+
+    fn new(
+        about: &Arc<About>,
+        held: Option<(Arc<TargetState>, Admission)>,
+        aim: Aim,
+        cause: Cause,
+        waiting: Option<Waiting>,
+    ) -> UnderWay {
         UnderWay {
             about: Arc::clone(about),
-            state,
-            admission,
+            held,
             aim,
             number: cause.number,
             kind: cause.kind,
@@ -157,6 +175,7 @@ impl UnderWay {
             is_blamed: false,
             is_lost: false,
             is_over: false,
+            waiting,
         }
     }
 
@@ -189,12 +208,19 @@ impl UnderWay {
         if self.first_token_after.is_some() {
             return;
         }
+        self.waiting = None;
         let after = self.started.elapsed();
         self.first_token_after = Some(after);
-        self.state.first_token(after);
-        if self.admission.is_probe() {
+        let Some((state, admission)) = &self.held else { return };
+        state.first_token(after);
+        if admission.is_probe() {
             self.report(Seen::Success);
         }
+    }
+
+    /// Its answer is handed on.
+    pub(crate) fn answers(&mut self) {
+        self.waiting = None;
     }
 
     /// Tokens as far as they are known.
@@ -224,7 +250,8 @@ impl UnderWay {
     /// or beside it is the gateway's doing. What the provider has not counted is estimated.
     fn charge(&self) {
         let about = &self.about;
-        let Some(state) = about.snapshot.tenant_state(about.tenant) else { return };
+        let state = about.snapshot.tenant_state(about.tenant).filter(|_| self.held.is_some());
+        let Some(state) = state else { return };
         let of_bytes = |bytes: u64| bytes.div_ceil(BYTES_OF_A_TOKEN);
         let input = || of_bytes(u64::try_from(about.request_bytes).unwrap_or(u64::MAX));
         let output = || match about.endpoint {
@@ -254,13 +281,14 @@ impl UnderWay {
         }
         self.charge();
         self.report(Seen::Success);
-        let targets = self.about.snapshot.targets(self.about.route);
-        if self.about.callers_retries == 0 {
-            self.state.deposit_retry();
-            targets.deposit_fallbacks();
-        }
-        if self.kind == AttemptKind::Fallback && self.is_charged {
-            self.state.give_back_fallback();
+        if let Some((state, _)) = &self.held {
+            if self.about.callers_retries == 0 {
+                state.deposit_retry();
+                self.about.snapshot.targets(self.about.route).deposit_fallbacks();
+            }
+            if self.kind == AttemptKind::Fallback && self.is_charged {
+                state.give_back_fallback();
+            }
         }
         self.end(None, Sample::Ok, "done");
     }
@@ -289,7 +317,7 @@ impl UnderWay {
         if !std::mem::replace(&mut self.is_blamed, true) {
             self.report(self.weigh(class, hint).0);
         }
-        !self.state.is_open(self.about.context.live.now())
+        self.held.as_ref().is_some_and(|(state, _)| !state.is_open(self.about.context.live.now()))
     }
 
     /// Another that ran beside it has won.
@@ -343,7 +371,8 @@ impl UnderWay {
     }
 
     fn report(&self, seen: Seen) {
-        let change = self.state.report(self.admission, seen, self.about.context.live.now());
+        let Some((state, admission)) = &self.held else { return };
+        let change = state.report(*admission, seen, self.about.context.live.now());
         let Some(change) = change else { return };
         let plan = self.about.snapshot.plan();
         let route = self.about.route.map_or("-", |id| plan.route(id).name.as_str());
@@ -379,11 +408,12 @@ impl UnderWay {
             tenant: about.tenant,
             failure,
             is_lost: self.is_lost,
-            is_impatient: about.is_impatient,
+            is_impatient: about.is_impatient && self.held.is_some(),
             share_ppm: about.share_ppm,
             first_token_after: self.first_token_after,
             usage: self.usage_of(failure),
             features: about.features,
+            request_id: about.request_id.as_ref().map(HeaderValue::as_bytes),
         };
         about.snapshot.gates().attempted(about.snapshot.plan(), &finished, about.context.live.now());
     }
@@ -407,10 +437,13 @@ impl UnderWay {
 
     fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
         self.is_over = true;
+        self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
         self.tell_gates(error_class);
         let about = &self.about;
-        self.state.release(self.admission, sample, about.context.live.now());
+        if let Some((state, admission)) = &self.held {
+            state.release(*admission, sample, about.context.live.now());
+        }
         let after_sending = !matches!(
             error_class,
             None | Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectTimeout | ErrorClass::Tls)

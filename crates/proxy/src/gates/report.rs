@@ -10,11 +10,12 @@ use crate::gates::Gates;
 use crate::gates::tally::{Class, Ended};
 
 /// An attempt that is over, as far as gates care.
-pub(crate) struct Finished {
+pub(crate) struct Finished<'r> {
     pub(crate) route: RouteId,
     pub(crate) provider: ProviderId,
     pub(crate) role: Role,
-    pub(crate) class: Class,
+    /// `None` for a copy of a request.
+    pub(crate) class: Option<Class>,
     pub(crate) tenant: TenantId,
     /// What went wrong; `None` for a whole answer.
     pub(crate) failure: Option<ErrorClass>,
@@ -28,6 +29,8 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     /// One bit for each feature that its request used.
     pub(crate) features: u16,
+    /// What its caller knows the request by.
+    pub(crate) request_id: Option<&'r [u8]>,
 }
 
 impl Gates {
@@ -35,11 +38,13 @@ impl Gates {
     ///
     /// The primary's attempts are what the canary is compared with. A fallback is asked when the primary has failed, so
     /// there they would be no fair sample.
-    pub(crate) fn attempted(&self, plan: &Plan, finished: &Finished, now: Duration) {
+    pub(crate) fn attempted(&self, plan: &Plan, finished: &Finished<'_>, now: Duration) {
         let outcome = finished.outcome(plan);
-        if let Some(tally) = self.tally(plan, finished.route, finished.provider, finished.role) {
+        if let Some(class) = finished.class
+            && let Some(tally) = self.tally(plan, finished.route, finished.provider, finished.role)
+        {
             tally.end(
-                finished.class,
+                class,
                 match outcome {
                     Outcome::Good => Ended::Well,
                     Outcome::NotCounted => Ended::Uncounted,
@@ -48,6 +53,7 @@ impl Gates {
             );
         }
         let (watched, arm) = match finished.role {
+            Role::Canary if finished.class.is_none() => (Watched::Canary, Arm::Mirror),
             Role::Canary => (Watched::Canary, Arm::Canary),
             Role::Primary => (Watched::Canary, Arm::Primary),
             // What lives where the route does not send any more is asked for there in this role, too.
@@ -66,11 +72,18 @@ impl Gates {
             usage: finished.usage,
         };
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        gate.attempted(now_ms, attempt, finished.features);
+        let takes_judgements = gate.attempted(now_ms, attempt, finished.features);
+        if arm == Arm::Mirror {
+            gate.copies.ended(attempt.outcome);
+        }
+        let was_answered = arm == Arm::Canary && attempt.outcome == Outcome::Good;
+        if let Some(id) = finished.request_id.filter(|_| takes_judgements && was_answered) {
+            self.served.remember(id, gate, attempt.tenant, now_ms);
+        }
     }
 }
 
-impl Finished {
+impl Finished<'_> {
     fn outcome(&self, plan: &Plan) -> Outcome {
         let our_credential = plan.provider(self.provider).credential == CredentialKind::Ours;
         match self.failure {

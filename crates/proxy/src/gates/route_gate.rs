@@ -3,17 +3,20 @@
 //! Each event is taken under the lock, written down, judged, shown to requests, and what it leads to is told to the keeper,
 //! in this order. So a target that trips is out before anyone hears of it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decisions::Barred;
 use decisions::bucket::Share;
-use decisions::gate::{Action, Attempt, Event, Gate, GateRules, Mode, Phase, Verdict};
+use decisions::gate::{Action, Attempt, Event, Gate, GateRules, HoldCause, Mode, Phase, Rate, Verdict};
 use decisions::judged::{Answer, Judged, Told};
 use decisions::plan::{self, GateIdentity, Route, Watched};
 use decisions::rollout::{Rollout, RolloutRules, StepVerdict};
 
+use crate::gates::copies::Copies;
 use crate::gates::exposure::Exposure;
 use crate::gates::keeper::{GateId, GateKeeper, GateLog, Restored};
+use crate::gates::served::NotCounted;
 use crate::gates::tally::Tally;
 
 /// The gate of one target of one route.
@@ -23,6 +26,9 @@ pub struct RouteGate {
     keeper: Arc<dyn GateKeeper>,
     exposure: Exposure,
     tallies: Tallies,
+    /// Attempts at its target whose answer has not begun.
+    pub(super) waiting: AtomicU32,
+    pub(super) copies: Copies,
     held: Mutex<Held>,
 }
 
@@ -104,7 +110,7 @@ impl Ruling {
     pub(super) fn of(route: &Route, watched: Watched) -> Ruling {
         let has_share = || route.canary.as_ref().is_some_and(|canary| canary.bucketing.share > Share::NONE);
         let is_sent = match watched {
-            Watched::Canary => route.mode == plan::Mode::Canary && has_share(),
+            Watched::Canary => route.mode == plan::Mode::Canary && (has_share() || route.mirror.is_some()),
             Watched::Fallback => route.mode == plan::Mode::Fallback,
         };
         let rules = watched.rules(&route.gates).copied();
@@ -156,6 +162,16 @@ impl GateState {
         Share::from_ppm(rollout.share_ppm(rollout_rules.as_ref().filter(acts)?))
     }
 
+    /// Whether what an application says of an answer is evidence now.
+    fn takes_judgements(&self) -> Result<(), NotCounted> {
+        match &self.judged.rules {
+            Some(rules) if rules.judges(Rate::Acceptance) => {}
+            _ => return Err(NotCounted::NotJudged),
+        }
+        let is_out = self.is_latched || self.judged.gate.phase() != Phase::Serving;
+        if is_out { Err(NotCounted::Out) } else { Ok(()) }
+    }
+
     /// No event changes anything any more.
     fn is_over(&self) -> bool {
         self.is_latched || self.judged.gate.phase() == Phase::RolledBack
@@ -192,7 +208,15 @@ impl RouteGate {
             );
         }
         let exposure = Exposure::new(state.barred(), state.share());
-        RouteGate { id, keeper, exposure, tallies, held: Mutex::new(Held { state, log }) }
+        RouteGate {
+            id,
+            keeper,
+            exposure,
+            tallies,
+            waiting: AtomicU32::new(0),
+            copies: Copies::default(),
+            held: Mutex::new(Held { state, log }),
+        }
     }
 
     /// Another plan has this gate: what it knows goes on under other rules.
@@ -250,12 +274,17 @@ impl RouteGate {
         self.exposure.shown()
     }
 
-    /// An attempt has ended. One that ends after the latch changes nothing.
-    pub(super) fn attempted(&self, now_ms: u64, attempt: Attempt, features: u16) {
+    /// An attempt has ended. One that ends after the latch changes nothing. Whether applications may judge its answer.
+    pub(super) fn attempted(&self, now_ms: u64, attempt: Attempt, features: u16) -> bool {
         let mut held = self.lock();
         if held.state.judged.rules.is_some() {
             self.step(&mut held, now_ms, Event::Attempt(attempt), features);
         }
+        held.state.takes_judgements().is_ok()
+    }
+
+    pub(super) fn takes_judgements(&self) -> Result<(), NotCounted> {
+        self.lock().state.takes_judgements()
     }
 
     /// Tells it of something else than an attempt, at `now_ms` milliseconds of [`Gateway::now_ms`](crate::Gateway::now_ms).
@@ -269,8 +298,13 @@ impl RouteGate {
     /// Time has passed: to be called about every second. Silence of a target that gets no traffic by its map says
     /// nothing: it is a fallback, or its route is in another mode.
     pub fn tick(&self, now_ms: u64) {
-        let Held { state, log } = &mut *self.lock();
-        if !state.is_exposed || state.judged.rules.is_none() || state.is_over() {
+        let held = &mut *self.lock();
+        if !held.state.is_exposed || held.state.judged.rules.is_none() {
+            return;
+        }
+        self.tell_queue(held, now_ms);
+        let Held { state, log } = held;
+        if state.is_over() {
             return;
         }
         let before = state.judged;
@@ -281,6 +315,18 @@ impl RouteGate {
         } else {
             let event = log.told(now_ms, &Told::TICK, &before);
             self.hear(state, (now_ms, event), &answer);
+        }
+    }
+
+    /// How many wait is told while that is more than may, and once more when it no longer is; before the time, so that nothing
+    /// climbs meanwhile.
+    fn tell_queue(&self, held: &mut Held, now_ms: u64) {
+        let depth = self.waiting.load(Ordering::Relaxed);
+        let judged = &held.state.judged;
+        let limit = judged.rules.as_ref().and_then(|rules| rules.settings().queue_limit);
+        let is_news = limit.is_some_and(|limit| depth > limit);
+        if is_news || judged.gate.holds().contains(HoldCause::QueueDepth) {
+            self.step(held, now_ms, Event::Queue { depth }, 0);
         }
     }
 

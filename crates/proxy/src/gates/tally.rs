@@ -11,20 +11,24 @@ use crate::observer::AttemptKind;
 /// What an attempt is to a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// It began for the sake of a request that a rollback moves.
-    Moved(AttemptKind),
-    /// What its request refers to lives there, and stays.
+    First,
+    Retry,
+    Fallback,
+    Hedge,
+    /// What its request refers to lives there, so no rollback moves it.
     Pinned,
 }
 
 impl Class {
-    fn index(self) -> usize {
-        match self {
-            Class::Moved(AttemptKind::First) => 0,
-            Class::Moved(AttemptKind::Retry) => 1,
-            Class::Moved(AttemptKind::Fallback) => 2,
-            Class::Moved(AttemptKind::Hedge) => 3,
-            Class::Pinned => 4,
+    /// `None` for a copy, which is no caller's request and is counted apart.
+    pub(crate) fn of(kind: AttemptKind, is_pinned: bool) -> Option<Class> {
+        match kind {
+            AttemptKind::Mirror => None,
+            _ if is_pinned => Some(Class::Pinned),
+            AttemptKind::First => Some(Class::First),
+            AttemptKind::Retry => Some(Class::Retry),
+            AttemptKind::Fallback => Some(Class::Fallback),
+            AttemptKind::Hedge => Some(Class::Hedge),
         }
     }
 }
@@ -59,7 +63,7 @@ pub struct RolledBack {
 
 impl Tally {
     pub(crate) fn begin(&self, class: Class) {
-        if let Some(count) = self.begun.get(class.index()) {
+        if let Some(count) = self.begun.get(class as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -72,7 +76,7 @@ impl Tally {
             self.judged.fetch_add(1, Ordering::Release);
         }
         // Whoever sees its end sees its beginning.
-        if let Some(count) = self.ended.get(class.index()) {
+        if let Some(count) = self.ended.get(class as usize) {
             count.fetch_add(1, Ordering::Release);
         }
     }
@@ -120,8 +124,7 @@ mod tests {
     #[test]
     fn each_kind_has_a_count_of_its_own() {
         let tally = Tally::default();
-        let kinds = [AttemptKind::First, AttemptKind::Retry, AttemptKind::Fallback, AttemptKind::Hedge];
-        let classes = kinds.map(Class::Moved).into_iter().chain([Class::Pinned]);
+        let classes = [Class::First, Class::Retry, Class::Fallback, Class::Hedge, Class::Pinned];
         for (more, class) in (1_u64..).zip(classes) {
             (0..more).for_each(|_| tally.begin(class));
         }
@@ -132,7 +135,7 @@ mod tests {
 
         tally.end(Class::Pinned, Ended::Well);
         tally.end(Class::Pinned, Ended::Badly);
-        tally.end(Class::Moved(AttemptKind::Retry), Ended::Uncounted);
+        tally.end(Class::Retry, Ended::Uncounted);
         let counts = tally.counts();
         assert_eq!((counts.under_way(), counts.judged, counts.failed), (12, 2, 1));
     }
@@ -141,9 +144,9 @@ mod tests {
     fn a_target_is_rolled_back_once() {
         let (tally, prior) = (Tally::default(), Tally::default());
         assert!(tally.rolled_back().is_none());
-        prior.begin(Class::Moved(AttemptKind::First));
+        prior.begin(Class::First);
         tally.roll_back(Some(7), &prior);
-        tally.begin(Class::Moved(AttemptKind::First));
+        tally.begin(Class::First);
         tally.roll_back(None, &prior);
         let rolled_back = tally.rolled_back().unwrap();
         assert_eq!(rolled_back.at_ms, Some(7));

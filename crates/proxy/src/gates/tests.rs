@@ -16,14 +16,13 @@ use decisions::{AliasId, Barred, ErrorClass, ProviderId, Role, TenantId};
 mod tallies;
 
 use super::*;
-use crate::observer::AttemptKind;
 
-const HOME: ProviderId = ProviderId(0);
-const AWAY: ProviderId = ProviderId(1);
-const ROUTE: RouteId = RouteId(0);
+pub(super) const HOME: ProviderId = ProviderId(0);
+pub(super) const AWAY: ProviderId = ProviderId(1);
+pub(super) const ROUTE: RouteId = RouteId(0);
 
 /// One route with a canary of a half, gated as it is usual; `edit` makes it another.
-fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
+pub(super) fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
     let timeout = Duration::from_secs(60);
     let models = ModelMatch::Alias(AliasId(0));
     let mut route = Route::at_home("summaries".to_owned(), Scope::Everyone, models, HOME, timeout);
@@ -57,7 +56,7 @@ fn plan(edit: impl FnOnce(&mut Route)) -> Plan {
     .unwrap()
 }
 
-fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
+pub(super) fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
     move |route| {
         route.fallback = Some(provider);
         route.gates.fallback = GateRules::new(GateSettings::fallback()).ok();
@@ -66,9 +65,9 @@ fn with_fallback(provider: ProviderId) -> impl FnOnce(&mut Route) {
 
 /// Writes down all that it hears.
 #[derive(Debug, Default)]
-struct Heard {
+pub(super) struct Heard {
     told: Log,
-    verdicts: Mutex<Vec<(Option<u64>, Verdict)>>,
+    pub(super) verdicts: Mutex<Vec<(Option<u64>, Verdict)>>,
     climbs: Mutex<Vec<StepVerdict>>,
     remembers: Mutex<Option<Restored>>,
 }
@@ -114,17 +113,17 @@ impl GateLog for Log {
     }
 }
 
-fn kept() -> (Arc<Heard>, Arc<dyn GateKeeper>) {
+pub(super) fn kept() -> (Arc<Heard>, Arc<dyn GateKeeper>) {
     let heard = Arc::new(Heard::default());
     (Arc::clone(&heard), heard)
 }
 
-fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Finished {
+pub(super) fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Finished<'static> {
     Finished {
         route: ROUTE,
         provider,
         role,
-        class: Class::Moved(AttemptKind::First),
+        class: Some(Class::First),
         tenant: TenantId(0),
         failure,
         is_lost: false,
@@ -133,6 +132,7 @@ fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Fi
         first_token_after: None,
         usage: Usage::NotExpected,
         features: 0,
+        request_id: None,
     }
 }
 
@@ -166,7 +166,7 @@ fn fails_until_out(plan: &Plan, gates: &Gates) -> usize {
 }
 
 /// The same until it is latched; the primary goes on answering well.
-fn latch(plan: &Plan, gates: &Gates) {
+pub(super) fn latch(plan: &Plan, gates: &Gates) {
     fails_until_out(plan, gates);
     for at in 0..10_000 {
         if gates.standing(ROUTE).canary == Some(Barred::Latched) {
@@ -463,7 +463,7 @@ fn what_is_the_callers_doing_counts_for_nobody() {
     own_key.providers[AWAY.index()].credential = CredentialKind::Client;
     let own_key = Plan::new(own_key).unwrap();
     let of = |failure| finished(AWAY, Role::Canary, failure);
-    let outcome = |plan: &Plan, finished: Finished| {
+    let outcome = |plan: &Plan, finished: Finished<'_>| {
         let (heard, keeper) = kept();
         Gates::new(plan, None, &keeper).attempted(plan, &finished, Duration::ZERO);
         let events = heard.told.events.lock().unwrap();

@@ -47,6 +47,12 @@ impl Buffered {
     pub(crate) fn new(bytes: Bytes, room: Room) -> Buffered {
         Buffered { bytes, _room: room }
     }
+
+    /// The same bytes, which take no room of their own.
+    pub(crate) fn uncounted(&self) -> Buffered {
+        let Room { live, most, .. } = &self._room;
+        Buffered { bytes: self.bytes.clone(), _room: Room { live: Arc::clone(live), bytes: 0, most: *most } }
+    }
 }
 
 impl Drop for Room {

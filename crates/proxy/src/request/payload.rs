@@ -110,6 +110,18 @@ impl Payload {
         }
     }
 
+    /// Another that is sent for itself; nothing of one that is not held whole. Its room is not counted: whoever copies bounds
+    /// size and number.
+    pub(crate) fn copy(&self) -> Option<Payload> {
+        match self {
+            Payload::Held { held, model_at, is_form } => {
+                let (model_at, is_form) = (model_at.clone(), *is_form);
+                Some(Payload::Held { held: held.uncounted(), model_at, is_form })
+            }
+            Payload::Streamed { .. } => None,
+        }
+    }
+
     /// Why the caller is at fault for a body that could not be sent to its end.
     pub(crate) fn fault(&self) -> Option<Error> {
         match self {

@@ -136,6 +136,11 @@ impl StreamBody {
         std::future::poll_fn(|cx| self.poll_hold(cx, |stream| !has_room(stream.held))).await
     }
 
+    /// Whether it has come to its end, and well.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     fn poll_hold(
         &mut self,
         cx: &mut Context<'_>,
@@ -409,7 +414,7 @@ impl StreamBody {
     }
 
     /// Writes down the tokens as far as they are known.
-    fn account(&self, under_way: &mut UnderWay) {
+    pub(crate) fn account(&self, under_way: &mut UnderWay) {
         let progress = self.scanner.progress();
         match (progress.usage(), progress.content_events()) {
             (Some(usage), _) => under_way.usage(usage, UsageSource::Reported),

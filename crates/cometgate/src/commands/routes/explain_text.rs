@@ -8,7 +8,7 @@ use decisions::plan::{Feature, FeatureSet, ModelMatch, Route, Scope, StickyBy};
 use decisions::{Barred, Decision, Facts, Refusal, RouteId, Target};
 use serde_json::{Value, json};
 
-use crate::commands::routes::explain_attempts;
+use crate::commands::routes::{explain_attempts, explain_mirror};
 
 /// What was asked.
 pub(super) struct Question<'q> {
@@ -67,6 +67,9 @@ pub(super) fn to_text(question: &Question<'_>, explanation: &Explanation<'_>) ->
                 features(unfit.features),
             ),
         );
+    }
+    if let Some(mirror) = explain_mirror::to_text(explanation.mirror) {
+        line(&mut text, format_args!("\ncopies: {mirror}"));
     }
     text.trim_end().to_owned()
 }
@@ -339,6 +342,7 @@ pub(super) fn to_json(question: &Question<'_>, explanation: &Explanation<'_>) ->
             "undeclared_features": words(unfit.features),
         })).collect::<Vec<_>>(),
         "retry_policy": route.map(|id| explain_attempts::retry_policy_json(plan.route(id))),
+        "mirror": explain_mirror::to_json(explanation.mirror),
         "attempts": route.map(|id| explain_attempts::to_json(plan.route(id))),
     })
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::gates::Class;
-use crate::observer::AttemptKind;
 
 fn begin(plan: &Plan, gates: &Gates, target: (ProviderId, Role), class: Class) {
     gates.begin(plan, ROUTE, target, class);
@@ -10,7 +9,7 @@ fn begin(plan: &Plan, gates: &Gates, target: (ProviderId, Role), class: Class) {
 
 /// Begins and ends an attempt that its request began with.
 fn whole(plan: &Plan, gates: &Gates, provider: ProviderId, role: Role) {
-    begin(plan, gates, (provider, role), Class::Moved(AttemptKind::First));
+    begin(plan, gates, (provider, role), Class::First);
     gates.attempted(plan, &finished(provider, role, None), Duration::ZERO);
 }
 
@@ -27,7 +26,7 @@ fn canary(gates: &Gates) -> &Arc<RouteGate> {
 fn an_attempt_is_under_way_from_its_beginning_to_its_end_over_reloads_too() {
     let before = plan(|_| {});
     let gates = gates_of(&before, None);
-    begin(&before, &gates, (AWAY, Role::Canary), Class::Moved(AttemptKind::First));
+    begin(&before, &gates, (AWAY, Role::Canary), Class::First);
     begin(&before, &gates, (AWAY, Role::Canary), Class::Pinned);
     whole(&before, &gates, HOME, Role::Primary);
     // Its share is another: it is the same try, and goes on.
@@ -58,15 +57,15 @@ fn another_try_is_counted_anew_and_its_primary_is_not() {
 fn canary_and_fallback_at_one_provider_are_one_target() {
     let plan = plan(with_fallback(AWAY));
     let gates = gates_of(&plan, None);
-    begin(&plan, &gates, (AWAY, Role::Canary), Class::Moved(AttemptKind::First));
-    begin(&plan, &gates, (AWAY, Role::Fallback), Class::Moved(AttemptKind::Fallback));
+    begin(&plan, &gates, (AWAY, Role::Canary), Class::First);
+    begin(&plan, &gates, (AWAY, Role::Fallback), Class::Fallback);
     let fallback = gates.of(ROUTE, Watched::Fallback).unwrap();
     assert_eq!(canary(&gates).tally().counts().under_way(), 2);
     assert!(Arc::ptr_eq(canary(&gates).tally(), fallback.tally()));
     // Elsewhere they are two.
     let elsewhere = super::plan(with_fallback(ProviderId(2)));
     let gates = gates_of(&elsewhere, None);
-    begin(&elsewhere, &gates, (ProviderId(2), Role::Fallback), Class::Moved(AttemptKind::Fallback));
+    begin(&elsewhere, &gates, (ProviderId(2), Role::Fallback), Class::Fallback);
     assert_eq!(canary(&gates).tally().counts().under_way(), 0);
 }
 
