@@ -13,6 +13,7 @@ use crate::auth::KeyRing;
 use crate::gates::{GateKeeper, Gates};
 use crate::request::forwards::Forwards;
 use crate::secrets::Secrets;
+use crate::series::PlanSeries;
 use crate::target_state::{RouteTargets, Targets};
 use crate::tenant_state::{TenantState, TenantStates};
 
@@ -24,6 +25,7 @@ pub struct Snapshot {
     keys: KeyRing,
     targets: Targets,
     tenants: TenantStates,
+    series: PlanSeries,
     gates: Gates,
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
@@ -108,6 +110,7 @@ impl Snapshot {
             secrets: Secrets::of(&providers),
             targets: Targets::new(&plan, &providers, None),
             tenants: TenantStates::new(&plan, None),
+            series: PlanSeries::new(&plan, None),
             gates: Gates::default(),
             plan,
             providers,
@@ -118,6 +121,17 @@ impl Snapshot {
     /// What is remembered of a route's targets.
     pub(crate) fn targets(&self, route: Option<RouteId>) -> &RouteTargets {
         self.targets.of(route)
+    }
+
+    /// What is counted.
+    pub(crate) fn series(&self) -> &PlanSeries {
+        &self.series
+    }
+
+    /// A route of it has got a request since the process began.
+    #[must_use]
+    pub fn is_used(&self, route: RouteId) -> bool {
+        self.series.is_used(route)
     }
 
     /// What a tenant has used of its limits; `None` where it has none.
@@ -192,12 +206,13 @@ impl SnapshotHandle {
 
     /// Puts another in force for every request that begins from now on.
     ///
-    /// What is remembered of targets, tenants and gates that it shares with the one before goes on.
+    /// What is remembered of targets, tenants and gates that it shares with the one before goes on, as do the counts.
     pub fn swap(&self, mut snapshot: Snapshot) {
         let before = self.current();
         snapshot.targets =
             Targets::new(&snapshot.plan, &snapshot.providers, Some((&before.plan, &before.targets)));
         snapshot.tenants = TenantStates::new(&snapshot.plan, Some((&before.plan, &before.tenants)));
+        snapshot.series = PlanSeries::new(&snapshot.plan, Some((&before.plan, &before.series)));
         snapshot.gates = Gates::new(&snapshot.plan, Some(&before.gates), &self.keeper);
         self.current.store(Arc::new(snapshot));
     }
