@@ -16,6 +16,6 @@ mod recent;
 mod recording;
 pub(crate) mod records;
 pub(crate) mod report;
-mod report_target;
+pub(crate) mod report_target;
 pub(crate) mod ticking;
 pub(crate) mod writer;

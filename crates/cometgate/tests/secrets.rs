@@ -1,11 +1,12 @@
 //! Keys, prompts and completions carry markers, and none is where it must not be: at another provider, in a log at any
-//! level, in a line for an attempt, in a header or an error. Random routes, failures and retries, through the real
+//! level, in a line for an attempt, in the metrics, in a header or an error. Random routes, failures and retries, through the real
 //! program. And where somebody has planted a leak, the same oracle finds it, wherever it is and in whatever form.
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -130,6 +131,14 @@ impl World {
         told
     }
 
+    /// What whoever reads metrics sees.
+    async fn look_at_metrics(&self, probes: SocketAddr) {
+        let asked = request(Method::GET, "/metrics", "", "");
+        let page = Client::connect(probes).await.send(asked).await.unwrap();
+        assert!(page.status == 200 && !page.body.is_empty());
+        self.findings.look("in the metrics", &Oracle::new(&ALL), &page.body);
+    }
+
     /// What a caller sees of an answer.
     fn look_at(&self, answer: &Answer, number: usize) {
         self.findings.look("in a header of an answer", &Oracle::new(&ALL), &headers(&answer.headers));
@@ -148,7 +157,7 @@ fn files(map: &str) -> Files {
         let hash = support::hash(&tenant_key(at));
         tenants.push_str(&format!("[tenants.tenant-{at}]\nkey_sha256 = [\"{hash}\"]\n"));
     }
-    Files::new("", map, &format!("{tenants}# end 1\n"))
+    Files::new("[admin]\nlisten = \"127.0.0.1:0\"\n", map, &format!("{tenants}# end 1\n"))
 }
 
 /// Which prompt it is.
@@ -312,7 +321,7 @@ async fn no_marker_is_anywhere_but_in_its_place() {
     files.write("routes.toml", &map);
     let environment = [("PRIMARY_KEY", key(&KEY_ONE)), ("CANARY_KEY", key(&KEY_TWO))];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let mut program = Program::serve_and_tell_all(&files, &environment).await;
+    let (mut program, probes) = Program::serve_and_tell_all(&files, &environment).await;
     let mut live = world.watch(&mut program);
     let (mut good, mut bad) = (0, 0);
     for version in 1..=MAPS {
@@ -342,6 +351,7 @@ async fn no_marker_is_anywhere_but_in_its_place() {
             good += of_lane;
             bad += of_lane_bad;
         }
+        world.look_at_metrics(probes).await;
         map = random_map(&mut rng, version, &urls, &second);
         files.write("routes.toml", &map);
         let line = tokio::time::timeout(support::program::PATIENCE, live.recv()).await.unwrap().unwrap();
@@ -396,7 +406,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     *world.may_reach[0].lock().unwrap() = targets(&load(&meant, &files), 0, "alias-0");
     let leaked = key(&KEY_ONE);
     let environment = [("PRIMARY_KEY", leaked.as_str()), ("CANARY_KEY", leaked.as_str())];
-    let mut program = Program::serve_and_tell_all(&files, &environment).await;
+    let (mut program, probes) = Program::serve_and_tell_all(&files, &environment).await;
     let mut live = world.watch(&mut program);
     let headers = format!("headers = {{ x-leak = \"{header}\" }}");
     files.write("routes.toml", &map(&version, &route, "two", &headers));
@@ -409,6 +419,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     world.providers[1].on_call("POST", "/v1/planted", shown);
     let answer = client.send(request(Method::POST, "/v1/planted", &tenant_key(0), "{}")).await.unwrap();
     world.look_at(&answer, 0);
+    world.look_at_metrics(probes).await;
     program.terminate();
     program.ended().await;
     // Its pipes have ended, so what was in them is read.
@@ -416,10 +427,12 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     let expected = [
         "a completion in a header of an answer, percent-encoded",
         "a completion in the log, hexadecimal",
+        "a completion in the metrics, hexadecimal",
         "a gateway key at provider two, base64",
         "a prompt at provider two, where no route leads",
         "a prompt in a header of an answer, hexadecimal",
         "a prompt in a line, hexadecimal",
+        "a prompt in the metrics, hexadecimal",
         "the key of one at provider two, raw",
     ];
     let found = world.findings.all();

@@ -49,7 +49,7 @@ pub(super) fn report_target(
 }
 
 /// The provider of a route's target, and its generation.
-pub(super) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
+pub(crate) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
     let canary = route.canary.as_ref();
     match watched {
         Watched::Canary => canary.map(|canary| (canary.provider, canary.generation)),
