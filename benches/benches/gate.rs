@@ -2,15 +2,19 @@
 //!
 //! Criterion prints the time of one attempt: of the canary that succeeds or fails now and then, of its primary, and with many
 //! tenants. `route_gate` is the same as a request pays it, with the lock around the engine, the number and a keeper that
-//! forgets; `standing` is what each decision reads.
+//! forgets; `standing` is what each decision reads. `log` is what it costs beside that to put an attempt down for a replay,
+//! while the thread that writes keeps up.
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decisions::RouteId;
 use decisions::gate::{Arm, Attempt, Event, Gate, GateRules, GateSettings, Outcome, Usage};
+use decisions::judged::{Judged, TOLD_WORDS, Told};
 use decisions::plan::{Plan, Watched};
+use evidence::gate_log::{GateLog, Settings};
 use proxy::{KeyRing, NoKeeper, Snapshot, SnapshotHandle};
 
 fn attempt(arm: Arm, n: u64) -> Event {
@@ -76,5 +80,39 @@ fn bench_route_gate(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_gate, bench_route_gate);
+/// Attempts that are put down between two waits for the thread that writes.
+const AT_ONCE: u64 = 10_000;
+
+#[expect(clippy::expect_used, reason = "a bench without its log must fail, not pass in no time")]
+#[expect(clippy::disallowed_types, reason = "criterion counts in this clock")]
+fn bench_log(criterion: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("there is a disk");
+    let settings = Settings { keep_bytes: 16 << 20, ..Settings::default() };
+    let log = GateLog::<TOLD_WORDS>::open(directory.path(), settings).expect("there are threads");
+    let gate = log.gate("gate").expect("it is a name");
+    let state = || {
+        let mut numbers = Vec::new();
+        Judged::default().put_numbers(&mut numbers);
+        numbers
+    };
+    criterion.bench_function("log/attempt", |bencher| {
+        bencher.iter_custom(|count| {
+            let (mut took, mut n) = (Duration::ZERO, 0);
+            while n < count {
+                let until = count.min(n + AT_ONCE);
+                let started = std::time::Instant::now();
+                for n in n..until {
+                    let told = Told::Event { event: attempt(Arm::Canary, n), features: 3 };
+                    assert!(gate.tell(0, black_box(&told).to_words(), None, state).is_some());
+                }
+                took += started.elapsed();
+                n = until;
+                log.sync().expect("the disk takes it");
+            }
+            took
+        });
+    });
+}
+
+criterion_group!(benches, bench_gate, bench_route_gate, bench_log);
 criterion_main!(benches);

@@ -13,7 +13,7 @@ use support::program::{PATIENCE, output};
 use support::records::recorded;
 use support::world::World;
 use support::{ACME, Client, Program};
-use testkit::Reply;
+use testkit::{Gate, Reply};
 use tokio::time::Instant;
 
 const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
@@ -43,8 +43,8 @@ async fn until_served_by(program: &Program, who: &str) {
 }
 
 /// One refused credential is enough.
-fn falls_ill(world: &World) {
-    world.canary.on("POST", "*", Reply::error(401, "invalid_request_error", None, "no"));
+fn refused() -> Reply {
+    Reply::error(401, "invalid_request_error", None, "no")
 }
 
 #[tokio::test]
@@ -56,10 +56,10 @@ async fn a_damaged_store_stops_no_gate_is_said_loudly_and_is_begun_anew_when_it_
 
     let mut program = Program::serve(&world.files).await;
     assert_eq!(role(&program).await, "canary");
-    falls_ill(&world);
+    world.canary.on("POST", "*", refused());
     role(&program).await;
-    // Said when it was found, so before the announcement.
-    program.logged("what gates decide is not recorded").await;
+    // It is said when it is found, at the start, and whenever something is decided.
+    program.logged("waits to be recorded").await;
     program.logged(ANNOUNCED).await;
     world.canary.clear_script();
     assert_eq!(role(&program).await, "primary");
@@ -98,9 +98,14 @@ async fn two_gateways_on_one_state_directory_write_one_chain_and_both_can_be_rep
     for program in [&world.program, &second] {
         assert_eq!(role(program).await, "canary");
     }
-    falls_ill(&world);
-    // Each finds out by itself, before it hears of the other.
-    tokio::join!(role(&world.program), role(&second));
+    // Each finds out by itself, before it hears of the other: both have asked when the canary answers.
+    let (answers, before) = (Gate::new(), world.canary.count());
+    world.canary.on("POST", "*", refused().gated(&answers));
+    let both_have_asked = async {
+        world.canary.wait_requests(before + 2).await;
+        answers.open();
+    };
+    tokio::join!(role(&world.program), role(&second), both_have_asked);
     world.program.logged(ANNOUNCED).await;
     second.logged(ANNOUNCED).await;
     for program in [&mut world.program, &mut second] {

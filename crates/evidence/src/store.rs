@@ -70,18 +70,29 @@ impl Store {
     /// The disk is full or fails, another process holds the store for 5 s, records were lost meanwhile. Then nothing of the
     /// record counts; after a failure of the disk it may yet turn up behind a crash, as a record that nobody acknowledged.
     pub fn append(&self, entry: &Entry) -> Result<Head> {
+        self.append_all([entry])
+    }
+
+    /// Appends records, all or none, with one wait for the disk; returns the end of the chain.
+    ///
+    /// # Errors
+    /// As [`append`](Store::append), of any of them.
+    pub fn append_all<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) -> Result<Head> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error| Error::of("append to", error);
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let last = self.checked_head(&transaction)?;
-        let (line, head) = encode(entry, last)?;
-        transaction
-            .prepare_cached("INSERT INTO record (sequence, line, hash) VALUES (?1, ?2, ?3)")
-            .and_then(|mut insert| {
-                insert.execute(params![as_key(head.sequence), line, head.hash.to_string()])
-            })
-            .map_err(failed)?;
+        let mut head = self.checked_head(&transaction)?;
+        for entry in entries {
+            let (line, next) = encode(entry, head)?;
+            transaction
+                .prepare_cached("INSERT INTO record (sequence, line, hash) VALUES (?1, ?2, ?3)")
+                .and_then(|mut insert| {
+                    insert.execute(params![as_key(next.sequence), line, next.hash.to_string()])
+                })
+                .map_err(failed)?;
+            head = next;
+        }
         transaction.commit().map_err(failed)?;
         // The record is safe. A side file that lags behind only notices less.
         if let Err(error) = self.side.raise(head) {

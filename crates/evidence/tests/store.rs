@@ -6,7 +6,7 @@ mod support;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use evidence::{Error, Filter, Head, Kind, Reader, Store};
+use evidence::{Error, Filter, Head, Kind, ProofItem, ProofState, Reader, RollbackProof, Store};
 use support::{at, entry, gate_decision, one_of_each};
 
 fn database(directory: &Path) -> rusqlite::Connection {
@@ -35,6 +35,30 @@ fn what_was_appended_is_what_is_read() {
     let found = reader.verify(Some(heads[2].hash)).unwrap();
     assert!(found.is_sound(), "{found:?}");
     assert_eq!((found.records, found.head, found.expected_at), (6, heads[5], Some(3)));
+}
+
+#[test]
+fn what_is_appended_together_is_one_chain_and_all_of_it_or_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let entries = one_of_each();
+    let head = store.append_all(&entries).unwrap();
+    assert_eq!(head.sequence, entries.len() as u64);
+    let item = ProofItem {
+        item: "x".repeat(250).as_str().into(),
+        state: ProofState::Proven,
+        expected: None,
+        observed: None,
+        unit: None,
+        since: None,
+        note: None,
+    };
+    let proof = RollbackProof::new(at(0), "proof".into(), "1".into(), "cometapi/gpt-5.4".into());
+    let too_long = entry(9, proof.with_items(vec![item; 2_000]));
+    let refused = store.append_all(&[entry(8, gate_decision(8)), too_long]).unwrap_err();
+    assert!(matches!(refused, Error::TooLong { .. }), "{refused}");
+    assert_eq!(store.head().unwrap(), head);
+    assert!(store.reader().unwrap().verify(Some(head.hash)).unwrap().is_sound());
 }
 
 #[test]

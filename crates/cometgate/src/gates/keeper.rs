@@ -3,29 +3,27 @@
 //! It is called while a request waits, so it only puts things where the writer finds them: a verdict, or the wish of a
 //! gate to be saved. What cannot be written takes its target out of traffic, since a restart would bring it back.
 
+mod hearing;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use decisions::gate::{Action, Verdict};
 use decisions::plan::Watched;
-use decisions::rollout::StepVerdict;
 use evidence::gate_log;
-use evidence::{Acts, Body, Entry, GateAction, Head};
-use proxy::{GateId, GateKeeper, GateLog, GateState, Restored, RouteGate};
+use evidence::{Acts, Body, Entry, GateAction};
+use proxy::{GateId, RouteGate};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::gates::facts::MapFacts;
-use crate::gates::files::{Found, GateFiles, gate_name};
-use crate::gates::lines::{Line, step_line, verdict_line};
-use crate::gates::log::{Log, Logs, Offset};
-use crate::gates::recent::{Recent, shown};
-use crate::gates::records::{
-    Done, InLog, Operator, Place, entry, gate_decision, operator_action, step_decision,
-};
+use crate::gates::files::{GateFiles, gate_name};
+use crate::gates::lines::Line;
+use crate::gates::log::{Logs, Offset};
+use crate::gates::recent::Recent;
+use crate::gates::records::{Done, Operator, entry, operator_action};
 
 /// Decisions that wait for the disk at most. Of more, latches are found again by the next tick, and all else is only
 /// counted.
@@ -54,7 +52,7 @@ pub(super) struct Latch {
 
 /// What the writer is to do next.
 pub(super) enum Next {
-    Write(Box<Record>),
+    Write(VecDeque<Record>),
     Save(Arc<RouteGate>),
     Look,
     Stop,
@@ -181,12 +179,12 @@ impl Keeper {
     }
 
     /// A record is in the store.
-    pub(super) fn recorded(&self, entry: &Entry, head: Head) {
+    pub(super) fn recorded(&self, entry: &Entry, sequence: u64) {
         if let Body::GateDecision(said) = &entry.body
             && (said.action, said.mode) == (GateAction::Latch, Acts::Act)
             && let Some(gate) = &said.gate
         {
-            lock(&self.latched_by).insert(gate.as_str().to_owned(), head.sequence);
+            lock(&self.latched_by).insert(gate.as_str().to_owned(), sequence);
         }
     }
 
@@ -350,8 +348,8 @@ impl Keeper {
             |inbox: &mut Inbox| inbox.records.is_empty() && inbox.to_save.is_empty() && !inbox.is_over;
         let waited = self.wake.wait_timeout_while(lock(&self.inbox), patience, is_idle);
         let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = inbox.records.pop_front() {
-            return Next::Write(Box::new(record));
+        if !inbox.records.is_empty() {
+            return Next::Write(std::mem::take(&mut inbox.records));
         }
         let lost = std::mem::take(&mut inbox.lost);
         if lost > 0 {
@@ -382,94 +380,6 @@ impl Keeper {
         inbox.records.push_back(record);
         drop(inbox);
         self.wake.notify_one();
-    }
-
-    /// Where a decision of this gate is made.
-    fn place(&self, map: &MapFacts, id: &GateId, event: Option<u64>, state: &GateState) -> Place {
-        let share = state.share().map(|share| share.ppm());
-        let share = share.or_else(|| map.target(id)?.share_ppm).filter(|_| id.watched == Watched::Canary);
-        Place::now(map, id, InLog { run: self.logs.run(), event }, &self.replica, share)
-    }
-
-    fn operator(&self, id: &GateId) -> Option<Operator> {
-        lock(&self.operators).get(id).cloned()
-    }
-}
-
-impl GateKeeper for Keeper {
-    fn restore(&self, id: &GateId) -> Restored {
-        let nothing = Restored { may_serve: self.is_usable(), ..Restored::nothing() };
-        let (is_latched, found) = match (self.files.is_latched(id), self.files.read_numbers(id)) {
-            (Ok(is_latched), Ok(found)) => (is_latched || self.knows_latched(id), found),
-            (is_latched, found) => {
-                lock(&self.unread).insert(id.clone());
-                if self.is_usable()
-                    && let Some(error) = is_latched.err().or(found.err())
-                {
-                    self.set_usable(&Err(error));
-                }
-                return Restored { may_serve: false, is_latched: self.knows_latched(id), ..nothing };
-            }
-        };
-        lock(&self.unread).remove(id);
-        match found {
-            Found::Nothing => Restored { is_latched, ..nothing },
-            Found::Numbers(kept) => Restored {
-                gate: Some(kept.gate),
-                rollout: Some(kept.rollout),
-                sequence: kept.sequence,
-                is_latched,
-                ..nothing
-            },
-            Found::Damaged(why) => {
-                lock(&self.damaged).insert(id.clone());
-                tracing::error!(
-                    "{} cannot be used, so the {} of {} stays out of traffic: {why}\n  help: start the version of \
-                     cometgate that wrote it, or raise `generation` in the map, which begins a new try",
-                    self.files.numbers_path(id).display(),
-                    id.watched.as_str(),
-                    id.route
-                );
-                // No numbers are no gate: whoever takes them knows that something was there.
-                Restored { gate: Some(Vec::new()), is_latched, ..nothing }
-            }
-        }
-    }
-
-    fn log(&self, id: &GateId) -> Box<dyn GateLog> {
-        let queue = self.logs.gate(&gate_name(id));
-        if let Err(error) = &queue {
-            tracing::error!("the decisions on {} cannot be replayed: {error}", id.route);
-        }
-        Box::new(Log::new(queue.ok(), Arc::clone(&self.offset)))
-    }
-
-    fn decided(&self, id: &Arc<GateId>, event: Option<u64>, state: &GateState, verdict: &Verdict) {
-        let (operator, map) = (self.operator(id), self.map());
-        let decision = gate_decision(self.place(&map, id, event, state), verdict);
-        let line = Some(verdict_line(id, &decision, verdict, operator.as_ref()));
-        let by = if operator.is_some() { "operator" } else { "gate" };
-        let entry = entry(&map, &id.route, by, decision);
-        let is_out = verdict.acts && verdict.action == Action::Latch;
-        let latch = is_out.then(|| {
-            let mut text = shown(entry.at, &entry.body);
-            text["operator"] = json!(operator);
-            Latch { name: GateFiles::latch_name(id), text }
-        });
-        if let Some(latch) = &latch {
-            lock(&self.latched).insert(latch.name.clone());
-        }
-        self.push(Record { entry: Some(entry), latch, line, ..Record::default() });
-    }
-
-    fn climbed(&self, id: &Arc<GateId>, event: Option<u64>, state: &GateState, step: &StepVerdict) {
-        let (operator, map) = (self.operator(id), self.map());
-        let line = Some(step_line(id, step, operator.as_ref()));
-        let by = if operator.is_some() { "operator" } else { "gate" };
-        let place = self.place(&map, id, event, state);
-        let decision = state.judged.rollout_rules.as_ref().map(|rules| step_decision(place, rules, step));
-        let entry = decision.map(|decision| entry(&map, &id.route, by, decision));
-        self.push(Record { entry, line, ..Record::default() });
     }
 }
 

@@ -32,7 +32,11 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// A gate that has come back knows what it was restored from, so what was written before does not lead to it.
     pub(super) fn new(queue: Option<gate_log::Gate<TOLD_WORDS>>, offset: Offset) -> Log {
+        if let Some(queue) = &queue {
+            queue.begin_anew();
+        }
         Log { queue, offset, last_ms: None, quiet: 0 }
     }
 
@@ -53,8 +57,10 @@ impl GateLog for Log {
     }
 
     fn ticked(&mut self, now_ms: u64, before: &Judged) {
-        let follows = |last: &u64| (*last..=last.saturating_add(LONGEST_GAP_MS)).contains(&now_ms);
-        if self.last_ms.as_ref().is_some_and(follows) && self.quiet < u32::MAX {
+        // What is told first begins with a state that knows of all ticks before it.
+        let Some(last_ms) = self.last_ms else { return };
+        let follows = (last_ms..=last_ms.saturating_add(LONGEST_GAP_MS)).contains(&now_ms);
+        if follows && self.quiet < u32::MAX {
             self.quiet += 1;
             self.last_ms = Some(now_ms);
         } else {
@@ -202,11 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_nobody_asks_anything_of_writes_its_first_tick_only() {
+    fn a_gate_that_nobody_asks_anything_of_writes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let logs = Logs::open(directory.path(), Settings::default()).unwrap();
         let mut log = Log::new(logs.gate("gate").ok(), Offset::default());
-        (0..5_000).for_each(|tick| log.ticked(tick * 1_000, &Judged::default()));
+        let ticks = |log: &mut Log, from: u64| {
+            (from..from + 5_000).for_each(|tick| log.ticked(tick * 1_000, &Judged::default()));
+        };
+        ticks(&mut log, 0);
+        assert!(logs.sync().is_ok() && !directory.path().join("gates").exists());
+        log.told(5_000_000, &attempt(&mut Rng::with_seed(1), 0.0), &Judged::default());
+        ticks(&mut log, 5_001);
         assert_eq!(logs.close()[0].events, 1);
     }
 }

@@ -6,10 +6,13 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use evidence::{Entry, Error, Head, Store};
+use evidence::{Entry, Error, Store};
 
 /// Records that wait at most. Of more, the oldest stay: what began the trouble is worth most.
 const MOST_WAITING: usize = 4096;
+
+/// Records that share one wait for the disk at most.
+const MOST_AT_ONCE: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Recording {
@@ -37,25 +40,32 @@ impl Recording {
         }
     }
 
-    /// Appends what waits, and says of each where it stands, once it would survive a power cut.
+    /// Appends what waits, and says of each its number, once it would survive a power cut.
     ///
     /// # Errors
     /// The store cannot be opened or appended to; what was not appended waits on.
-    pub(super) fn write(&mut self, mut appended: impl FnMut(&Entry, Head)) -> Result<(), Error> {
+    pub(super) fn write(&mut self, mut appended: impl FnMut(&Entry, u64)) -> Result<(), Error> {
         let store = match self.store.take() {
             Some(store) => store,
             None => Store::open(&self.directory)?,
         };
-        while let Some(entry) = self.waiting.front() {
-            match store.append(entry) {
-                Ok(head) => appended(entry, head),
-                // No later try would do better.
+        let mut most = MOST_AT_ONCE;
+        while !self.waiting.is_empty() {
+            let count = self.waiting.len().min(most);
+            match store.append_all(self.waiting.iter().take(count)) {
+                Ok(head) => {
+                    let first = head.sequence + 1 - count as u64;
+                    let recorded = self.waiting.drain(..count);
+                    (first..).zip(recorded).for_each(|(sequence, entry)| appended(&entry, sequence));
+                }
+                // One of them will never do; the others are not held up by it.
+                Err(Error::TooLong { .. } | Error::Encoding { .. }) if count > 1 => most = 1,
                 Err(error @ (Error::TooLong { .. } | Error::Encoding { .. })) => {
                     tracing::error!("a decision is not recorded: {error}");
+                    self.waiting.pop_front();
                 }
                 Err(error) => return Err(error),
             }
-            self.waiting.pop_front();
         }
         self.store = Some(store);
         let lost = std::mem::take(&mut self.lost);
@@ -68,7 +78,7 @@ impl Recording {
 
 #[cfg(test)]
 mod tests {
-    use evidence::{GateLogSegment, Moment, Reader};
+    use evidence::{GateLogSegment, Moment, ProofItem, ProofState, Reader, RollbackProof};
 
     use super::*;
 
@@ -112,7 +122,7 @@ mod tests {
         recording.push(record(2));
         std::fs::remove_dir_all(&path).unwrap();
         let mut sequences = Vec::new();
-        recording.write(|_, head| sequences.push(head.sequence)).unwrap();
+        recording.write(|_, sequence| sequences.push(sequence)).unwrap();
         assert_eq!((sequences, recording.is_empty()), (vec![1, 2], true));
         let bodies: Vec<String> = Reader::open(&path)
             .unwrap()
@@ -122,6 +132,27 @@ mod tests {
             .map(|read| read.body_json().to_owned())
             .collect();
         assert!(bodies[0].contains("\"first_event\":2") && bodies[1].contains("\"first_event\":1"));
+    }
+
+    #[test]
+    fn one_that_will_never_do_holds_up_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut recording = Recording::new(directory.path().join("evidence"));
+        let item = ProofItem {
+            item: "x".repeat(250).as_str().into(),
+            state: ProofState::Proven,
+            expected: None,
+            observed: None,
+            unit: None,
+            since: None,
+            note: None,
+        };
+        let proof = RollbackProof::new(Moment::from_ms(0), "p".into(), "1".into(), "t".into());
+        let too_long = Entry { body: proof.with_items(vec![item; 2_000]).into(), ..record(0) };
+        [record(1), too_long, record(2)].into_iter().for_each(|entry| recording.push(entry));
+        let mut sequences = Vec::new();
+        recording.write(|entry, sequence| sequences.push((entry == &record(sequence), sequence))).unwrap();
+        assert_eq!((sequences, recording.is_empty()), (vec![(true, 1), (true, 2)], true));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! unannounced, and is tried again every second. What led to a decision is in the log of its gate before the decision is
 //! recorded, so that every decision in the store can be replayed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use proxy::RouteGate;
 use tokio::time::Instant;
 
 use crate::gates::files::{Numbers, route_of};
-use crate::gates::keeper::{Keeper, Latch, Next, Record};
+use crate::gates::keeper::{Keeper, Next, Record};
 use crate::gates::recording::Recording;
 
 /// Between two looks at the directory.
@@ -56,7 +56,7 @@ struct Writing {
     keeper: Arc<Keeper>,
     turn: Option<File>,
     /// Latches that could not be stored, by the name of their file.
-    unstored: HashMap<String, (Latch, Box<Record>)>,
+    unstored: HashMap<String, Record>,
     recording: Recording,
     next_look: Instant,
 }
@@ -72,7 +72,7 @@ impl Writing {
         loop {
             let patience = self.next_look.saturating_duration_since(Instant::now());
             match self.keeper.next(patience) {
-                Next::Write(record) => self.write(record),
+                Next::Write(records) => self.write(records),
                 Next::Save(gate) => self.save(&gate),
                 Next::Look => {
                     self.look();
@@ -83,53 +83,61 @@ impl Writing {
         }
     }
 
-    fn write(&mut self, mut record: Box<Record>) {
-        let (ack, save) = (record.ack.take(), record.save.take());
-        match record.latch.take() {
-            Some(latch) => self.write_latch(latch, record),
-            None => self.record_and_tell(*record),
-        }
-        if let Some(gate) = save {
-            self.save(&gate);
-        }
-        if let Some(ack) = ack {
-            // Whoever asked may have gone.
-            let is_stored = self.keeper.is_usable() && self.unstored.is_empty() && self.recording.is_empty();
-            ack.send(is_stored).ok();
-        }
+    /// Latches first, then what led to all of it, then the records; then it is told.
+    fn write(&mut self, records: VecDeque<Record>) {
+        let records = records.into_iter().filter_map(|record| self.store_latch(record)).collect();
+        self.record_and_tell(records);
     }
 
-    fn write_latch(&mut self, latch: Latch, record: Box<Record>) {
+    /// The record, unless it has to wait for its latch.
+    fn store_latch(&mut self, record: Record) -> Option<Record> {
+        let Some(latch) = &record.latch else { return Some(record) };
         let is_found_again = record.line.is_none();
         if is_found_again && self.unstored.contains_key(&latch.name) {
-            return;
+            return None;
         }
         let stored = self.keeper.files.write_latch(&latch.name, &format!("{:#}\n", latch.text));
         self.keeper.set_usable(&stored);
         match stored {
             Ok(()) => {
                 self.keeper.stored_latch(&latch.name);
-                self.record_and_tell(*record);
+                Some(record)
             }
             Err(error) => {
                 tracing::error!(
                     "a target is out of traffic for good and that cannot be stored yet: {error}\n  help: it is tried \
                      again every second; a restart before that may not know of it"
                 );
-                self.unstored.insert(latch.name.clone(), (latch, record));
+                self.unstored.insert(latch.name.clone(), record);
+                None
             }
         }
     }
 
-    fn record_and_tell(&mut self, record: Record) {
-        if let Some(entry) = record.entry {
+    fn record_and_tell(&mut self, mut records: Vec<Record>) {
+        let entries: Vec<Entry> = records.iter_mut().filter_map(|record| record.entry.take()).collect();
+        if !entries.is_empty() {
             // What cannot be written there is said by the log itself, and by a replay.
             self.keeper.logs().sync().ok();
-            self.recording.push(entry);
+            entries.into_iter().for_each(|entry| self.recording.push(entry));
             self.write_waiting();
+            if !self.recording.is_empty() {
+                tracing::error!("what gates have decided waits to be recorded; `cometgate status` says why");
+            }
         }
-        if let Some(line) = record.line {
-            line.tell();
+        for record in records {
+            if let Some(line) = record.line {
+                line.tell();
+            }
+            if let Some(gate) = record.save {
+                self.save(&gate);
+            }
+            if let Some(ack) = record.ack {
+                // Whoever asked may have gone.
+                let is_stored =
+                    self.keeper.is_usable() && self.unstored.is_empty() && self.recording.is_empty();
+                ack.send(is_stored).ok();
+            }
         }
     }
 
@@ -137,7 +145,7 @@ impl Writing {
     /// target: gates act and latches are stored without it, and it is mended by a person.
     fn write_waiting(&mut self) -> bool {
         let keeper = &self.keeper;
-        match self.recording.write(|entry, head| keeper.recorded(entry, head)) {
+        match self.recording.write(|entry, sequence| keeper.recorded(entry, sequence)) {
             Ok(()) => {
                 keeper.set_unrecorded(None);
                 true
@@ -218,8 +226,7 @@ impl Writing {
     }
 
     fn store_again(&mut self) {
-        for (latch, record) in std::mem::take(&mut self.unstored).into_values() {
-            self.write_latch(latch, record);
-        }
+        let unstored = std::mem::take(&mut self.unstored);
+        self.write(unstored.into_values().collect());
     }
 }

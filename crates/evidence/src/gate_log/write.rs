@@ -53,10 +53,13 @@ struct Shared<const N: usize> {
 /// Hears once all that was told before is durable, or of the last failure since the sync before.
 type Answer = mpsc::Sender<Result<(), Arc<Error>>>;
 
+/// By the names of their gates; shared with the thread, which looks at them ten times a second.
+type Queues<const N: usize> = Arc<BTreeMap<String, Arc<Queue<N>>>>;
+
 /// What the thread is asked for.
 #[derive(Debug)]
 struct Work<const N: usize> {
-    gates: BTreeMap<String, Arc<Queue<N>>>,
+    gates: Queues<N>,
     syncs: Vec<Answer>,
     is_over: bool,
     is_hurried: bool,
@@ -105,7 +108,7 @@ impl<const N: usize> GateLog<N> {
             settings,
             run: u64::from_le_bytes(run),
             work: Mutex::new(Work {
-                gates: BTreeMap::new(),
+                gates: Arc::default(),
                 syncs: Vec::new(),
                 is_over: false,
                 is_hurried: false,
@@ -127,16 +130,17 @@ impl<const N: usize> GateLog<N> {
     pub fn gate(&self, name: &str) -> Result<Gate<N>> {
         directory_of(&self.shared.store, name)?;
         let mut work = lock(&self.shared.work);
-        let queue = work.gates.entry(name.to_owned()).or_insert_with(|| {
-            let waiting = Waiting { items: Vec::new(), next: 1, missing: 0, segment: None };
-            Arc::new(Queue {
-                gate: name.to_owned(),
-                unwritten: AtomicU64::new(0),
-                is_failing: AtomicBool::new(false),
-                waiting: Mutex::new(waiting),
-            })
+        if let Some(queue) = work.gates.get(name) {
+            return Ok(Gate { queue: Arc::clone(queue), shared: self.shared.clone() });
+        }
+        let queue = Arc::new(Queue {
+            gate: name.to_owned(),
+            unwritten: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+            waiting: Mutex::new(Waiting { items: Vec::new(), next: 1, missing: 0, segment: None }),
         });
-        Ok(Gate { queue: Arc::clone(queue), shared: self.shared.clone() })
+        Arc::make_mut(&mut work.gates).insert(name.to_owned(), Arc::clone(&queue));
+        Ok(Gate { queue, shared: self.shared.clone() })
     }
 
     /// What tells the segments of this process from those of others.
@@ -273,7 +277,7 @@ struct Writer<const N: usize> {
 
 /// What there is to do at one look.
 struct Asked<const N: usize> {
-    gates: BTreeMap<String, Arc<Queue<N>>>,
+    gates: Queues<N>,
     syncs: Vec<Answer>,
     is_over: bool,
 }
@@ -316,7 +320,11 @@ impl<const N: usize> Writer<N> {
         let waited = self.shared.wake.wait_timeout_while(work, LOOK_EVERY, is_idle);
         let mut work = waited.unwrap_or_else(PoisonError::into_inner).0;
         work.is_hurried = false;
-        Asked { gates: work.gates.clone(), syncs: std::mem::take(&mut work.syncs), is_over: work.is_over }
+        Asked {
+            gates: Arc::clone(&work.gates),
+            syncs: std::mem::take(&mut work.syncs),
+            is_over: work.is_over,
+        }
     }
 
     /// Writes what waits at one gate.

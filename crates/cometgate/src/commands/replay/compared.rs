@@ -107,7 +107,8 @@ impl Compared {
         let unrecorded =
             |decided: &&Decided| window.has(decided.at) && !found.contains(&(decided.run, decided.event));
         for decided in played.decided.iter().filter(unrecorded) {
-            if played.is_at_the_end(decided) {
+            let is_later = |(run, event): &(u64, u64)| *run == decided.run && *event > decided.event;
+            if played.is_at_the_end(decided) && !found.iter().any(is_later) {
                 compared.unrecorded += 1;
             } else {
                 let place = place(decided.run, decided.event);
