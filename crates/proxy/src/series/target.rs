@@ -7,7 +7,9 @@ use telemetry::{Counter, Counters, Histogram, names};
 
 use crate::observer::{AttemptKind, UsageSource};
 use crate::scan::Usage;
-use crate::series::labels::{ATTEMPTS, ENDS, End, KINDS, RESULTS, TURNED_AWAY, result_at, turned_away_at};
+use crate::series::labels::{
+    ATTEMPTS, ENDS, End, KINDS, RESULTS, TURNED_AWAY, kind_at, result_at, turned_away_at,
+};
 use crate::target_state::TurnedAway;
 
 /// The series of one target.
@@ -79,7 +81,7 @@ impl TargetSeries {
 
     /// An attempt is over.
     pub(crate) fn attempt(&self, ended: &EndedAttempt) {
-        if let Some(of_kind) = self.attempts.get(ended.kind as usize) {
+        if let Some(of_kind) = self.attempts.get(kind_at(ended.kind)) {
             of_kind.add_one(result_at(ended.failure, ended.is_lost));
         }
         self.attempt_duration.record(ended.elapsed);
