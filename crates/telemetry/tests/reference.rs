@@ -1,6 +1,6 @@
-//! `docs/metrics.md` says of every metric what the list of names says, and every query of the documentation and of the
-//! alerts asks for metrics and labels that exist. `UPDATE_EXPECTED=1 cargo test -p telemetry --test reference` writes the
-//! tables anew.
+//! `docs/metrics.md` says of every metric what the list of names says, and every query of the documentation, of the
+//! alerts and of the dashboard asks for metrics and labels that exist. To write the tables anew:
+//! `UPDATE_EXPECTED=1 cargo test -p telemetry --test reference`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 use std::collections::BTreeSet;
@@ -86,7 +86,13 @@ fn asked(text: &str) -> Vec<(String, String)> {
 #[test]
 fn every_query_asks_for_what_exists() {
     let mut checked = 0;
-    for file in ["docs/metrics.md", "deploy/prometheus/rules.yml", "deploy/prometheus/alerts.yml"] {
+    let files = [
+        "docs/metrics.md",
+        "deploy/prometheus/rules.yml",
+        "deploy/prometheus/alerts.yml",
+        "deploy/grafana/overview.json",
+    ];
+    for file in files {
         let text = read_to_string(root().join(file)).unwrap();
         for (name, labels) in asked(&text) {
             let family =
