@@ -116,6 +116,8 @@ impl Reloader {
         }
         let Err(refused) = self.in_force.take(found.clone(), Why::Reload) else { return };
         self.in_force.reloads().refused();
+        // Whoever reads of it in the log sees it in the metrics too.
+        self.tell_difference();
         tracing::error!("a change was refused, and what was in force stays:\n{refused}");
         // A broken map must not keep a revoked key alive, nor a broken tenants file stand in the way of a rollback.
         let good = self.in_force.texts().clone();

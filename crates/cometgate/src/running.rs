@@ -21,7 +21,7 @@ use crate::control_socket::{open as open_socket, serve_commands};
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
-use crate::gates::ticking::{GateClock, save_all, tick_gates};
+use crate::gates::ticking::{GateClock, end_proofs, save_all, tick_gates};
 use crate::gates::writer::GateWriter;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
@@ -162,6 +162,7 @@ impl Running {
         }
         // What is still being written down; a panic there has been reported there.
         drop(self.reload.join());
+        end_proofs(&self.handle, &self.gates);
         save_all(&self.handle, &self.gates);
         drop(self.gate_writer);
         drop(self.admin);

@@ -61,6 +61,7 @@ async fn every_endpoint_is_routed_by_its_model_and_only_the_models_bytes_change(
         "/v1/audio/speech",
         "/v1/responses/input_tokens",
         MESSAGES,
+        "/v1/messages/count_tokens",
     ] {
         let body = "{ \"model\" :\"summary\", \"input\":[1e400] }";
         let answer = client.send(request(Method::POST, path, ACME, body)).await.unwrap();

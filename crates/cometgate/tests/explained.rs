@@ -77,7 +77,8 @@ impl Asked {
             model: MODELS[rng.usize(..MODELS.len())],
             // Embeddings know `user` only, and messages have it under another name.
             keys: match endpoint {
-                Endpoint::Embeddings | Endpoint::Messages => [None, keys[1].clone(), None],
+                Endpoint::Embeddings => [None, keys[1].clone(), None],
+                of if of.is_anthropics() => [None, keys[1].clone(), None],
                 _ => keys,
             },
             stateful: match endpoint {
@@ -120,7 +121,7 @@ impl Asked {
                 body["input"] = json!("hi");
                 body["store"] = json!(self.stateful);
             }
-            Endpoint::Messages => {
+            of if of.is_anthropics() => {
                 if let [_, Some(user), _] = &self.keys {
                     body["metadata"] = json!({"user_id": user});
                 }
@@ -128,7 +129,7 @@ impl Asked {
             _ => body["input"] = json!("hi"),
         }
         for (name, value) in ["safety_identifier", "user", "prompt_cache_key"].into_iter().zip(&self.keys) {
-            if let (Some(value), false) = (value, self.endpoint == Endpoint::Messages) {
+            if let (Some(value), false) = (value, self.endpoint.is_anthropics()) {
                 body[name] = json!(value);
             }
         }
@@ -142,7 +143,9 @@ fn can_use(endpoint: Endpoint, feature: Feature) -> bool {
     match endpoint {
         Endpoint::Chat => true,
         Endpoint::Responses | Endpoint::ResponsesInputTokens => feature != Feature::Streaming,
-        Endpoint::Messages => !matches!(feature, Feature::Streaming | Feature::Audio | Feature::Logprobs),
+        of if of.is_anthropics() => {
+            !matches!(feature, Feature::Streaming | Feature::Audio | Feature::Logprobs)
+        }
         _ => false,
     }
 }
@@ -159,22 +162,22 @@ fn use_feature(body: &mut Value, endpoint: Endpoint, feature: Feature) {
         body[list].as_array_mut().unwrap().push(json!({"role": "user", "content": [part]}));
     };
     match feature {
-        Feature::Vision if is_responses || endpoint == Endpoint::Messages => part("image"),
+        Feature::Vision if is_responses || endpoint.is_anthropics() => part("image"),
         Feature::Vision => part("image_url"),
         Feature::Audio if is_responses => part("audio"),
         Feature::Audio => part("input_audio"),
-        Feature::Files if endpoint == Endpoint::Messages => part("document"),
+        Feature::Files if endpoint.is_anthropics() => part("document"),
         Feature::Files => part("file"),
         Feature::Streaming => body["stream"] = json!(true),
         Feature::Tools => push_tool(body, json!({"type": "function", "name": "f"})),
         Feature::WebSearch => push_tool(body, json!({"type": "web_search_preview"})),
         Feature::ResponseFormat if is_responses => body["text"] = json!({"format": {"type": "json_schema"}}),
-        Feature::ResponseFormat if endpoint == Endpoint::Messages => {
+        Feature::ResponseFormat if endpoint.is_anthropics() => {
             body["output_config"] = json!({"format": {"type": "json_schema"}});
         }
         Feature::ResponseFormat => body["response_format"] = json!({"type": "json_object"}),
         Feature::Logprobs => body["top_logprobs"] = json!(2),
-        Feature::Reasoning if endpoint == Endpoint::Messages => body["thinking"] = json!({"type": "enabled"}),
+        Feature::Reasoning if endpoint.is_anthropics() => body["thinking"] = json!({"type": "enabled"}),
         Feature::Reasoning if is_responses => body["reasoning"] = json!({"effort": "low"}),
         Feature::Reasoning => body["reasoning_effort"] = json!("low"),
     }
@@ -221,7 +224,7 @@ fn agrees(loaded: &Loaded, asked: &Asked, decision: &Decision<'_>, answer: &Answ
                 Refusal::UnknownKey | Refusal::RestrictedTenant => (0, ""),
             };
             // Anthropic's errors have no code.
-            let is_code = |answer: &Answer| asked.endpoint == Endpoint::Messages || answer.error().0 == code;
+            let is_code = |answer: &Answer| asked.endpoint.is_anthropics() || answer.error().0 == code;
             answer.status == status && is_code(answer)
         }
     }

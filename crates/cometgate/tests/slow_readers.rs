@@ -13,10 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::h2::{END_HEADERS, END_STREAM, HEADERS, PREFACE, block, frame, settings, window_update};
+use support::h2::{
+    CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, Peer, RST_STREAM, block, frame, settings,
+    window_update,
+};
 use support::process::resident;
 use support::wire::{WireProvider, ok};
-use support::{ACME, Client, FIRST, Files, Map, Program, tenants};
+use support::{ACME, Client, FIRST, Files, LAST, Map, Program, tenants};
+use testkit::{Gate, Provider, Reply, Step};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -249,4 +253,46 @@ async fn callers_of_http2_that_never_open_a_window_cost_a_bounded_amount_of_memo
     let _read = read_slowly(ask_in_http2(program.address, callers(), false).await, SHARING);
     hose.begun(callers()).await;
     measure("HTTP/2, windows shut", &program, &hose).await;
+}
+
+/// Only the stream whose window stays shut ends, and its provider is let go; the one beside it gets its events before and
+/// after.
+#[tokio::test]
+async fn a_stream_whose_window_stays_shut_is_reset_and_the_one_beside_it_is_not() {
+    let gate = Gate::new();
+    let provider = Provider::builder("primary").start().await;
+    let long = Reply::sse(vec![Step::chunk(FIRST.repeat(64 << 10)), Step::Hang]);
+    let waiting = Reply::sse(vec![Step::chunk(FIRST), Step::Wait(gate.clone()), Step::chunk(LAST)]);
+    provider.once("POST", PATH, long);
+    provider.on("POST", PATH, waiting);
+    let map = Map::new(&provider.base_url(), "http://127.0.0.1:9/v1", "0%").text();
+    let files = Files::new("[limits]\nwrite_stall_timeout_ms = 500\n", &map, &tenants());
+    let program = Program::serve(&files).await;
+    let mut peer = Peer::silent(program.address).await;
+    let bearer = format!("Bearer {ACME}");
+    let head = block(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", PATH),
+        (":authority", "x"),
+        ("authorization", &bearer),
+    ]);
+    let ask = |stream: u32| {
+        let asked = frame(HEADERS, END_HEADERS, stream, &head);
+        [asked, frame(DATA, END_STREAM, stream, STREAM.as_bytes())].concat()
+    };
+    let shut = settings(&[(4, 0)]);
+    assert!(peer.send(&[PREFACE, &shut, &ask(1)].concat()).await);
+    provider.wait_requests(1).await;
+    assert!(peer.send(&[ask(3), window_update(3, 1 << 20)].concat()).await);
+    let until_reset = peer.until(|frame| frame.kind == RST_STREAM).await;
+    let reset = until_reset.last().unwrap();
+    assert_eq!((reset.stream, reset.number()), (1, CANCEL));
+    assert!(until_reset.iter().all(|frame| frame.stream != 1 || frame.kind != DATA), "its window is shut");
+    assert!(until_reset.iter().any(|frame| frame.stream == 3 && frame.kind == DATA), "its window is open");
+    provider.wait_aborted(1).await;
+    gate.open();
+    let rest = peer.until(|frame| frame.stream == 3 && frame.is(DATA, END_STREAM)).await;
+    assert!(rest.iter().any(|frame| frame.payload.ends_with(b"[DONE]\n\n")));
+    assert_eq!(provider.aborted(), 1);
 }

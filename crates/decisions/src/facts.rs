@@ -77,6 +77,8 @@ pub enum Endpoint {
     Completions,
     /// `POST /v1/messages`, in Anthropic's shape.
     Messages,
+    /// `POST /v1/messages/count_tokens`, in Anthropic's shape.
+    MessagesCountTokens,
     /// `POST /v1/moderations`
     Moderations,
     /// `POST /v1/images/generations`
@@ -95,7 +97,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 14] = [
+    pub const ALL: [Endpoint; 15] = [
         Endpoint::Chat,
         Endpoint::Responses,
         Endpoint::ResponsesCompact,
@@ -103,6 +105,7 @@ impl Endpoint {
         Endpoint::Embeddings,
         Endpoint::Completions,
         Endpoint::Messages,
+        Endpoint::MessagesCountTokens,
         Endpoint::Moderations,
         Endpoint::ImageGenerations,
         Endpoint::Speech,
@@ -123,6 +126,7 @@ impl Endpoint {
             Endpoint::Embeddings => "embeddings",
             Endpoint::Completions => "completions",
             Endpoint::Messages => "messages",
+            Endpoint::MessagesCountTokens => "messages_count_tokens",
             Endpoint::Moderations => "moderations",
             Endpoint::ImageGenerations => "image_generations",
             Endpoint::Speech => "speech",
@@ -144,6 +148,7 @@ impl Endpoint {
             Endpoint::Embeddings => "/embeddings",
             Endpoint::Completions => "/completions",
             Endpoint::Messages => "/messages",
+            Endpoint::MessagesCountTokens => "/messages/count_tokens",
             Endpoint::Moderations => "/moderations",
             Endpoint::ImageGenerations => "/images/generations",
             Endpoint::Speech => "/audio/speech",
@@ -152,6 +157,18 @@ impl Endpoint {
             Endpoint::ImageEdits => "/images/edits",
             Endpoint::ImageVariations => "/images/variations",
         }
+    }
+
+    /// Whether its answer only says how many tokens a request has.
+    #[must_use]
+    pub fn counts_tokens(self) -> bool {
+        matches!(self, Endpoint::ResponsesInputTokens | Endpoint::MessagesCountTokens)
+    }
+
+    /// Whether it is of Anthropic's API.
+    #[must_use]
+    pub fn is_anthropics(self) -> bool {
+        matches!(self, Endpoint::Messages | Endpoint::MessagesCountTokens)
     }
 
     /// Whether its answers are streamed as text where the request asks for that.

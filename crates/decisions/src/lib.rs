@@ -11,7 +11,8 @@
 //! request that does. [`standing`] is what gates say of a route meanwhile. [`proof`] and [`exposure`] are asked of
 //! a whole map, [`spread`](mod@spread) of a kind of request. [`tenant_limits`] is asked before a request begins,
 //! [`attempts`] while it is under way, [`addresses`] before a connection is made. [`gate`] judges a canary by its attempts,
-//! and [`rollout`] lets it grow; [`judged`] is the two together, live and in a replay.
+//! and [`rollout`] lets it grow; [`judged`] is the two together, live and in a replay. [`rolled_back`] says whether nothing
+//! is left on a canary after its rollback.
 
 pub mod addresses;
 pub mod attempts;
@@ -28,6 +29,7 @@ pub mod order;
 pub mod pinned;
 pub mod plan;
 pub mod proof;
+pub mod rolled_back;
 pub mod rollout;
 pub mod route;
 mod route_index;

@@ -246,3 +246,18 @@ fn a_record_too_long_to_be_one_is_refused() {
     assert!(matches!(store.append(&entries[1]).unwrap_err(), Error::TooLong { .. }));
     assert_eq!(store.append(&entries[0]).unwrap().sequence, 1);
 }
+
+/// Whoever reads while the first record is being written is told that there is none, not that something is broken.
+#[test]
+fn a_store_that_is_just_being_made_is_not_there_yet_and_an_emptied_one_is_broken() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("evidence.sqlite3");
+    std::fs::write(&empty, "").unwrap();
+    assert!(matches!(Reader::open(directory.path()), Err(Error::Absent { .. })));
+    Store::open(directory.path()).unwrap().append(&entry(1, gate_decision(1))).unwrap();
+    for name in ["evidence.sqlite3-wal", "evidence.sqlite3-shm"] {
+        std::fs::remove_file(directory.path().join(name)).ok();
+    }
+    std::fs::write(&empty, "").unwrap();
+    assert!(matches!(Reader::open(directory.path()), Err(Error::Unreadable { .. })));
+}

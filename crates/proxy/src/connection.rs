@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -16,6 +16,7 @@ use crate::edge;
 use crate::first_bytes::FirstBytes;
 use crate::frame_guard::FrameGuard;
 use crate::framing_guard::FramingGuard;
+use crate::stream_stall::StreamTasks;
 use crate::websocket::Slot;
 use crate::worker::Context;
 use crate::write_stall::WriteStall;
@@ -137,7 +138,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     context: Arc<Context>,
     drain: CancellationToken,
 ) -> Result<(), hyper::Error> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(StreamTasks { patience: context.limits.write_stall_timeout });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(256)

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::error_response;
 use crate::handler::REQUEST_ID;
 use crate::response::GatewayBody;
+use crate::stream_stall::Telling;
 use crate::websocket::Slot;
 use crate::worker::Context;
 
@@ -32,7 +33,7 @@ static SECRET: [HeaderName; 3] =
     [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key")];
 
 /// The body as it leaves the edge.
-pub(crate) type EdgeBody = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type EdgeBody = Telling<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// Boxed once: the layers around it would each move it, and it is kilobytes.
 type Handling = Pin<Box<dyn Future<Output = Result<Response<GatewayBody>, Infallible>> + Send>>;
@@ -70,7 +71,7 @@ pub(crate) fn service(
         async move {
             let mut response = answering.await?;
             name(response.headers_mut(), id);
-            Ok(response)
+            Ok(response.map(Telling::new))
         }
     })
 }

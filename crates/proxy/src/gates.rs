@@ -10,19 +10,22 @@ mod exposure;
 mod keeper;
 mod report;
 mod route_gate;
+mod tally;
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use decisions::plan::{GateIdentity, Plan, Route, Watched, gate_identity};
-use decisions::{RouteId, Standing};
+use decisions::{ProviderId, Role, RouteId, Standing};
 
 pub use keeper::{GateId, GateKeeper, GateLog, NoKeeper, Restored};
 pub(crate) use report::Finished;
 pub use route_gate::{GateState, Progress, RouteGate};
+pub(crate) use tally::Class;
+pub use tally::{RolledBack, Tally};
 
-use crate::gates::route_gate::Ruling;
+use crate::gates::route_gate::{Ruling, Tallies};
 
 /// The gates of all routes of a plan.
 #[derive(Debug, Default)]
@@ -66,7 +69,11 @@ impl Gates {
             .map(|(id, _)| (id.route.as_str(), id.identity))
             .collect();
         let mut known = HashMap::new();
-        let mut gate_of = |id: RouteId, route: &Route, watched| {
+        let mut of_route: HashMap<&str, Vec<&Arc<RouteGate>>> = HashMap::new();
+        for (id, gate) in before {
+            of_route.entry(&id.route).or_default().push(gate);
+        }
+        let mut gate_of = |id: RouteId, route: &Route, watched, beside: Option<&Arc<RouteGate>>| {
             let identity = gate_identity(plan, id, watched)?;
             let gate_id = GateId { route: route.name.clone(), identity, watched };
             let ruling = Ruling::of(route, watched);
@@ -75,7 +82,11 @@ impl Gates {
                     kept.rule(ruling);
                     Arc::clone(kept)
                 }
-                None => Arc::new(RouteGate::restore(gate_id, ruling, Arc::clone(keeper))),
+                None => {
+                    let others = of_route.get(route.name.as_str()).into_iter().flatten().copied();
+                    let tallies = Tallies::beside(identity, beside.into_iter().chain(others));
+                    Arc::new(RouteGate::restore(gate_id, ruling, Arc::clone(keeper), tallies))
+                }
             };
             // One target is one latch, in whatever role it was tripped.
             if latched.contains(&(route.name.as_str(), identity)) {
@@ -84,9 +95,10 @@ impl Gates {
             known.insert(Arc::clone(gate.id()), Arc::clone(&gate));
             Some(gate)
         };
-        let by_route = plan.routes().map(|(id, route)| OfRoute {
-            canary: gate_of(id, route, Watched::Canary),
-            fallback: gate_of(id, route, Watched::Fallback),
+        let by_route = plan.routes().map(|(id, route)| {
+            let canary = gate_of(id, route, Watched::Canary, None);
+            let fallback = gate_of(id, route, Watched::Fallback, canary.as_ref());
+            OfRoute { canary, fallback }
         });
         let by_route = by_route.collect();
         for (id, gate) in before {
@@ -118,6 +130,31 @@ impl Gates {
         let (canary, share) = gates.canary.as_ref().map(|gate| gate.shown()).unwrap_or_default();
         let (fallback, _) = gates.fallback.as_ref().map(|gate| gate.shown()).unwrap_or_default();
         Standing { canary, share, fallback }
+    }
+
+    /// An attempt begins: `provider` in this role of the route. To be called once for each that
+    /// [`attempted`](Gates::attempted) hears of.
+    pub(crate) fn begin(
+        &self,
+        plan: &Plan,
+        route: RouteId,
+        (provider, role): (ProviderId, Role),
+        class: Class,
+    ) {
+        if let Some(tally) = self.tally(plan, route, provider, role) {
+            tally.begin(class);
+        }
+    }
+
+    fn tally(&self, plan: &Plan, route: RouteId, provider: ProviderId, role: Role) -> Option<&Arc<Tally>> {
+        let gates = self.by_route.get(route.index())?;
+        match role {
+            Role::Canary => gates.canary.as_ref().map(|gate| gate.tally()),
+            Role::Primary => gates.canary.as_ref().or(gates.fallback.as_ref()).map(|gate| gate.prior()),
+            // What lives where the route does not send any more is asked for there in this role, too.
+            Role::Fallback if plan.route(route).fallback != Some(provider) => None,
+            Role::Fallback => gates.fallback.as_ref().map(|gate| gate.tally()),
+        }
     }
 
     /// What they say to one request.

@@ -23,6 +23,7 @@ mod framing_guard;
 mod gates;
 mod gateway;
 mod handler;
+mod leak;
 mod limits;
 mod live;
 mod models;
@@ -36,6 +37,7 @@ pub mod scan;
 mod secrets;
 mod series;
 mod snapshot;
+mod stream_stall;
 mod target_state;
 mod tenant_state;
 mod websocket;
@@ -47,7 +49,9 @@ pub use auth::{Holder, KEY_PREFIX, KeyRing};
 pub use caller_tls::{CallerCertificates, CallerTls, CallerTlsError, CallerTlsParts};
 pub use cors::Cors;
 pub use error::Error;
-pub use gates::{GateId, GateKeeper, GateLog, GateState, Gates, NoKeeper, Progress, Restored, RouteGate};
+pub use gates::{
+    GateId, GateKeeper, GateLog, GateState, Gates, NoKeeper, Progress, Restored, RolledBack, RouteGate, Tally,
+};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use upstream::RequestBody;
 
 use crate::affinity::Made;
+use crate::attempt::answer::is_event_stream;
 use crate::auth::Identity;
 use crate::dispatch::{Destination, Outgoing, build, refuse_gateway_key};
 use crate::error::Error;
@@ -170,7 +171,9 @@ pub(crate) fn relay(
     head.version = http::Version::HTTP_11;
     ticket.answer(head.status);
     let first = bytes::Bytes::new();
-    let is_error = head.status.is_client_error() || head.status.is_server_error();
+    // An error within a stream is not told apart here, so credentials are covered in all of it.
+    let is_error =
+        head.status.is_client_error() || head.status.is_server_error() || is_event_stream(&head.headers);
     let relay =
         Relay::new(first, body, lease, ticket, None, longest_silence).learning(learning).error(is_error);
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))

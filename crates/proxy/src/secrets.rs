@@ -12,6 +12,7 @@ use memchr::memmem::Finder;
 use upstream::Credential;
 
 use crate::auth::bearer;
+use crate::leak::{Leak, leaks};
 use crate::snapshot::Provider;
 
 /// A shorter one would be found in what has nothing to do with it.
@@ -36,7 +37,7 @@ impl Secrets {
             let fits = |secret: &&Finder<'_>| value.len() >= secret.needle().len();
             self.0.iter().filter(fits).any(|secret| secret.find(value).is_some())
         };
-        if !headers.values().any(|value| shows(value.as_bytes())) {
+        if leaks(Leak::Headers) || !headers.values().any(|value| shows(value.as_bytes())) {
             return;
         }
         let shown = headers.iter().filter(|(_, value)| shows(value.as_bytes()));
@@ -49,7 +50,7 @@ impl Secrets {
 
     /// An error in which they are covered by as many asterisks, so that its length stays what was announced.
     pub(crate) fn cover(&self, bytes: Bytes) -> Bytes {
-        if !self.0.iter().any(|secret| secret.find(&bytes).is_some()) {
+        if leaks(Leak::Errors) || !self.0.iter().any(|secret| secret.find(&bytes).is_some()) {
             return bytes;
         }
         tracing::warn!("a provider's error showed a credential of this gateway; it was covered");
@@ -63,6 +64,23 @@ impl Secrets {
             }
         }
         covered.freeze()
+    }
+
+    /// A text of an error in which they are covered; also the beginning of one at its end, as long texts are cut.
+    pub(crate) fn cover_text(&self, text: &str) -> String {
+        if leaks(Leak::Events) {
+            return text.to_owned();
+        }
+        let mut covered = Vec::from(self.cover(Bytes::copy_from_slice(text.as_bytes())));
+        let ends_with = |secret: &Finder<'_>| {
+            let lengths = SHORTEST..secret.needle().len();
+            lengths.rev().find(|length| covered.ends_with(secret.needle().get(..*length).unwrap_or_default()))
+        };
+        if let Some(length) = self.0.iter().filter_map(ends_with).max() {
+            let end = covered.len();
+            covered.get_mut(end - length..).unwrap_or_default().fill(b'*');
+        }
+        String::from_utf8_lossy(&covered).into_owned()
     }
 }
 
@@ -100,6 +118,17 @@ mod tests {
         assert_eq!(covered.len(), body.len());
         assert_eq!(covered, "{\"a\":\"*************, *************, *************\"}");
         assert_eq!(secrets().cover(Bytes::from_static(b"nothing")), "nothing");
+    }
+
+    #[test]
+    fn a_text_that_was_cut_shows_no_beginning_of_a_credential() {
+        let covered = |text: &str| secrets().cover_text(text);
+        assert_eq!(covered("you sent sk-one-secret, sk-two-sec"), "you sent *************, **********");
+        assert_eq!(covered("you sent sk-one-s"), "you sent ********");
+        // As short as this it may be anything.
+        assert_eq!(covered("you sent sk-one-"), "you sent sk-one-");
+        assert_eq!(covered("sk-one-s it is"), "sk-one-s it is");
+        assert_eq!(covered(""), "");
     }
 
     #[test]

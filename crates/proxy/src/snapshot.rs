@@ -1,10 +1,12 @@
 //! What one request sees of the configuration, from its beginning to its end, whatever a reload does meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use decisions::attempts::breaker::State;
 use decisions::plan::{CredentialHeader, Plan};
-use decisions::{Endpoint, ProviderId, RouteId, TenantId};
+use decisions::{Endpoint, ProviderId, Role, RouteId, TenantId};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use upstream::{Credential, Origin};
@@ -132,6 +134,13 @@ impl Snapshot {
     #[must_use]
     pub fn is_used(&self, route: RouteId) -> bool {
         self.series.is_used(route)
+    }
+
+    /// Whether the breaker of a route's target lets attempts through, at `now_ms` of
+    /// [`Gateway::now_ms`](crate::Gateway::now_ms).
+    #[must_use]
+    pub fn breaker(&self, route: RouteId, role: Role, now_ms: u64) -> State {
+        self.targets.of(Some(route)).of(role).breaker(Duration::from_millis(now_ms))
     }
 
     /// What a tenant has used of its limits; `None` where it has none.

@@ -119,6 +119,11 @@ impl TargetState {
         self.lock().breaker.is_open(now)
     }
 
+    /// Whether its breaker lets attempts through.
+    pub(crate) fn breaker(&self, now: Duration) -> State {
+        self.lock().breaker.state(now)
+    }
+
     /// Takes one retry of this target from its budget.
     pub(crate) fn withdraw_retry(&self, now: Duration) -> bool {
         self.lock().retries.withdraw(now)

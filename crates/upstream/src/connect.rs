@@ -51,6 +51,8 @@ const NO_PROTOCOL: &str = "the provider does not agree to the version of HTTP (A
 pub(crate) struct Sender {
     http: SendRequest<RequestBody>,
     interim: Arc<Interim>,
+    /// Also while the connection is switched to another protocol, and this alone says that it is in use.
+    _open: Arc<Counted>,
 }
 
 impl Sender {
@@ -112,6 +114,23 @@ impl SharedSender {
     }
 }
 
+/// One open connection, as long as it lives.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Counted {
+        open.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Everything that connecting needs, made once for each origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
@@ -120,6 +139,8 @@ pub(crate) struct Connector {
     tls: Option<Tls>,
     http2: Option<Http2>,
     timeout: Duration,
+    /// Connections of all workers that are open.
+    open: Arc<AtomicUsize>,
 }
 
 #[derive(Clone)]
@@ -161,7 +182,19 @@ impl Connector {
                 })
             }
         };
-        Ok(Connector { tcp, uri, tls, http2: address.http2, timeout: address.connect_timeout })
+        Ok(Connector {
+            tcp,
+            uri,
+            tls,
+            http2: address.http2,
+            timeout: address.connect_timeout,
+            open: Arc::default(),
+        })
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn connect(&self) -> Result<Sender, SendError> {
@@ -183,8 +216,8 @@ impl Connector {
     async fn connect_unbounded(&self) -> Result<Sender, SendError> {
         let stream = self.connect_tcp().await?;
         match &self.tls {
-            None => handshake(stream).await,
-            Some(tls) => handshake(TokioIo::new(tls.connect(stream.into_inner()).await?)).await,
+            None => handshake(stream, &self.open).await,
+            Some(tls) => handshake(TokioIo::new(tls.connect(stream.into_inner()).await?), &self.open).await,
         }
     }
 
@@ -231,6 +264,7 @@ impl Connector {
         }
         let takes = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         let told = Arc::clone(&takes);
+        let counted = Counted::new(&self.open);
         tokio::spawn(async move {
             let ended = std::future::poll_fn(|cx| {
                 let ended = Pin::new(&mut connection).poll(cx);
@@ -240,6 +274,7 @@ impl Connector {
             if let Err(error) = ended.await {
                 tracing::debug!(%error, "a provider's connection ended");
             }
+            drop((connection, counted));
         });
         Ok(SharedSender { http: sender, takes })
     }
@@ -257,15 +292,21 @@ impl Tls {
     }
 }
 
-async fn handshake(io: impl Read + Write + Send + Unpin + 'static) -> Result<Sender, SendError> {
+async fn handshake(
+    io: impl Read + Write + Send + Unpin + 'static,
+    open: &Arc<AtomicUsize>,
+) -> Result<Sender, SendError> {
     let (http, connection) =
         http1::Builder::new().max_buf_size(BUFFER).handshake(io).await.map_err(SendError::from_exchange)?;
+    let counted = Arc::new(Counted::new(open));
+    let _open = Arc::clone(&counted);
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a provider's connection ended");
         }
+        drop(counted);
     });
-    Ok(Sender { http, interim: Arc::new(Interim::new(task.abort_handle())) })
+    Ok(Sender { http, interim: Arc::new(Interim::new(task.abort_handle())), _open })
 }
 
 fn is_dns(error: &(dyn std::error::Error + 'static)) -> bool {

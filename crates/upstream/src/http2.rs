@@ -128,6 +128,13 @@ impl SharedPools {
         }
     }
 
+    /// Lets go of all of them: who still uses one keeps it, and without a user it closes.
+    pub(crate) fn clear(&self) {
+        for connections in &self.by_worker {
+            drop(std::mem::take(&mut *connections.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
+    }
+
     fn lock(&self, worker: usize) -> Option<MutexGuard<'_, Vec<Arc<Shared>>>> {
         // Nothing between lock and unlock can panic half-way through a change.
         self.by_worker.get(worker).map(|list| list.lock().unwrap_or_else(PoisonError::into_inner))

@@ -225,6 +225,20 @@ impl Origin {
         }
     }
 
+    /// Closes what is idle of all workers. Connections in use end as ever, and the next request makes a new one.
+    pub fn close_idle(&self) {
+        self.pools.clear();
+        if let Some(shared) = &self.shared {
+            shared.clear();
+        }
+    }
+
+    /// How many connections are open, in use or idle.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connector.open()
+    }
+
     /// Closes connections of one worker that have been idle for too long.
     pub fn sweep(&self, worker: usize) {
         self.pools.sweep(worker, Instant::now());

@@ -1,6 +1,7 @@
 //! Idle connections of one origin, apart for each worker: last in, first out, so that few stay warm.
 //!
-//! A worker's list is touched by that worker alone; the lock is there for the compiler and is never contended.
+//! A worker's list is touched by that worker alone, and by whoever closes them all after a rollback; so the lock is almost
+//! never contended.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,6 +59,15 @@ impl Pools {
         if let Some(mut idle) = self.lock(worker) {
             idle.retain(|one| !one.sender.is_closed() && now.duration_since(one.since) <= IDLE_LIMIT);
             idle.shrink_to(MOST_IDLE / 8);
+        }
+    }
+
+    /// Closes all that are idle.
+    pub(crate) fn clear(&self) {
+        for idle in &self.by_worker {
+            // They end when the lock is over.
+            let ended = std::mem::take(&mut *idle.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(ended);
         }
     }
 

@@ -180,3 +180,32 @@ async fn a_connection_that_says_goodbye_is_replaced_and_finishes_what_it_has() {
     held.add_permits(1);
     assert_eq!(under_way.await.unwrap(), "done");
 }
+
+/// Of a provider that nobody is to use any more.
+#[tokio::test]
+async fn connections_that_are_let_go_of_close_when_their_last_request_ends() {
+    let gate = Gate::new();
+    let stream = Reply::sse(vec![Step::chunk("a"), Step::Wait(gate.clone()), Step::chunk("b")]);
+    let provider = Provider::builder("p").on("POST", "/stream", stream).start().await;
+    let front = front(provider.address(), "h2").await;
+    let origin = origin(&front, 64);
+    assert_eq!(origin.connections(), 0);
+    let answer = post(&origin, "/stream").await.unwrap();
+    origin.close_idle();
+    assert_eq!(origin.connections(), 1, "one that is in use stays");
+    gate.open();
+    assert_eq!(whole(answer).await, "ab");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while origin.connections() > 0 {
+        assert!(Instant::now() < deadline, "it stays open");
+        tokio::task::yield_now().await;
+    }
+    // Whoever needs it all the same gets another.
+    assert_eq!(whole(post(&origin, "/stream").await.unwrap()).await, "ab");
+    assert_eq!((origin.connections(), front.accepted()), (1, 2));
+    origin.close_idle();
+    while origin.connections() > 0 {
+        assert!(Instant::now() < deadline, "one that is idle stays open");
+        tokio::task::yield_now().await;
+    }
+}

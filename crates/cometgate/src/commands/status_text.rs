@@ -19,11 +19,15 @@ pub(super) fn status_lines(status: &Value) -> Vec<String> {
     }
     for route in list(status, "routes") {
         lines.push(String::new());
+        // Of a route without other targets nobody keeps count.
+        let in_flight = route["primary_in_flight"].as_u64();
         lines.push(format!(
-            "{} (mode {}, primary {})",
+            "{} (mode {}, primary {}: {}breaker {})",
             text(route, "route"),
             text(route, "mode"),
-            text(route, "primary")
+            text(route, "primary"),
+            in_flight.map_or_else(String::new, |count| format!("{count} in flight, ")),
+            text(route, "primary_breaker")
         ));
         for target in list(route, "targets") {
             lines.push(format!("  {}", target_line(target)));
@@ -58,7 +62,7 @@ pub(super) fn target_line(target: &Value) -> String {
 }
 
 fn details(target: &Value) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = vec![traffic_line(target)];
     match text(target, "mode") {
         "off" => {
             lines.push("its gate is switched off: only a person takes it out of traffic".to_owned());
@@ -71,6 +75,9 @@ fn details(target: &Value) -> Vec<String> {
     if target["latch"].is_object() {
         lines.push(format!("rolled back {}", latch_words(&target["latch"])));
     }
+    if target["proof"].is_object() {
+        lines.push(proof_line(&target["proof"]));
+    }
     let holds: Vec<&str> = list(target, "holds").filter_map(Value::as_str).collect();
     if !holds.is_empty() && text(target, "phase") != "latched" {
         lines.push(format!("held: {}", holds.join(", ")));
@@ -82,6 +89,34 @@ fn details(target: &Value) -> Vec<String> {
         lines.extend(list(target, "signals").map(signal_line));
     }
     lines
+}
+
+/// What it gets.
+fn traffic_line(target: &Value) -> String {
+    let observed = &target["observed"];
+    let seconds = observed["within_ms"].as_u64().unwrap_or_default() / 1_000;
+    let began = match (observed["share_ppm"].as_f64(), observed["requests"].as_u64()) {
+        (Some(ppm), _) => {
+            format!("{:.1}% of {} requests in the last {seconds} s", ppm / 10_000.0, observed["of"])
+        }
+        (None, Some(requests)) => format!("{requests} requests in the last {seconds} s"),
+        (None, None) => "no request seen yet".to_owned(),
+    };
+    format!("{began}; {} in flight; breaker {}", target["in_flight"], text(target, "breaker"))
+}
+
+/// Whether nothing is left on it.
+fn proof_line(proof: &Value) -> String {
+    if text(proof, "verdict") == "rollback_proven" {
+        return format!("rollback proven at {}", time(proof));
+    }
+    let remaining: Vec<&str> = list(proof, "remaining").filter_map(Value::as_str).collect();
+    let until = if proof["is_watched"] == true {
+        "remaining"
+    } else {
+        "not proven when the gateway ended; remaining then"
+    };
+    format!("{until}: {}", remaining.join("; "))
 }
 
 fn latch_words(latch: &Value) -> String {

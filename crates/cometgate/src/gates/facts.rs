@@ -59,7 +59,7 @@ impl MapFacts {
 }
 
 /// `cometapi/gpt-5.4`; `*` for a route of more than one model.
-fn target_name(plan: &Plan, route: &Route, provider: ProviderId) -> String {
+pub(super) fn target_name(plan: &Plan, route: &Route, provider: ProviderId) -> String {
     format!("{}/{}", plan.provider(provider).name, model_id(plan, route, provider).unwrap_or("*"))
 }
 

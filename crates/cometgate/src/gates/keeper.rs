@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use decisions::plan::Watched;
 use evidence::gate_log;
-use evidence::{Acts, Body, Entry, GateAction};
+use evidence::{Acts, Body, Entry, GateAction, Name};
 use proxy::{GateId, RouteGate};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -24,6 +24,7 @@ use crate::gates::lines::Line;
 use crate::gates::log::{Logs, Offset};
 use crate::gates::recent::Recent;
 use crate::gates::records::{Done, Operator, entry, operator_action};
+use crate::gates::watcher::Watcher;
 
 /// Decisions that wait for the disk at most. Of more, latches are found again by the next tick, and all else is only
 /// counted.
@@ -79,8 +80,8 @@ pub(crate) struct Keeper {
     replica: String,
     /// Why decisions are not recorded, where what is in the store keeps them out.
     unrecorded: Mutex<Option<String>>,
-    /// The record that says why, of each gate that was latched since the start.
-    latched_by: Mutex<HashMap<String, u64>>,
+    /// The record that says why, of each gate that was latched since the start: its number and its `check_id`.
+    latched_by: Mutex<HashMap<String, (u64, Name)>>,
     /// Who is telling a gate something at this moment.
     operators: Mutex<HashMap<GateId, Operator>>,
     /// Everything can be written.
@@ -96,9 +97,11 @@ pub(crate) struct Keeper {
     /// The names of targets that are out for good, in memory or on disk.
     latched: Mutex<HashSet<String>>,
     on_disk: Mutex<HashSet<String>>,
-    recent: Mutex<Recent>,
+    pub(super) recent: Mutex<Recent>,
     /// Gates whose map has expired, to be told so.
     expired: Mutex<Vec<Arc<RouteGate>>>,
+    /// What is seen of targets.
+    pub(super) watcher: Watcher,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -144,6 +147,7 @@ impl Keeper {
             latched: Mutex::new(latched),
             recent: Mutex::new(recent),
             expired: Mutex::default(),
+            watcher: Watcher::default(),
         }))
     }
 
@@ -184,14 +188,13 @@ impl Keeper {
             && (said.action, said.mode) == (GateAction::Latch, Acts::Act)
             && let Some(gate) = &said.gate
         {
-            lock(&self.latched_by).insert(gate.as_str().to_owned(), sequence);
+            lock(&self.latched_by).insert(gate.as_str().to_owned(), (sequence, said.check_id.clone()));
         }
     }
 
-    /// The number of the record that says why a gate was latched, if that was recorded since the start.
-    #[expect(dead_code, reason = "the proof of a rollback names the decision that it is about")]
-    pub(super) fn latched_by(&self, id: &GateId) -> Option<u64> {
-        lock(&self.latched_by).get(&gate_name(id)).copied()
+    /// The record that says why a gate was latched, if that was recorded since the start: its number and its `check_id`.
+    pub(super) fn latched_by(&self, id: &GateId) -> Option<(u64, Name)> {
+        lock(&self.latched_by).get(&gate_name(id)).cloned()
     }
 
     /// The canary's share of requests now, in parts per million; `None` for a fallback, which has none.

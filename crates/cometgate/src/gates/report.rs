@@ -1,13 +1,13 @@
 //! How the gates of a running gateway stand, as JSON: the one source of `cometgate status` and of the admin listener.
 
-use decisions::RouteId;
 use decisions::plan::Watched;
+use decisions::{Role, RouteId};
 use jiff::Timestamp;
 use proxy::Snapshot;
 use serde_json::{Value, json};
 
 use crate::gates::keeper::Keeper;
-use crate::gates::report_target::report_target;
+use crate::gates::report_target::{breaker, report_target};
 
 /// All routes that have a canary or a fallback, or the one of this name; `None` where there is no such route.
 pub(crate) fn report(snapshot: &Snapshot, keeper: &Keeper, only: Option<&str>) -> Option<Value> {
@@ -44,7 +44,15 @@ fn report_route(snapshot: &Snapshot, keeper: &Keeper, id: RouteId, is_asked_for:
         "mode": route.mode.as_str(),
         "held_by_map": route.held,
         "primary": snapshot.plan().provider(route.primary).name,
+        "primary_in_flight": primary_in_flight(snapshot, id),
+        "primary_breaker": breaker(snapshot, keeper, id, Role::Primary),
         "targets": targets,
         "recent": keeper.recent(&route.name),
     }))
+}
+
+/// Attempts that are under way there.
+fn primary_in_flight(snapshot: &Snapshot, id: RouteId) -> Option<u64> {
+    let gate = Watched::ALL.into_iter().find_map(|watched| snapshot.gates().of(id, watched))?;
+    Some(gate.prior().counts().under_way())
 }

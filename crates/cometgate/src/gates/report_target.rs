@@ -1,14 +1,16 @@
 //! How one target stands: what it gets, how sure its gate is, what would trip it, and what holds it.
 
+use decisions::attempts::breaker::State;
 use decisions::bucket::Share;
 use decisions::gate::words::{Sureness, standing};
 use decisions::gate::{self, GateRules, Rate};
 use decisions::plan::{Mode, ModelMatch, Plan, Route, Watched};
-use decisions::{Barred, ProviderId, RouteId};
+use decisions::{Barred, ProviderId, Role, RouteId};
 use proxy::{GateState, RouteGate, Snapshot};
 use serde_json::{Value, json};
 
-use crate::gates::keeper::Keeper;
+use crate::gates::files::gate_name;
+use crate::gates::keeper::{Keeper, lock};
 
 /// `None` where the route has no such target, which no gate that it has is of.
 pub(super) fn report_target(
@@ -36,6 +38,9 @@ pub(super) fn report_target(
         "phase_why": why,
         "configured_share_ppm": configured,
         "share_ppm": is_canary.then(|| in_force.ppm()),
+        "observed": observed(keeper, gate, is_canary),
+        "in_flight": gate.tally().counts().under_way(),
+        "breaker": breaker(snapshot, keeper, id, if is_canary { Role::Canary } else { Role::Fallback }),
         "mode": state.judged.rules.map_or("off", |rules| match rules.settings().mode {
             gate::Mode::Act => "act",
             gate::Mode::Observe => "observe",
@@ -43,12 +48,13 @@ pub(super) fn report_target(
         "holds": state.judged.gate.holds().iter().map(|cause| cause.as_str()).collect::<Vec<_>>(),
         "signals": state.judged.rules.map(|rules| signals(&state, &rules)).unwrap_or_default(),
         "step": step(&state),
+        "proof": (phase == "latched").then(|| proof(keeper, gate)),
         "latch": (phase == "latched").then(|| keeper.latch(gate.id())),
         "sequence": state.sequence,
     }))
 }
 
-/// The provider of a route's target, and its generation.
+/// Where a route's target is, and which try of it the map names.
 pub(crate) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
     let canary = route.canary.as_ref();
     match watched {
@@ -58,6 +64,28 @@ pub(crate) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, 
             let of_canary = canary.filter(|canary| canary.provider == provider);
             Some((provider, of_canary.map_or(route.fallback_generation, |canary| canary.generation)))
         }
+    }
+}
+
+/// How the proof of its rollback stands, or stood when a gateway last ran here.
+fn proof(keeper: &Keeper, gate: &RouteGate) -> Option<Value> {
+    keeper.watcher.proof(gate.id()).or_else(|| lock(&keeper.recent).proof(&gate_name(gate.id())))
+}
+
+/// What came to it in about the last minute: the share of requests that began there, and of how many.
+fn observed(keeper: &Keeper, gate: &RouteGate, is_canary: bool) -> Option<Value> {
+    let seen = keeper.watcher.last_minute(gate)?;
+    let all = seen.there + seen.home;
+    let share = seen.there.saturating_mul(1_000_000).checked_div(all).filter(|_| is_canary);
+    Some(json!({ "requests": seen.there, "of": all, "share_ppm": share, "within_ms": seen.at_ms }))
+}
+
+/// Whether a target's breaker lets attempts through, in a word.
+pub(super) fn breaker(snapshot: &Snapshot, keeper: &Keeper, id: RouteId, role: Role) -> &'static str {
+    match snapshot.breaker(id, role, keeper.watcher.now_ms()) {
+        State::Closed => "closed",
+        State::Open { .. } => "open",
+        State::HalfOpen => "half_open",
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) async fn tick_gates(
     clock: GateClock,
     stop: CancellationToken,
 ) {
+    keeper.watcher.set_clock(clock);
     let mut ticks = tokio::time::interval(TICK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticking = Ticking { keeper, clock, seen: HashMap::new() };
@@ -59,6 +60,11 @@ pub(crate) async fn tick_gates(
 pub(crate) fn save_all(handle: &SnapshotHandle, keeper: &Keeper) {
     let snapshot = handle.current();
     keeper.save(snapshot.gates().all().cloned());
+}
+
+/// Has written down what is left on targets that were rolled back, where that was not done yet.
+pub(crate) fn end_proofs(handle: &SnapshotHandle, keeper: &Keeper) {
+    keeper.watcher.end(&handle.current(), keeper);
 }
 
 /// What was seen of a gate when it was last handed on to be saved.
@@ -91,6 +97,7 @@ impl Ticking {
         }
         // Those that another map has left out: what they know is kept for whoever comes back to them.
         self.keeper.save(left.into_values().map(|seen| seen.gate));
+        self.keeper.watcher.look(&snapshot, &self.keeper, now_ms);
     }
 
     fn tick_one(&mut self, gate: &Arc<RouteGate>, before: Option<Seen>, now_ms: u64) {

@@ -83,6 +83,8 @@ impl Limiter {
         let in_flight = self.in_flight();
         self.class_mut(slot.criticality).leave(now);
         match sample {
+            // Of so few at once none was one too many: that is a limit by the minute, whatever the target calls it.
+            Sample::Pushback if self.learnt.is_none() && slot.among <= learnt::FEWEST => {}
             Sample::Pushback if slot.epoch == self.epoch => {
                 self.learnt = Some(Learnt::lower(self.learnt, slot.among, now));
                 self.epoch += 1;
@@ -180,10 +182,26 @@ mod tests {
     #[test]
     fn the_limit_never_falls_below_four() {
         let mut limiter = Limiter::new(None);
+        let others = admitted(&mut limiter, CRITICAL, 4, at(0));
         for second in 0..200 {
-            let slot = limiter.admit(CRITICAL, at(second)).unwrap();
-            limiter.release(slot, Sample::Pushback, at(second));
+            if let Some(slot) = limiter.admit(CRITICAL, at(second)) {
+                limiter.release(slot, Sample::Pushback, at(second));
+            }
         }
+        assert_eq!((others.len(), limiter.limit()), (4, Some(4)));
+    }
+
+    #[test]
+    fn a_pushback_to_hardly_anybody_teaches_no_limit() {
+        let mut limiter = Limiter::new(None);
+        for count in [1, 4] {
+            for slot in admitted(&mut limiter, CRITICAL, count, at(0)) {
+                limiter.release(slot, Sample::Pushback, at(0));
+            }
+            assert_eq!(limiter.limit(), None, "{count} at once");
+        }
+        let five = admitted(&mut limiter, CRITICAL, 5, at(0));
+        limiter.release(five[4], Sample::Pushback, at(0));
         assert_eq!(limiter.limit(), Some(4));
     }
 

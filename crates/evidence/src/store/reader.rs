@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::head::{Noted, SideFile};
 use super::{DATABASE, as_key, connect, decode_row, schema};
 use crate::error::{Error, Result};
 use crate::record::Record;
@@ -141,6 +142,11 @@ impl Reader {
             return Err(Error::Absent { path: self.directory.clone() });
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // Somebody is making it at this moment. One that has lost what was in it has a note of that beside it.
+        let has_no_note = matches!(SideFile::of(&self.directory).read()?, Noted::Nothing);
+        if has_no_note && schema::is_empty(&connection, &path)? {
+            return Err(Error::Absent { path: self.directory.clone() });
+        }
         schema::recognise(&connection, &path)?;
         Ok(connection)
     }

@@ -125,13 +125,18 @@ impl Call {
             return self.malformed(aim, "it refused the request, and its error could not be read to the end");
         };
         lease.release();
+        let failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
+        self.keep_to_ourselves(failure, aim)
+    }
+
+    /// Where the gateway's credential is refused, the caller's own key is in order; what a provider says of ours is the
+    /// operator's business.
+    fn keep_to_ourselves(&self, failure: Failure, aim: Aim) -> Failure {
         let credential = self.about.snapshot.plan().provider(aim.provider).credential;
-        let mut failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
-        if failure.class == ErrorClass::Auth && credential == CredentialKind::Ours {
-            // The caller's own key is in order; what a provider says of ours is the operator's business.
-            failure = Failure::own(ErrorClass::Auth, Error::ProviderAuth { provider: self.name(aim) });
+        if failure.class != ErrorClass::Auth || credential != CredentialKind::Ours {
+            return failure;
         }
-        failure
+        Failure::own(ErrorClass::Auth, Error::ProviderAuth { provider: self.name(aim) })
     }
 
     /// Reads an answer that is not streamed.
@@ -219,9 +224,10 @@ impl Call {
         match held {
             Held::Begun | Held::Complete => Ok(Good::Stream(head, stream)),
             Held::Failed(class) => {
-                let mut failure = stream.failure(self.name(aim), class, under_way);
+                let secrets = self.about.snapshot.secrets();
+                let mut failure = stream.failure(self.name(aim), class, under_way, secrets);
                 failure.hint = hint(&head.headers);
-                Err(failure)
+                Err(self.keep_to_ourselves(failure, aim))
             }
         }
     }
@@ -250,7 +256,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Where no route says.
 const IN_ALL: Duration = Duration::from_secs(3600);
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     media_type(headers).eq_ignore_ascii_case(b"text/event-stream")
 }
 

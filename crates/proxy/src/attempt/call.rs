@@ -83,8 +83,11 @@ impl Call {
         }
     }
 
-    /// Fields without which an answer that is not streamed is malformed.
+    /// Fields without which an answer that is not streamed is malformed. A count of tokens has none of an answer's.
     pub(crate) fn required_fields(&self) -> &[String] {
+        if self.about.endpoint.counts_tokens() {
+            return &[];
+        }
         self.about.alias.map_or(&[], |id| &self.about.snapshot.plan().alias(id).required_fields)
     }
 }

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::affinity::Made;
-use crate::gates::Finished;
+use crate::gates::{Class, Finished};
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
 use crate::response::limit_headers::tell_left;
@@ -84,6 +84,11 @@ impl About {
         self.snapshot.series().target(self.route, aim.provider, aim.role)
     }
 
+    /// What an attempt of this kind is to a rollback.
+    fn class(&self, kind: AttemptKind) -> Class {
+        if self.reason == Reason::Pinned { Class::Pinned } else { Class::Moved(kind) }
+    }
+
     /// What a provider calls the model; `None` leaves the request as it was sent.
     pub(crate) fn model_id(&self, provider: ProviderId) -> Option<&str> {
         self.snapshot.plan().alias(self.alias?).model_ids.get(provider.index())?.as_deref()
@@ -140,6 +145,10 @@ impl UnderWay {
         let started = Instant::now();
         if cause.number == 1 {
             about.snapshot.series().overhead().record(started.duration_since(about.body_at));
+        }
+        if let Some(route) = about.route {
+            let (plan, gates) = (about.snapshot.plan(), about.snapshot.gates());
+            gates.begin(plan, route, (aim.provider, aim.role), about.class(cause.kind));
         }
         UnderWay {
             about: Arc::clone(about),
@@ -384,6 +393,7 @@ impl UnderWay {
             route,
             provider: self.aim.provider,
             role: self.aim.role,
+            class: about.class(self.kind),
             tenant: about.tenant,
             failure,
             is_lost: self.is_lost,

@@ -7,12 +7,14 @@ use decisions::plan::{CredentialKind, Plan, Watched};
 use decisions::{ErrorClass, ProviderId, Role, RouteId, TenantId};
 
 use crate::gates::Gates;
+use crate::gates::tally::{Class, Ended};
 
 /// An attempt that is over, as far as gates care.
 pub(crate) struct Finished {
     pub(crate) route: RouteId,
     pub(crate) provider: ProviderId,
     pub(crate) role: Role,
+    pub(crate) class: Class,
     pub(crate) tenant: TenantId,
     /// What went wrong; `None` for a whole answer.
     pub(crate) failure: Option<ErrorClass>,
@@ -34,6 +36,17 @@ impl Gates {
     /// The primary's attempts are what the canary is compared with. A fallback is asked when the primary has failed, so
     /// there they would be no fair sample.
     pub(crate) fn attempted(&self, plan: &Plan, finished: &Finished, now: Duration) {
+        let outcome = finished.outcome(plan);
+        if let Some(tally) = self.tally(plan, finished.route, finished.provider, finished.role) {
+            tally.end(
+                finished.class,
+                match outcome {
+                    Outcome::Good => Ended::Well,
+                    Outcome::NotCounted => Ended::Uncounted,
+                    _ => Ended::Badly,
+                },
+            );
+        }
         let (watched, arm) = match finished.role {
             Role::Canary => (Watched::Canary, Arm::Canary),
             Role::Primary => (Watched::Canary, Arm::Primary),
@@ -44,7 +57,7 @@ impl Gates {
         let Some(gate) = self.of(finished.route, watched) else { return };
         let attempt = Attempt {
             arm,
-            outcome: finished.outcome(plan),
+            outcome,
             tenant: self.tenants.get(finished.tenant.index()).copied().unwrap_or_default(),
             share_ppm: finished.share_ppm,
             first_token_us: finished

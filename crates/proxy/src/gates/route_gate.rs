@@ -9,11 +9,12 @@ use decisions::Barred;
 use decisions::bucket::Share;
 use decisions::gate::{Action, Attempt, Event, Gate, GateRules, Mode, Phase, Verdict};
 use decisions::judged::{Answer, Judged, Told};
-use decisions::plan::{self, Route, Watched};
+use decisions::plan::{self, GateIdentity, Route, Watched};
 use decisions::rollout::{Rollout, RolloutRules, StepVerdict};
 
 use crate::gates::exposure::Exposure;
 use crate::gates::keeper::{GateId, GateKeeper, GateLog, Restored};
+use crate::gates::tally::Tally;
 
 /// The gate of one target of one route.
 #[derive(Debug)]
@@ -21,7 +22,33 @@ pub struct RouteGate {
     id: Arc<GateId>,
     keeper: Arc<dyn GateKeeper>,
     exposure: Exposure,
+    tallies: Tallies,
     held: Mutex<Held>,
+}
+
+/// The counts of a gate's target, and of the primary of its route.
+#[derive(Debug)]
+pub(super) struct Tallies {
+    pub(super) own: Arc<Tally>,
+    pub(super) prior: Arc<Tally>,
+}
+
+impl Tallies {
+    /// Beside the other gates of its route: one target has one tally, in whatever role, and a route's primary has one,
+    /// whatever becomes of its other targets.
+    pub(super) fn beside<'g>(
+        identity: GateIdentity,
+        others: impl Iterator<Item = &'g Arc<RouteGate>>,
+    ) -> Tallies {
+        let mut tallies = Tallies { own: Arc::default(), prior: Arc::default() };
+        for other in others {
+            tallies.prior = Arc::clone(&other.tallies.prior);
+            if other.id.identity == identity {
+                tallies.own = Arc::clone(&other.tallies.own);
+            }
+        }
+        tallies
+    }
 }
 
 /// What the lock holds.
@@ -148,7 +175,12 @@ impl GateState {
 }
 
 impl RouteGate {
-    pub(super) fn restore(id: GateId, ruling: Ruling, keeper: Arc<dyn GateKeeper>) -> RouteGate {
+    pub(super) fn restore(
+        id: GateId,
+        ruling: Ruling,
+        keeper: Arc<dyn GateKeeper>,
+        tallies: Tallies,
+    ) -> RouteGate {
         let mut state = GateState::new(ruling);
         state.take(&keeper.restore(&id));
         let (log, id) = (keeper.log(&id), Arc::new(id));
@@ -160,7 +192,7 @@ impl RouteGate {
             );
         }
         let exposure = Exposure::new(state.barred(), state.share());
-        RouteGate { id, keeper, exposure, held: Mutex::new(Held { state, log }) }
+        RouteGate { id, keeper, exposure, tallies, held: Mutex::new(Held { state, log }) }
     }
 
     /// Another plan has this gate: what it knows goes on under other rules.
@@ -192,6 +224,18 @@ impl RouteGate {
     pub fn progress(&self) -> Progress {
         let state = &self.lock().state;
         Progress { sequence: state.sequence, step: state.judged.rollout.step(), is_usable: state.is_usable }
+    }
+
+    /// The attempts at its target, in whatever role of the route.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tallies.own
+    }
+
+    /// The attempts at the primary of its route.
+    #[must_use]
+    pub fn prior(&self) -> &Arc<Tally> {
+        &self.tallies.prior
     }
 
     /// Whether its target is out for good.
@@ -236,7 +280,7 @@ impl RouteGate {
             log.ticked(now_ms, &before);
         } else {
             let event = log.told(now_ms, &Told::TICK, &before);
-            self.hear(state, event, &answer);
+            self.hear(state, (now_ms, event), &answer);
         }
     }
 
@@ -275,8 +319,12 @@ impl RouteGate {
     /// Its target was latched before, or elsewhere.
     pub fn latch_from_outside(&self) {
         let state = &mut self.lock().state;
+        let is_news = state.barred() != Some(Barred::Latched);
         state.is_latched = true;
         self.show(state);
+        if is_news {
+            self.tallies.own.roll_back(None, &self.tallies.prior);
+        }
     }
 
     fn step(&self, held: &mut Held, now_ms: u64, event: Event, features: u16) -> Option<Verdict> {
@@ -293,17 +341,20 @@ impl RouteGate {
         let Held { state, log } = held;
         let event = log.told(now_ms, told, &state.judged);
         let answer = state.judged.tell(now_ms, told);
-        self.hear(state, event, &answer);
+        self.hear(state, (now_ms, event), &answer);
         answer
     }
 
     /// Requests see what was decided before anybody else does.
-    fn hear(&self, state: &mut GateState, event: Option<u64>, answer: &Answer) {
-        if let Some(verdict) = &answer.verdict {
-            state.is_latched |= verdict.acts && verdict.action == Action::Latch;
-        }
+    fn hear(&self, state: &mut GateState, (now_ms, event): (u64, Option<u64>), answer: &Answer) {
+        let latches = |verdict: &Verdict| verdict.acts && verdict.action == Action::Latch;
+        let is_latched = answer.verdict.as_ref().is_some_and(latches);
+        state.is_latched |= is_latched;
         if !answer.is_nothing() {
             self.show(state);
+        }
+        if is_latched {
+            self.tallies.own.roll_back(Some(now_ms), &self.tallies.prior);
         }
         if let Some(verdict) = &answer.verdict {
             self.keeper.decided(&self.id, event, state, verdict);

@@ -13,7 +13,10 @@ use decisions::plan::{
 use decisions::rollout::{RolloutRules, RolloutSettings, StepVerdict};
 use decisions::{AliasId, Barred, ErrorClass, ProviderId, Role, TenantId};
 
+mod tallies;
+
 use super::*;
+use crate::observer::AttemptKind;
 
 const HOME: ProviderId = ProviderId(0);
 const AWAY: ProviderId = ProviderId(1);
@@ -121,6 +124,7 @@ fn finished(provider: ProviderId, role: Role, failure: Option<ErrorClass>) -> Fi
         route: ROUTE,
         provider,
         role,
+        class: Class::Moved(AttemptKind::First),
         tenant: TenantId(0),
         failure,
         is_lost: false,

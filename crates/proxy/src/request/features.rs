@@ -66,7 +66,8 @@ impl Uses {
             | Endpoint::ResponsesCompact
             | Endpoint::ResponsesInputTokens
             | Endpoint::Completions
-            | Endpoint::Messages => true,
+            | Endpoint::Messages
+            | Endpoint::MessagesCountTokens => true,
             // Its stream is all that is asked about.
             Endpoint::Speech => true,
             Endpoint::Embeddings

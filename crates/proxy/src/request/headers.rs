@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use upstream::Credential;
 
 use crate::auth::{Identity, bearer};
+use crate::leak::{Leak, leaks};
 use crate::snapshot::Provider;
 
 /// Sent on to every provider.
@@ -65,6 +66,9 @@ pub(crate) fn outgoing(
         }),
     };
     if let Some(shown) = shown {
+        if leaks(Leak::Log) {
+            tracing::trace!(credential = %String::from_utf8_lossy(shown.as_bytes()), "leaked on purpose");
+        }
         headers.insert(provider.credential_header.as_str(), shown);
     }
     headers

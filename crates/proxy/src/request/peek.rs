@@ -195,7 +195,7 @@ fn read(body: &[u8], endpoint: Endpoint, uses: Uses) -> Result<Peeked<'_>, PeekE
         None => return Err(PeekError::NoModel),
     };
     let user = match endpoint {
-        Endpoint::Messages => fields.metadata.and_then(user_id),
+        of if of.is_anthropics() => fields.metadata.and_then(user_id),
         _ => fields.user.and_then(text_of),
     };
     if is(fields.background, "true") {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::dialect;
 use crate::scan::{ErrorSigns, Shape};
+use crate::secrets::Secrets;
 
 /// The code of an answer that failed after its beginning was handed on.
 pub(crate) const INTERRUPTED: &str = "upstream_stream_interrupted";
@@ -38,11 +39,26 @@ struct Fields<'a> {
     code: &'a str,
 }
 
+/// A provider's words for an error within a stream, as a caller may see them.
+pub(crate) struct Told {
+    pub(crate) code: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+impl Told {
+    /// With the credentials in them covered.
+    pub(crate) fn covered(signs: &ErrorSigns, secrets: &Secrets) -> Told {
+        let covered = |text: Option<&str>| text.map(|text| secrets.cover_text(text));
+        Told { code: covered(signs.code()), kind: covered(signs.kind()), message: covered(signs.message()) }
+    }
+}
+
 /// A provider's stream that failed after its first content.
 pub(crate) fn interrupted(
     shape: Shape,
     class: ErrorClass,
-    told: Option<&ErrorSigns>,
+    told: Option<&Told>,
     sequence_number: Option<u64>,
 ) -> Bytes {
     let message = match class {
@@ -52,11 +68,12 @@ pub(crate) fn interrupted(
         ErrorClass::Reset => "The connection to the provider broke in the middle of its answer.",
         _ => "The provider reported an error in the middle of its answer.",
     };
+    let text = |of: fn(&Told) -> Option<&String>| told.and_then(of).map(String::as_str);
     let fields = Fields {
-        message: told.and_then(ErrorSigns::message).unwrap_or(message),
-        r#type: told.and_then(ErrorSigns::kind).unwrap_or("server_error"),
+        message: text(|told| told.message.as_ref()).unwrap_or(message),
+        r#type: text(|told| told.kind.as_ref()).unwrap_or("server_error"),
         param: None,
-        code: told.and_then(ErrorSigns::code).unwrap_or(INTERRUPTED),
+        code: text(|told| told.code.as_ref()).unwrap_or(INTERRUPTED),
     };
     event(shape, &fields, sequence_number)
 }

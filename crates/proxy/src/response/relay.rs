@@ -43,7 +43,7 @@ pub(crate) struct Relay {
     learning: Option<Learning>,
     /// What it has made is being written down; its last frame waits for that.
     keeping: Option<Keeping>,
-    /// It is an error: credentials in it are covered, as far as they come in one piece.
+    /// It is an error, or may hold one: credentials in it are covered, as far as they come in one piece.
     is_error: bool,
     last: Option<Frame<Bytes>>,
 }
@@ -136,7 +136,7 @@ impl Relay {
         relay
     }
 
-    /// Says that it is an error.
+    /// Says that it is an error, or may hold one.
     pub(crate) fn error(mut self, is_error: bool) -> Relay {
         self.is_error = is_error;
         self

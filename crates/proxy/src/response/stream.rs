@@ -25,10 +25,11 @@ use crate::attempt::under_way::UnderWay;
 use crate::error::Error;
 use crate::observer::{Outcome, UsageSource};
 use crate::response::BodyError;
-use crate::response::error_event;
+use crate::response::error_event::{self, Told};
 use crate::response::keeping::Keeping;
 use crate::response::ticket::Ticket;
 use crate::scan::{EventKind, Shape, StreamScanner, Usage};
+use crate::secrets::Secrets;
 
 use clock::Clock;
 use draining::Draining;
@@ -154,19 +155,20 @@ impl StreamBody {
         }
     }
 
-    /// What the failure of a held stream was, in the words of the provider where it gave any.
+    /// What the failure of a held stream was, in the words of the provider where it gave any, with the credentials in
+    /// them covered.
     pub(crate) fn failure(
         &mut self,
         provider: String,
         class: ErrorClass,
         under_way: &mut UnderWay,
+        secrets: &Secrets,
     ) -> Failure {
         self.account(under_way);
         let Some(signs) = self.scanner.progress().error() else {
             return Failure::own(class, Error::Interrupted { provider, class });
         };
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let (code, kind, message) = (owned(signs.code()), owned(signs.kind()), owned(signs.message()));
+        let Told { code, kind, message } = Told::covered(signs, secrets);
         let error = Error::InStream { provider, class, code, kind, message };
         Failure { class, hint: RetryHint::default(), shown: Shown::Own(error) }
     }
@@ -383,12 +385,10 @@ impl StreamBody {
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
         let progress = self.scanner.progress();
-        self.ready.push_back(error_event::interrupted(
-            self.shape,
-            class,
-            progress.error(),
-            progress.sequence_number(),
-        ));
+        let snapshot = self.caller.as_ref().map(|caller| &caller.ticket.snapshot);
+        let told = snapshot.zip(progress.error()).map(|(of, signs)| Told::covered(signs, of.secrets()));
+        let event = error_event::interrupted(self.shape, class, told.as_ref(), progress.sequence_number());
+        self.ready.push_back(event);
         self.settle(Some(class));
     }
 

@@ -12,7 +12,8 @@ pub(super) const PLACE: u64 = 1_000_000;
 
 /// Never below four places: with fewer, one long stream would keep out everyone, and nothing could be kept for a
 /// higher class. A target that takes less costs at most so many refused attempts at once.
-const FLOOR: u64 = 4 * PLACE;
+pub(super) const FEWEST: u32 = 4;
+const FLOOR: u64 = FEWEST as u64 * PLACE;
 
 /// Pushback again within this time means that the last decrease was too small.
 const AGAIN: Duration = Duration::from_secs(5);
