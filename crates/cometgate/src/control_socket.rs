@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gates::acting::{Acting, Action, Asked, Refusal};
 use crate::gates::report::report;
-use crate::small_server::{Visitors, serve_all};
+use crate::small_server::{Answer, Visitors, json_answer, serve_all};
 
 const COMMANDS: Visitors = Visitors { name: "command", most: 16, stay: Duration::from_secs(10) };
 
@@ -138,10 +138,10 @@ async fn until_gone(path: &Path, ours: Option<u64>) {
     }
 }
 
-async fn respond(request: Request<Incoming>, acting: Arc<Acting>) -> (StatusCode, Value) {
+async fn respond(request: Request<Incoming>, acting: Arc<Acting>) -> Answer {
     match answer(request, &acting).await {
-        Ok(body) => (StatusCode::OK, body),
-        Err(refusal) => (refusal.status, json!({ "error": refusal.why })),
+        Ok(body) => json_answer(StatusCode::OK, &body),
+        Err(refusal) => json_answer(refusal.status, &json!({ "error": refusal.why })),
     }
 }
 

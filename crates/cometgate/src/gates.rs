@@ -21,7 +21,7 @@ mod recent;
 mod recording;
 pub(crate) mod records;
 pub(crate) mod report;
-mod report_target;
+pub(crate) mod report_target;
 pub(crate) mod ticking;
 mod watcher;
 pub(crate) mod writer;

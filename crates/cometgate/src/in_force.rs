@@ -16,6 +16,7 @@ use crate::gates::facts::MapFacts;
 use crate::gates::keeper::Keeper;
 use crate::going_live::{Before, Judge, Note, Standing};
 use crate::map_files::{Known, MapPaths, Refused, Texts};
+use crate::metrics::Reloads;
 use crate::prepare::Preparer;
 use crate::secrets::SecretFiles;
 use crate::state::StateDir;
@@ -50,6 +51,8 @@ pub(crate) struct Means {
     pub(crate) preparer: Preparer,
     /// What is remembered of gates.
     pub(crate) gates: Arc<Keeper>,
+    /// What becomes of changes is counted there.
+    pub(crate) reloads: Arc<Reloads>,
 }
 
 /// What is in force, and what it takes to replace it.
@@ -71,6 +74,7 @@ impl InForce {
     pub(crate) fn begin(mut means: Means, ready: Ready) -> InForce {
         means.gates.set_map(ready.facts());
         let handle = Arc::new(SnapshotHandle::new(ready.snapshot, Arc::clone(&means.gates) as _));
+        means.reloads.live(ready.record.why, ready.record.at);
         let record = ready.record.clone();
         let (written, is_written) = sync_channel(1);
         means.record(ready.record, &ready.texts, ready.way_back.as_deref(), move || {
@@ -97,6 +101,10 @@ impl InForce {
 
     pub(crate) fn handle(&self) -> Arc<SnapshotHandle> {
         Arc::clone(&self.handle)
+    }
+
+    pub(crate) fn reloads(&self) -> &Reloads {
+        &self.means.reloads
     }
 
     pub(crate) fn texts(&self) -> &Texts {
@@ -154,6 +162,7 @@ impl InForce {
             self.put(standing)
         });
         if let Err(refused) = put {
+            self.means.reloads.refused();
             tracing::error!("what has come due cannot be put in force:\n{refused}");
         }
     }
@@ -208,6 +217,7 @@ impl InForce {
         }
         self.means.gates.set_map(ready.facts());
         self.handle.swap(ready.snapshot);
+        self.means.reloads.live(ready.record.why, ready.record.at);
         self.record = ready.record.clone();
         let (version, tenants) = (ready.record.route_version.clone(), ready.record.tenants_version.clone());
         let version_before = before.plan().route_version().to_owned();

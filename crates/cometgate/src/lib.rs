@@ -21,6 +21,7 @@ mod gateway_key;
 mod going_live;
 mod in_force;
 mod map_files;
+mod metrics;
 mod pem;
 mod prepare;
 mod provider_tls;

@@ -74,6 +74,7 @@ impl Reloader {
                 _ = look.tick() => {
                     self.settings.look();
                     self.in_force.look();
+                    self.tell_difference();
                     if let Some(tls) = &mut self.caller_tls {
                         tls.look();
                     }
@@ -91,6 +92,16 @@ impl Reloader {
     }
 
     fn look(&mut self) {
+        self.take_changes();
+        self.tell_difference();
+    }
+
+    fn tell_difference(&self) {
+        let differ = self.seen != *self.in_force.texts() || !self.unreadable.is_empty();
+        self.in_force.reloads().files_differ(differ);
+    }
+
+    fn take_changes(&mut self) {
         let found = Texts {
             routes: self.read_or_keep(|paths| &paths.routes, |texts| &texts.routes),
             tenants: self.read_or_keep(|paths| &paths.tenants, |texts| &texts.tenants),
@@ -104,6 +115,9 @@ impl Reloader {
             return;
         }
         let Err(refused) = self.in_force.take(found.clone(), Why::Reload) else { return };
+        self.in_force.reloads().refused();
+        // Whoever reads of it in the log sees it in the metrics too.
+        self.tell_difference();
         tracing::error!("a change was refused, and what was in force stays:\n{refused}");
         // A broken map must not keep a revoked key alive, nor a broken tenants file stand in the way of a rollback.
         let good = self.in_force.texts().clone();
@@ -131,6 +145,7 @@ impl Reloader {
             }
             Err(error) => {
                 if self.unreadable.insert(path.clone()) {
+                    self.in_force.reloads().refused();
                     tracing::error!("what was in force of a file stays, since it cannot be read: {error}");
                 }
                 text(self.in_force.texts()).clone()

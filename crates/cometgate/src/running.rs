@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
+use jiff::Timestamp;
 use proxy::{Cors, Gateway, Limits, Observer, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -24,6 +25,7 @@ use crate::gates::ticking::{GateClock, end_proofs, save_all, tick_gates};
 use crate::gates::writer::GateWriter;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
+use crate::metrics::{Reloads, Sources};
 use crate::prepare::Preparer;
 use crate::reload::Reloader;
 use crate::settings_watch::SettingsWatch;
@@ -63,6 +65,7 @@ impl Running {
         let gates = Keeper::open(&settings.state_dir)
             .context("no thread for the log of gates")
             .map_err(Failure::internal)?;
+        let reloads = Arc::new(Reloads::default());
         let means = Means {
             paths: MapPaths::of(settings),
             environment: settings.environment.clone(),
@@ -70,10 +73,10 @@ impl Running {
             state_dir: settings.state_dir.clone(),
             preparer: Preparer::new(workers),
             gates: Arc::clone(&gates),
+            reloads: Arc::clone(&reloads),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
-        let version = handle.current().plan().route_version().to_owned();
         let setup = Setup {
             listener,
             workers,
@@ -86,9 +89,17 @@ impl Running {
             affinity: bindings::open(&settings.state_dir),
         };
         let draining = CancellationToken::new();
-        let admin =
-            settings.admin.map(|address| start_admin(address, &handle, &gates, &draining)).transpose()?;
+        let probes = settings.admin.map(listen_for_probes).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
+        let sources = Sources {
+            measured: gateway.measured(),
+            handle: Arc::clone(&handle),
+            gates: Arc::clone(&gates),
+            reloads,
+            started: Timestamp::now(),
+        };
+        let admin = probes.map(|listener| Admin::start(listener, sources, draining.clone()));
+        let admin = admin.transpose().context("probes cannot be answered").map_err(Failure::internal)?;
         let gate_writer =
             GateWriter::start(&gates).context("no thread for gates").map_err(Failure::internal)?;
         let stop = CancellationToken::new();
@@ -100,14 +111,7 @@ impl Running {
         tokio::spawn(serve_commands(settings.state_dir.clone(), socket, Arc::new(acting), stop.clone()));
         // Before anybody is told that it serves: a signal that comes then must find somebody.
         let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
-        if let Some(admin) = &admin {
-            tracing::info!("probes are answered at http://{}/healthz and /readyz", admin.address());
-        }
-        let scheme = if caller_tls.is_some() { "https" } else { "http" };
-        tracing::info!(
-            "serving {scheme}://{}/v1 with route map {version} ({workers} workers)",
-            gateway.address()
-        );
+        announce(&gateway, admin.as_ref(), caller_tls.is_some(), &handle, workers);
         let (look_now, asked) = mpsc::channel(1);
         let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
         let reloader = Reloader::new(in_force, seen, watch, caller_tls, settings.watch);
@@ -166,14 +170,19 @@ impl Running {
     }
 }
 
-fn start_admin(
-    address: SocketAddr,
-    handle: &Arc<SnapshotHandle>,
-    gates: &Arc<Keeper>,
-    draining: &CancellationToken,
-) -> Result<Admin, Failure> {
+fn announce(gateway: &Gateway, admin: Option<&Admin>, is_tls: bool, handle: &SnapshotHandle, workers: usize) {
+    if let Some(admin) = admin {
+        let address = admin.address();
+        tracing::info!("probes are answered at http://{address}/healthz and /readyz, metrics at /metrics");
+    }
+    let (scheme, snapshot) = (if is_tls { "https" } else { "http" }, handle.current());
+    let (address, version) = (gateway.address(), snapshot.plan().route_version());
+    tracing::info!("serving {scheme}://{address}/v1 with route map {version} ({workers} workers)");
+}
+
+/// Before callers are served: a gateway that nobody can look at is not to start.
+fn listen_for_probes(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
-        .and_then(|listener| Admin::start(listener, Arc::clone(handle), Arc::clone(gates), draining.clone()))
         .with_context(|| format!("{address} cannot be listened on (`listen` of `[admin]`)"))
         .map_err(Failure::invalid)
 }

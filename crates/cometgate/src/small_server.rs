@@ -1,4 +1,4 @@
-//! A server for a few short connections, for probes and commands: HTTP/1, each answer a JSON value.
+//! A server for a few short connections, for probes and commands: HTTP/1, each answer in one piece.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -38,6 +38,9 @@ pub(crate) struct Visitors {
     pub(crate) stay: Duration,
 }
 
+/// An answer, whole.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
 /// Serves what `poll_accept` of a listener brings, for ever.
 pub(crate) async fn serve_all<S, R>(
     visitors: Visitors,
@@ -45,7 +48,7 @@ pub(crate) async fn serve_all<S, R>(
     respond: impl Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Future<Output = (StatusCode, Value)> + Send,
+    R: Future<Output = Answer> + Send,
 {
     let places = Arc::new(Semaphore::new(visitors.most));
     loop {
@@ -74,22 +77,29 @@ async fn serve<R>(
     respond: impl Fn(Request<Incoming>) -> R,
 ) -> hyper::Result<()>
 where
-    R: Future<Output = (StatusCode, Value)>,
+    R: Future<Output = Answer>,
 {
     let service = service_fn(|request: Request<Incoming>| {
         let answer = respond(request);
-        async move { Ok::<_, Infallible>(json_response(answer.await)) }
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
     builder.serve_connection(TokioIo::new(stream), service).await
 }
 
-fn json_response((status, body): (StatusCode, Value)) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
+/// A JSON value as an answer.
+pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    let body = Bytes::from(format!("{body}\n"));
+    answer(status, "application/json", body)
+}
+
+/// An answer of this type.
+pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -37,7 +37,7 @@ async fn probes_hear_that_it_is_up_and_ready_and_while_it_drains_that_it_is_not(
     assert_eq!(status, 200);
     assert!(ready.contains("\"route_version\":\"test.1\""), "{ready}");
     assert_eq!(ask(probes, Method::POST, "/readyz").await.0, 405);
-    for path in ["/", "/metrics", "/v1/models", "/v1/chat/completions", "/healthz/", "/HEALTHZ", "//healthz"]
+    for path in ["/", "/metrics/", "/v1/models", "/v1/chat/completions", "/healthz/", "/HEALTHZ", "//healthz"]
     {
         assert_eq!(ask(probes, Method::GET, path).await.0, 404, "{path}");
     }

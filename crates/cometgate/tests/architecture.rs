@@ -11,11 +11,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("affinity", &[]),
     ("decisions", &[]),
     ("evidence", &[]),
+    ("telemetry", &[]),
     ("config", &["decisions"]),
     ("upstream", &["decisions"]),
-    ("proxy", &["decisions", "upstream"]),
+    ("proxy", &["decisions", "telemetry", "upstream"]),
     ("testkit", &[]),
-    ("cometgate", &["affinity", "config", "decisions", "evidence", "proxy", "testkit", "upstream"]),
+    (
+        "cometgate",
+        &["affinity", "config", "decisions", "evidence", "proxy", "telemetry", "testkit", "upstream"],
+    ),
 ];
 
 /// What the pure core may use from outside.

@@ -15,6 +15,7 @@ use crate::cors::Cors;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
+use crate::series::Measured;
 use crate::snapshot::SnapshotHandle;
 use crate::worker::{Accepted, Context, Drain, Worker};
 
@@ -49,6 +50,7 @@ pub struct Gateway {
     accepting: CancellationToken,
     drain: Drain,
     live: Arc<Live>,
+    snapshot: Arc<SnapshotHandle>,
     acceptor: JoinHandle<Vec<Worker>>,
 }
 
@@ -79,10 +81,11 @@ impl Gateway {
                 Worker::start(context, drain.clone())
             })
             .collect::<std::io::Result<Vec<Worker>>>()?;
+        let snapshot = setup.snapshot;
         let accepting = CancellationToken::new();
         let places = Arc::new(Semaphore::new(setup.limits.max_connections));
         let acceptor = tokio::spawn(accept(listener, workers, places, accepting.clone()));
-        Ok(Gateway { address, accepting, drain, live, acceptor })
+        Ok(Gateway { address, accepting, drain, live, snapshot, acceptor })
     }
 
     /// Where it listens.
@@ -95,6 +98,12 @@ impl Gateway {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         u64::try_from(self.live.now().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What it measures.
+    #[must_use]
+    pub fn measured(&self) -> Measured {
+        Measured { live: Arc::clone(&self.live), snapshot: Arc::clone(&self.snapshot) }
     }
 
     /// Requests under way, streams included.

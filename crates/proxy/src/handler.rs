@@ -7,6 +7,7 @@ use decisions::plan::OnDisconnect;
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::call::Call;
@@ -166,6 +167,7 @@ async fn route(
         return Err(Error::EncodedBody);
     }
     let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
+    let body_at = Instant::now();
     let snapshot = Arc::clone(&ticket.snapshot);
     let plan = snapshot.plan();
     let peeked = body.peeked(endpoint, plan.asks_features())?;
@@ -184,6 +186,7 @@ async fn route(
     let chosen = chosen(ticket, decision, &peeked.model)?;
     let targets = || chosen.order.iter();
     ticket.route = chosen.route;
+    snapshot.series().route(chosen.route).decided(chosen.reason);
     ticket.target = targets().next().map(|target| (target.provider, target.role));
     refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
     let route = chosen.route.map(|id| plan.route(id));
@@ -212,6 +215,7 @@ async fn route(
             features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
+            body_at,
             // A form is a file: its bytes say nothing of tokens.
             request_bytes: if body.form.is_some() { 0 } else { body.held.bytes.len() },
             snapshot: Arc::clone(&snapshot),

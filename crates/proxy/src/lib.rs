@@ -4,7 +4,7 @@
 //! [`Observer`]. Tower stands at the edge only; the middle is plain async, to be read top-down in `handler.rs`.
 //!
 //! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
-//! and what comes of it), `gates` (who judges that), `response::stream` (the stream back), then `gateway`, `worker` and `connection` (how a request gets here).
+//! and what comes of it), `gates` (who judges that), `response::stream` (the stream back), `series` (what is counted of all that), then `gateway`, `worker` and `connection` (how a request gets here).
 
 mod affinity;
 mod attempt;
@@ -36,6 +36,7 @@ pub mod request;
 mod response;
 pub mod scan;
 mod secrets;
+mod series;
 mod snapshot;
 mod stream_stall;
 mod target_state;
@@ -57,4 +58,5 @@ pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};
 pub use request::forwards::Forwards;
+pub use series::Measured;
 pub use snapshot::{Provider, Snapshot, SnapshotHandle};

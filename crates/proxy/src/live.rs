@@ -86,6 +86,11 @@ impl Live {
         self.buffered.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Bytes of request bodies that are held.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffered.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn enter(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }

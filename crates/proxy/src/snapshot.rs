@@ -15,6 +15,7 @@ use crate::auth::KeyRing;
 use crate::gates::{GateKeeper, Gates};
 use crate::request::forwards::Forwards;
 use crate::secrets::Secrets;
+use crate::series::PlanSeries;
 use crate::target_state::{RouteTargets, Targets};
 use crate::tenant_state::{TenantState, TenantStates};
 
@@ -26,6 +27,7 @@ pub struct Snapshot {
     keys: KeyRing,
     targets: Targets,
     tenants: TenantStates,
+    series: PlanSeries,
     gates: Gates,
     version_header: HeaderValue,
     provider_headers: Vec<HeaderValue>,
@@ -110,6 +112,7 @@ impl Snapshot {
             secrets: Secrets::of(&providers),
             targets: Targets::new(&plan, &providers, None),
             tenants: TenantStates::new(&plan, None),
+            series: PlanSeries::new(&plan, None),
             gates: Gates::default(),
             plan,
             providers,
@@ -120,6 +123,17 @@ impl Snapshot {
     /// What is remembered of a route's targets.
     pub(crate) fn targets(&self, route: Option<RouteId>) -> &RouteTargets {
         self.targets.of(route)
+    }
+
+    /// What is counted.
+    pub(crate) fn series(&self) -> &PlanSeries {
+        &self.series
+    }
+
+    /// A route of it has got a request since the process began.
+    #[must_use]
+    pub fn is_used(&self, route: RouteId) -> bool {
+        self.series.is_used(route)
     }
 
     /// Whether the breaker of a route's target lets attempts through, at `now_ms` of
@@ -201,12 +215,13 @@ impl SnapshotHandle {
 
     /// Puts another in force for every request that begins from now on.
     ///
-    /// What is remembered of targets, tenants and gates that it shares with the one before goes on.
+    /// What is remembered of targets, tenants and gates that it shares with the one before goes on, as do the counts.
     pub fn swap(&self, mut snapshot: Snapshot) {
         let before = self.current();
         snapshot.targets =
             Targets::new(&snapshot.plan, &snapshot.providers, Some((&before.plan, &before.targets)));
         snapshot.tenants = TenantStates::new(&snapshot.plan, Some((&before.plan, &before.tenants)));
+        snapshot.series = PlanSeries::new(&snapshot.plan, Some((&before.plan, &before.series)));
         snapshot.gates = Gates::new(&snapshot.plan, Some(&before.gates), &self.keeper);
         self.current.store(Arc::new(snapshot));
     }

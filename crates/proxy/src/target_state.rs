@@ -69,6 +69,18 @@ pub(crate) enum TurnedAway {
     Barred(Barred),
 }
 
+/// How a target stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    pub(crate) breaker: State,
+    pub(crate) in_flight: u32,
+    /// How many attempts it takes at once; `None` while nothing limits them.
+    pub(crate) limit: Option<u32>,
+    /// What its budgets would pay for, in parts per million of an attempt.
+    pub(crate) retries_ppm: u64,
+    pub(crate) fallbacks_ppm: u64,
+}
+
 impl TargetState {
     fn new(key: Key, probe_deadline: Duration) -> TargetState {
         let settings = match key.role {
@@ -155,6 +167,18 @@ impl TargetState {
     /// Longer than all but a twentieth of the first contents took; `None` before enough were seen.
     pub(crate) fn slow_first_token(&self) -> Option<Duration> {
         self.lock().first_token.p95()
+    }
+
+    /// How it stands.
+    pub(crate) fn shown(&self, now: Duration) -> Shown {
+        let memory = self.lock();
+        Shown {
+            breaker: memory.breaker.state(now),
+            in_flight: memory.limiter.in_flight(),
+            limit: memory.limiter.limit(),
+            retries_ppm: memory.retries.balance(now),
+            fallbacks_ppm: memory.fallbacks.balance(now),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {

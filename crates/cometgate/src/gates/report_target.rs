@@ -56,7 +56,7 @@ pub(super) fn report_target(
 }
 
 /// Where a route's target is, and which try of it the map names.
-pub(super) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
+pub(crate) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
     let canary = route.canary.as_ref();
     match watched {
         Watched::Canary => canary.map(|canary| (canary.provider, canary.generation)),

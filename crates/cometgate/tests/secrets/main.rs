@@ -1,5 +1,5 @@
 //! Keys, prompts and completions carry markers, and none is where it must not be: at another provider, in a log at any
-//! level, in a line for an attempt, in a header or an error. Random routes, failures and retries, through the real
+//! level, in a line for an attempt, in the metrics, in a header or an error. Random routes, failures and retries, through the real
 //! program. And where somebody has planted a leak, the same oracle finds it, wherever it is and in whatever form.
 #![allow(clippy::print_stdout, reason = "the figures are worth seeing with --nocapture")]
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
@@ -97,7 +97,7 @@ async fn looked_through(requests: usize, environment: &[(&str, &str)]) -> (World
     let (one, two) = (key(&KEY_ONE), key(&KEY_TWO));
     let keys = [("PRIMARY_KEY", one.as_str()), ("CANARY_KEY", two.as_str())];
     let environment = [&keys, environment].concat();
-    let mut program = Program::serve_and_tell_all(&files, &environment).await;
+    let (mut program, probes) = Program::serve_and_tell_all(&files, &environment).await;
     let mut live = world.watch(&mut program);
     let (mut good, mut bad) = (0, 0);
     for version in 1..=MAPS {
@@ -127,6 +127,7 @@ async fn looked_through(requests: usize, environment: &[(&str, &str)]) -> (World
             good += of_lane;
             bad += of_lane_bad;
         }
+        world.look_at_metrics(probes).await;
         map = random_map(&mut rng, version, &urls, &second);
         files.write("routes.toml", &map);
         let line = tokio::time::timeout(support::program::PATIENCE, live.recv()).await.unwrap().unwrap();
@@ -194,7 +195,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     *world.may_reach[0].lock().unwrap() = targets(&load(&meant, &files), 0, "alias-0");
     let leaked = key(&KEY_ONE);
     let environment = [("PRIMARY_KEY", leaked.as_str()), ("CANARY_KEY", leaked.as_str())];
-    let mut program = Program::serve_and_tell_all(&files, &environment).await;
+    let (mut program, probes) = Program::serve_and_tell_all(&files, &environment).await;
     let mut live = world.watch(&mut program);
     let headers = format!("headers = {{ x-leak = \"{header}\" }}");
     files.write("routes.toml", &map(&version, &route, "two", &headers));
@@ -207,6 +208,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     world.providers[1].on_call("POST", "/v1/planted", shown);
     let answer = client.send(request(Method::POST, "/v1/planted", &tenant_key(0), "{}")).await.unwrap();
     world.look_at(&answer, 0);
+    world.look_at_metrics(probes).await;
     program.terminate();
     program.ended().await;
     // Its pipes have ended, so what was in them is read.
@@ -214,10 +216,12 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     let expected = [
         "a completion in a header of an answer, percent-encoded",
         "a completion in the log, hexadecimal",
+        "a completion in the metrics, hexadecimal",
         "a gateway key at provider two, base64",
         "a prompt at provider two, where no route leads",
         "a prompt in a header of an answer, hexadecimal",
         "a prompt in a line, hexadecimal",
+        "a prompt in the metrics, hexadecimal",
         "the key of one at provider two, raw",
     ];
     let found = world.findings.all();

@@ -1,17 +1,18 @@
 //! What is marked, two providers that look at all that arrives, and what was found where it must not be.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hyper::http::HeaderMap;
+use hyper::http::{HeaderMap, Method};
 use testkit::{Provider, Reply};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::answers::{answer, number_of};
-use crate::support::client::Answer;
+use crate::support::client::{Answer, request};
 use crate::support::markers::{Kind, Oracle};
-use crate::support::{self, Files, Program};
+use crate::support::{self, Client, Files, Program};
 
 pub(crate) const GATEWAY_KEY: Kind = Kind { name: "a gateway key", prefix: "cgk-q/+Z" };
 pub(crate) const KEY_ONE: Kind = Kind { name: "the key of one", prefix: "k1/+sXw8" };
@@ -113,6 +114,14 @@ impl World {
         told
     }
 
+    /// What whoever reads metrics sees.
+    pub(crate) async fn look_at_metrics(&self, probes: SocketAddr) {
+        let asked = request(Method::GET, "/metrics", "", "");
+        let page = Client::connect(probes).await.send(asked).await.unwrap();
+        assert!(page.status == 200 && !page.body.is_empty());
+        self.findings.look("in the metrics", &Oracle::new(&ALL), &page.body);
+    }
+
     /// What a caller sees of an answer.
     pub(crate) fn look_at(&self, answer: &Answer, number: usize) {
         self.findings.look("in a header of an answer", &Oracle::new(&ALL), &headers(&answer.headers));
@@ -131,5 +140,5 @@ pub(crate) fn files(map: &str) -> Files {
         let hash = support::hash(&tenant_key(at));
         tenants.push_str(&format!("[tenants.tenant-{at}]\nkey_sha256 = [\"{hash}\"]\n"));
     }
-    Files::new("", map, &format!("{tenants}# end 1\n"))
+    Files::new("[admin]\nlisten = \"127.0.0.1:0\"\n", map, &format!("{tenants}# end 1\n"))
 }

@@ -8,6 +8,7 @@ pub(crate) mod h2;
 pub(crate) mod lanes;
 pub(crate) mod load;
 pub(crate) mod markers;
+pub(crate) mod metrics;
 pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod program;

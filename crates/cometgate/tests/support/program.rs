@@ -92,16 +92,21 @@ impl Program {
         Program { address, child, log, lines: Some(lines) }
     }
 
-    /// At every level of the log, with a line for each attempt; what it logs and prints is there to be taken.
-    pub(crate) async fn serve_and_tell_all(files: &Files, environment: &[(&str, &str)]) -> Program {
+    /// At every level of the log, with a line for each attempt and a listener for probes, and where that is; what it logs
+    /// and prints is there to be taken.
+    pub(crate) async fn serve_and_tell_all(
+        files: &Files,
+        environment: &[(&str, &str)],
+    ) -> (Program, SocketAddr) {
         let settings = files.path().join("cometgate.toml");
         let arguments = ["serve", "--log-requests=json", "--config", settings.to_str().unwrap()];
         let mut child =
             command(&arguments).env("RUST_LOG", "trace").envs(environment.iter().copied()).spawn().unwrap();
         let lines = follow(child.stdout.take().unwrap());
         let mut log = follow(child.stderr.take().unwrap());
+        let probes = address_in(&wait_for(&mut log, "probes are answered at http://").await);
         let address = address_in(&wait_for(&mut log, "serving http").await);
-        Program { address, child, log, lines: Some(lines) }
+        (Program { address, child, log, lines: Some(lines) }, probes)
     }
 
     /// What it logs and prints from now on, line by line as it comes.

@@ -154,6 +154,9 @@ fn admit(
             Ok(admission) => return Ok((aim, Arc::clone(state), admission)),
             Err(turned_away) => turned_away,
         };
+        if let Some(series) = about.series(aim) {
+            series.passed_over(turned_away);
+        }
         match step.kind {
             AttemptKind::Retry if step.is_charged => state.give_back_retry(),
             AttemptKind::Fallback if step.is_charged => state.give_back_fallback(),

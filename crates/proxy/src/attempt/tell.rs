@@ -65,6 +65,7 @@ pub(crate) fn tell(
     hint: RetryHint,
     stop: Stop,
 ) -> Response<GatewayBody> {
+    call.about.snapshot.series().route(call.about.route).given_up(stop);
     // Whoever tries again what was tried more than once, or what there is no budget for, makes the outage worse.
     let spent = stop == Stop::BudgetSpent;
     let tried_often = ticket.attempts > 1 || stop == Stop::LimitReached && call.about.callers_retries > 0;

@@ -19,6 +19,7 @@ use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
 use crate::response::limit_headers::tell_left;
 use crate::scan::{BodyScanner, BodyShape, Usage};
+use crate::series::target::{EndedAttempt, TargetSeries};
 use crate::snapshot::Snapshot;
 use crate::target_state::{Admission, TargetState};
 use crate::worker::Context;
@@ -43,6 +44,8 @@ pub(crate) struct About {
     pub(crate) request_bytes: usize,
     /// The caller waits for less than the route allows.
     pub(crate) is_impatient: bool,
+    /// When the request's body was there.
+    pub(crate) body_at: Instant,
 }
 
 /// Where an attempt goes.
@@ -76,6 +79,11 @@ impl About {
         }
     }
 
+    /// What is counted of a target.
+    pub(crate) fn series(&self, aim: Aim) -> Option<&TargetSeries> {
+        self.snapshot.series().target(self.route, aim.provider, aim.role)
+    }
+
     /// What an attempt of this kind is to a rollback.
     fn class(&self, kind: AttemptKind) -> Option<Class> {
         Class::of(kind, self.reason == Reason::Pinned)
@@ -104,6 +112,8 @@ pub(crate) struct UnderWay {
     first_token_after: Option<Duration>,
     usage: Usage,
     usage_source: UsageSource,
+    /// Events of its streamed answer that had content.
+    pub(crate) content_events: u64,
     /// Its answer was read whole, so its usage was seen if there was one.
     is_read: bool,
     /// Of its answer, handed on without a look at what it says.
@@ -134,18 +144,22 @@ impl UnderWay {
         aim: Aim,
         cause: Cause,
     ) -> UnderWay {
+        let started = Instant::now();
+        if cause.number == 1 {
+            about.snapshot.series().overhead().record(started.duration_since(about.body_at));
+        }
         if let (Some(route), Some(class)) = (about.route, about.class(cause.kind)) {
             let (plan, gates) = (about.snapshot.plan(), about.snapshot.gates());
             gates.begin(plan, route, (aim.provider, aim.role), class);
         }
         let waiting = about.snapshot.gates().waiting(about.route, aim.role);
-        UnderWay::new(about, Some(held), aim, cause, waiting)
+        UnderWay::new(about, Some(held), aim, cause, started, waiting)
     }
 
     /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
     pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> UnderWay {
         let cause = Cause { number: 1, kind: AttemptKind::Mirror, because: None, is_charged: false };
-        UnderWay::new(about, None, aim, cause, None)
+        UnderWay::new(about, None, aim, cause, Instant::now(), None)
     }
 
     fn new(
@@ -153,6 +167,7 @@ impl UnderWay {
         held: Option<(Arc<TargetState>, Admission)>,
         aim: Aim,
         cause: Cause,
+        started: Instant,
         waiting: Option<Waiting>,
     ) -> UnderWay {
         UnderWay {
@@ -163,13 +178,14 @@ impl UnderWay {
             kind: cause.kind,
             because: cause.because,
             is_charged: cause.is_charged,
-            started: Instant::now(),
+            started,
             status: None,
             provider_request_id: None,
             head_after: None,
             first_token_after: None,
             usage: Usage::default(),
             usage_source: UsageSource::Unread,
+            content_events: 0,
             is_read: false,
             unread_bytes: 0,
             is_blamed: false,
@@ -379,6 +395,9 @@ impl UnderWay {
         let (provider, role) = (plan.provider(self.aim.provider).name.as_str(), self.aim.role.as_str());
         match change {
             Change::Opened { until } => {
+                if let Some(series) = self.about.series(self.aim) {
+                    series.breaker_opened();
+                }
                 let open_for = until.saturating_sub(self.about.context.live.now());
                 let open_for_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(
@@ -441,8 +460,21 @@ impl UnderWay {
         // Before anything else: a target that trips by this is out at once.
         self.tell_gates(error_class);
         let about = &self.about;
+        let elapsed = self.started.elapsed();
         if let Some((state, admission)) = &self.held {
             state.release(*admission, sample, about.context.live.now());
+        }
+        if let Some(series) = about.series(self.aim) {
+            series.attempt(&EndedAttempt {
+                kind: self.kind,
+                failure: error_class,
+                is_lost: self.is_lost,
+                elapsed,
+                first_token_after: self.first_token_after,
+                content_events: self.content_events,
+                usage: self.usage,
+                usage_source: self.usage_source,
+            });
         }
         let after_sending = !matches!(
             error_class,
@@ -470,7 +502,7 @@ impl UnderWay {
             timeout: self.aim.timeout,
             head_after: self.head_after,
             first_token_after: self.first_token_after,
-            elapsed: self.started.elapsed(),
+            elapsed,
             usage: self.usage,
             usage_source: self.usage_source,
             possibly_billed: after_sending && !refused,

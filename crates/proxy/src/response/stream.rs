@@ -416,6 +416,7 @@ impl StreamBody {
     /// Writes down the tokens as far as they are known.
     pub(crate) fn account(&self, under_way: &mut UnderWay) {
         let progress = self.scanner.progress();
+        under_way.content_events = progress.content_events();
         match (progress.usage(), progress.content_events()) {
             (Some(usage), _) => under_way.usage(usage, UsageSource::Reported),
             (None, 0) => {}

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::observer::{Outcome, Record};
 use crate::request::path::Asked;
+use crate::series::labels::End;
 use crate::snapshot::Snapshot;
 use crate::tenant_state::{Place, WhatIsLeft};
 use crate::worker::Context;
@@ -41,8 +42,10 @@ impl Ticket {
     /// Pins the snapshot in force for this request.
     pub(crate) fn open(context: Arc<Context>, dialect: Dialect) -> Ticket {
         context.live.enter();
+        let snapshot = context.snapshot.current();
+        snapshot.series().version.enter();
         Ticket {
-            snapshot: context.snapshot.current(),
+            snapshot,
             context,
             started: Instant::now(),
             endpoint: "other",
@@ -104,6 +107,14 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.context.live.leave();
+        let elapsed = self.started.elapsed();
+        let (series, end) = (self.snapshot.series(), End::of(self.outcome, self.status));
+        series.version.leave();
+        let asked = self.target.and_then(|(provider, role)| series.target(self.route, provider, role));
+        match asked {
+            Some(target) => target.request(end, self.attempts, elapsed),
+            None => series.route(self.route).unasked(end),
+        }
         self.context.observer.finished(&Record {
             snapshot: &self.snapshot,
             endpoint: self.endpoint,
@@ -114,7 +125,7 @@ impl Drop for Ticket {
             status: self.status,
             outcome: self.outcome,
             head_after: self.head_after,
-            elapsed: self.started.elapsed(),
+            elapsed,
         });
     }
 }

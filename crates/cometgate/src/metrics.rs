@@ -1,0 +1,78 @@
+//! What `GET /metrics` says: what the request path counts, how gates stand, what became of changed files, and what this
+//! process is.
+
+mod gates;
+mod reloads;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proxy::{Measured, SnapshotHandle};
+use telemetry::{Page, names};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::gates::keeper::Keeper;
+pub(crate) use reloads::Reloads;
+
+/// Pages at one time, being made or on their way: each may be some megabytes, and a slow reader keeps its own.
+const MOST_AT_ONCE: usize = 4;
+
+/// Everything that is measured, wherever it is.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) sources: Arc<Sources>,
+    places: Arc<Semaphore>,
+}
+
+/// Where the numbers are.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) measured: Measured,
+    pub(crate) handle: Arc<SnapshotHandle>,
+    pub(crate) gates: Arc<Keeper>,
+    pub(crate) reloads: Arc<Reloads>,
+    pub(crate) started: Timestamp,
+}
+
+/// A page, and its place among those that there are at one time.
+pub(crate) struct Written {
+    text: String,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Written {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new(sources: Sources) -> Metrics {
+        Metrics { sources: Arc::new(sources), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) }
+    }
+
+    /// The page of now; `None` while as many as may be are being read. Made on another thread: with a thousand targets it
+    /// takes tens of milliseconds, in which this one must go on accepting.
+    pub(crate) async fn page(&self) -> Option<Written> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let sources = Arc::clone(&self.sources);
+        let text = tokio::task::spawn_blocking(move || sources.write()).await.ok()?;
+        Some(Written { text, _place: place })
+    }
+}
+
+impl Sources {
+    fn write(&self) -> String {
+        let mut page = Page::new();
+        let snapshot = self.handle.current();
+        self.measured.write_to(&mut page);
+        gates::write(&mut page, &snapshot);
+        page.write(&names::GATES_KEPT, &[], u8::from(self.gates.is_usable()));
+        page.write(&names::EVIDENCE_RECORDED, &[], u8::from(self.gates.unrecorded().is_none()));
+        page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
+        self.reloads.write_to(&mut page);
+        page.write(&names::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
+        page.write(&names::STARTED, &[], self.started.as_second());
+        page.text()
+    }
+}

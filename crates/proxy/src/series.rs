@@ -1,0 +1,183 @@
+//! What is counted of a plan's requests: series that exist from the first request that they are of, kept over reloads by
+//! the names in their labels, so that no counter ever goes backwards.
+//!
+//! They hang on the snapshot, as the targets' memory does, so a request finds them by position: no lock, no look-up by
+//! name, and memory is allocated once for each series, not for each request. Only so many routes and targets get series of
+//! their own, whatever the plan's size; the others count where requests without a route do.
+//!
+//! Reading order: [`target`] (one target), [`route`] (one route), [`version`] (one map), [`labels`] (the closed sets),
+//! [`written`] (what the page says).
+
+pub(crate) mod labels;
+pub(crate) mod route;
+pub(crate) mod target;
+mod version;
+mod written;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use decisions::plan::{Plan, Route};
+use decisions::{ProviderId, Role, RouteId};
+use telemetry::{Histogram, names};
+
+use crate::series::route::RouteSeries;
+use crate::series::target::TargetSeries;
+use crate::series::version::VersionSeries;
+pub use written::Measured;
+
+/// Routes and targets with series of their own. A target has about a hundred lines on the page.
+const MOST_OF_THEIR_OWN: usize = 2_000;
+
+const ROLES: [Role; 3] = [Role::Primary, Role::Canary, Role::Fallback];
+
+/// A place for series, empty until they are first used; shared with the snapshots before and after.
+type Slot<T> = Arc<OnceLock<Box<T>>>;
+
+/// The series of a plan.
+#[derive(Debug)]
+pub(crate) struct PlanSeries {
+    /// In the plan's order.
+    by_route: Vec<OfRoute>,
+    /// Of whatever has none of its own: for each provider in the plan's order, one for each role.
+    unrouted: Vec<[Slot<TargetSeries>; 3]>,
+    unrouted_route: Arc<RouteSeries>,
+    pub(crate) version: Arc<VersionSeries>,
+    /// Of maps before that have requests still.
+    earlier: Vec<Arc<VersionSeries>>,
+    /// How many more may have their own.
+    left: AtomicUsize,
+    /// Of the process.
+    overhead: Arc<Histogram>,
+}
+
+#[derive(Debug)]
+struct OfRoute {
+    own: Slot<RouteSeries>,
+    targets: Vec<OfTarget>,
+}
+
+#[derive(Debug)]
+struct OfTarget {
+    provider: ProviderId,
+    role: Role,
+    series: Slot<TargetSeries>,
+}
+
+impl PlanSeries {
+    /// Those of a plan; what `earlier` has under the same names goes on.
+    pub(crate) fn new(plan: &Plan, earlier: Option<(&Plan, &PlanSeries)>) -> PlanSeries {
+        let known = earlier.map(|(plan, series)| Known::of(plan, series)).unwrap_or_default();
+        let mut used = 0;
+        let mut by_route = Vec::with_capacity(plan.parts().routes.len());
+        for (_, route) in plan.routes() {
+            let own =
+                known.routes.get(route.name.as_str()).map_or_else(Slot::default, |slot| Arc::clone(slot));
+            used += usize::from(own.get().is_some());
+            let targets = targets_of(route).map(|(provider, role)| {
+                let key = (route.name.as_str(), plan.provider(provider).name.as_str(), role);
+                let series = known.targets.get(&key).map_or_else(Slot::default, |slot| Arc::clone(slot));
+                used += usize::from(series.get().is_some());
+                OfTarget { provider, role, series }
+            });
+            by_route.push(OfRoute { targets: targets.collect(), own });
+        }
+        let providers = plan.parts().providers.iter();
+        let unrouted =
+            providers.map(|provider| known.unrouted.get(provider.name.as_str()).cloned().unwrap_or_default());
+        let before = earlier.map(|(_, series)| series);
+        let version = plan.route_version();
+        let versions =
+            || before.into_iter().flat_map(|before| before.earlier.iter().chain([&before.version]));
+        PlanSeries {
+            by_route,
+            unrouted: unrouted.collect(),
+            unrouted_route: before.map_or_else(Arc::default, |before| Arc::clone(&before.unrouted_route)),
+            version: versions()
+                .find(|known| known.name == version)
+                .map_or_else(|| Arc::new(VersionSeries::new(version)), Arc::clone),
+            earlier: versions()
+                .filter(|known| known.name != version && known.in_flight() > 0)
+                .cloned()
+                .collect(),
+            left: AtomicUsize::new(MOST_OF_THEIR_OWN.saturating_sub(used)),
+            overhead: before.map_or_else(
+                || Arc::new(Histogram::new(names::OVERHEAD)),
+                |before| Arc::clone(&before.overhead),
+            ),
+        }
+    }
+
+    /// Of a target, in this role of a route, if there is one.
+    pub(crate) fn target(
+        &self,
+        route: Option<RouteId>,
+        provider: ProviderId,
+        role: Role,
+    ) -> Option<&TargetSeries> {
+        let of_route = route.and_then(|route| self.by_route.get(route.index()));
+        let own = of_route.and_then(|of_route| {
+            let is_meant = |target: &&OfTarget| target.provider == provider && target.role == role;
+            self.own(&of_route.targets.iter().find(is_meant)?.series)
+        });
+        let unrouted = || self.unrouted.get(provider.index())?.get(role as usize);
+        own.or_else(|| Some(unrouted()?.get_or_init(Box::default)))
+    }
+
+    /// Of a route.
+    pub(crate) fn route(&self, route: Option<RouteId>) -> &RouteSeries {
+        let own = route.and_then(|route| self.own(&self.by_route.get(route.index())?.own));
+        own.unwrap_or(&self.unrouted_route)
+    }
+
+    /// From the end of a request's body to its first attempt.
+    pub(crate) fn overhead(&self) -> &Histogram {
+        &self.overhead
+    }
+
+    fn own<'s, T: Default>(&self, slot: &'s Slot<T>) -> Option<&'s T> {
+        if let Some(series) = slot.get() {
+            return Some(series);
+        }
+        let one_less = |left: usize| left.checked_sub(1);
+        // Two that are the first at once take two places; nothing else depends on that.
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
+        Some(slot.get_or_init(Box::default))
+    }
+}
+
+/// A route's targets. One provider may have two roles.
+fn targets_of(route: &Route) -> impl Iterator<Item = (ProviderId, Role)> {
+    let canary = route.canary.as_ref().map(|canary| (canary.provider, Role::Canary));
+    let fallback = route.fallback.map(|provider| (provider, Role::Fallback));
+    [Some((route.primary, Role::Primary)), canary, fallback].into_iter().flatten()
+}
+
+/// What an earlier plan has, by name.
+#[derive(Default)]
+struct Known<'p> {
+    routes: HashMap<&'p str, &'p Slot<RouteSeries>>,
+    targets: HashMap<(&'p str, &'p str, Role), &'p Slot<TargetSeries>>,
+    unrouted: HashMap<&'p str, [Slot<TargetSeries>; 3]>,
+}
+
+impl<'p> Known<'p> {
+    fn of(plan: &'p Plan, series: &'p PlanSeries) -> Known<'p> {
+        let mut known = Known::default();
+        for ((_, route), of_route) in plan.routes().zip(&series.by_route) {
+            known.routes.insert(&route.name, &of_route.own);
+            for target in &of_route.targets {
+                let provider = plan.provider(target.provider).name.as_str();
+                known.targets.insert((&route.name, provider, target.role), &target.series);
+            }
+        }
+        for (provider, slots) in plan.parts().providers.iter().zip(&series.unrouted) {
+            known.unrouted.insert(&provider.name, slots.clone());
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Counts go on over reloads under the names that they had, and the page is bounded whatever the plan's size.
+
+use std::time::Duration;
+
+use decisions::plan::{Alias, ModelMatch, PlanParts, Provider, Scope, Tenant, UnlistedModels};
+use decisions::{AliasId, TenantId};
+
+use super::*;
+use crate::series::labels::End;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Routes of these names, in this order, each from the first provider to the second.
+fn plan(version: &str, routes: &[String], providers: [&str; 2]) -> Plan {
+    let route = |name: &String| {
+        let models = ModelMatch::Alias(AliasId(0));
+        let tenant = TenantId(u32::try_from(routes.iter().position(|each| each == name).unwrap()).unwrap());
+        let mut route = Route::at_home(name.clone(), Scope::Tenant(tenant), models, ProviderId(0), SECOND);
+        route.fallback = Some(ProviderId(1));
+        route
+    };
+    let model_ids = vec![Some("a".to_owned()), Some("b".to_owned())];
+    Plan::new(PlanParts {
+        route_version: version.to_owned(),
+        unlisted_models: UnlistedModels::Refuse,
+        primary_provider: ProviderId(0),
+        default_tenant: None,
+        shared_state: false,
+        providers: providers.map(Provider::paid_by_us).to_vec(),
+        families: Vec::new(),
+        aliases: vec![Alias::of("summary".to_owned(), model_ids)],
+        tenants: routes.iter().map(|name| Tenant::unrestricted(name)).collect(),
+        cohorts: Vec::new(),
+        routes: routes.iter().map(route).collect(),
+    })
+    .unwrap()
+}
+
+fn named(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn requests(series: &PlanSeries, route: u32, provider: u32, role: Role) -> Vec<(usize, u64)> {
+    let route = Some(RouteId(route));
+    series.target(route, ProviderId(provider), role).unwrap().requests.shown().collect()
+}
+
+fn answer(series: &PlanSeries, route: u32, provider: u32, role: Role) {
+    let target = series.target(Some(RouteId(route)), ProviderId(provider), role).unwrap();
+    target.request(End::Ok, 1, SECOND);
+}
+
+#[test]
+fn counts_follow_the_names_and_not_the_positions() {
+    let before = plan("1", &named(&["a", "b"]), ["one", "two"]);
+    let old = PlanSeries::new(&before, None);
+    answer(&old, 0, 0, Role::Primary);
+    answer(&old, 0, 0, Role::Primary);
+    answer(&old, 1, 1, Role::Fallback);
+    let after = plan("2", &named(&["new", "b", "a"]), ["two", "one"]);
+    let new = PlanSeries::new(&after, Some((&before, &old)));
+    // The providers have changed places, so each has another role now: these are other series.
+    assert_eq!(requests(&new, 2, 0, Role::Primary), []);
+    assert_eq!(requests(&new, 1, 1, Role::Fallback), []);
+    let again = plan("3", &named(&["b", "a"]), ["one", "two"]);
+    let third = PlanSeries::new(&again, Some((&before, &old)));
+    assert_eq!(requests(&third, 1, 0, Role::Primary), [(0, 2)]);
+    assert_eq!(requests(&third, 0, 1, Role::Fallback), [(0, 1)]);
+    // A request that began with the old plan counts where the new one shows it.
+    answer(&old, 0, 0, Role::Primary);
+    assert_eq!(requests(&third, 1, 0, Role::Primary), [(0, 3)]);
+}
+
+#[test]
+fn the_version_before_is_shown_until_its_last_request_has_ended() {
+    let plans = ["1", "2", "3"].map(|version| plan(version, &named(&["a"]), ["one", "two"]));
+    let first = PlanSeries::new(&plans[0], None);
+    first.version.enter();
+    let second = PlanSeries::new(&plans[1], Some((&plans[0], &first)));
+    let shown = |series: &PlanSeries| series.earlier.iter().map(|each| each.name.clone()).collect::<Vec<_>>();
+    assert_eq!(shown(&second), ["1"]);
+    // The same map once more: its count goes on.
+    second.version.enter();
+    let same = PlanSeries::new(&plans[1], Some((&plans[1], &second)));
+    assert_eq!((same.version.begun.shown(), same.version.in_flight()), (1, 1));
+    second.version.leave();
+    first.version.leave();
+    assert_eq!(shown(&PlanSeries::new(&plans[2], Some((&plans[1], &same)))), Vec::<String>::new());
+}
+
+#[test]
+fn only_so_many_have_series_of_their_own_and_nothing_is_lost_beyond() {
+    let names: Vec<String> = (0..3_000).map(|at| format!("r{at}")).collect();
+    let plan = plan("1", &names, ["one", "two"]);
+    let series = PlanSeries::new(&plan, None);
+    assert!(!series.is_used(RouteId(0)), "nothing is used before a request comes");
+    for at in 0..3_000 {
+        answer(&series, at, 0, Role::Primary);
+    }
+    let used = (0..3_000).filter(|at| series.is_used(RouteId(*at))).count();
+    assert_eq!(used, MOST_OF_THEIR_OWN);
+    let together = series.target(None, ProviderId(0), Role::Primary).unwrap();
+    assert_eq!(together.requests.shown().collect::<Vec<_>>(), [(0, 1_000)]);
+    // Places that routes have left are free again.
+    let smaller = self::plan("2", &names[..10], ["one", "two"]);
+    let after = PlanSeries::new(&smaller, Some((&plan, &series)));
+    assert_eq!(after.left.load(Ordering::Relaxed), MOST_OF_THEIR_OWN - 10);
+}

@@ -1,0 +1,67 @@
+//! How durations are spread: a counter for each bucket, and their sum. Two relaxed additions for each duration.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::Buckets;
+
+/// Buckets that a histogram has at most, the last one without an end included. Fixed, so that one needs no memory of
+/// its own beside whoever holds it.
+pub const MOST_BUCKETS: usize = 18;
+
+/// Durations.
+#[derive(Debug)]
+pub struct Histogram {
+    buckets: Buckets,
+    counts: [AtomicU64; MOST_BUCKETS],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    /// With nothing in it.
+    #[must_use]
+    pub fn new(buckets: Buckets) -> Histogram {
+        let counts = std::array::from_fn(|_| AtomicU64::new(0));
+        Histogram { buckets, counts, sum_us: AtomicU64::new(0) }
+    }
+
+    /// One more duration.
+    pub fn record(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        if let Some(count) = self.counts.get(self.buckets.place(us)) {
+            count.fetch_add(1, Ordering::Relaxed);
+            self.sum_us.fetch_add(us, Ordering::Relaxed);
+        }
+    }
+
+    /// How many there are up to the end of each bucket, the last one without an end; and the sum of all, in
+    /// microseconds. What is recorded meanwhile may be in the one and not yet in the other.
+    pub(crate) fn shown(&self) -> (impl Iterator<Item = (Option<u64>, u64)>, u64) {
+        let ends = self.buckets.ends_us().iter().copied().map(Some).chain([None]);
+        let counts = self.counts.iter().scan(0_u64, |sum, count| {
+            *sum += count.load(Ordering::Relaxed);
+            Some(*sum)
+        });
+        (ends.zip(counts), self.sum_us.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn ends_us(&self) -> &'static [u64] {
+        self.buckets.ends_us()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_cumulative_and_the_sum_is_exact() {
+        let histogram = Histogram::new(Buckets::new(&[10, 20]));
+        for us in [5, 10, 15, 1_000] {
+            histogram.record(Duration::from_micros(us));
+        }
+        let (counts, sum_us) = histogram.shown();
+        assert_eq!(counts.collect::<Vec<_>>(), [(Some(10), 2), (Some(20), 3), (None, 4)]);
+        assert_eq!(sum_us, 1_030);
+    }
+}

@@ -1,0 +1,148 @@
+//! Every metric of the gateway. No other place names one; `docs/metrics.md` is written from this list.
+//!
+//! The labels have the names that runbooks and the lines of `--log-requests=json` use. Their values are names of the
+//! plan (`llm_route`, `llm_route_version`, `provider`) or from closed sets; what a caller sends is never one. Without
+//! `llm_route` it is what no route applies to, or of a route beyond the first so many that were used.
+
+use crate::{Buckets, Family, Kind};
+
+/// The start of every name.
+pub const PREFIX: &str = "cometgate_";
+
+/// From 10 ms to 11 minutes, each twice the one before: what OpenTelemetry advises for calls of models, and three more.
+pub const DURATIONS: Buckets = Buckets::new(&[
+    10_000,
+    20_000,
+    40_000,
+    80_000,
+    160_000,
+    320_000,
+    640_000,
+    1_280_000,
+    2_560_000,
+    5_120_000,
+    10_240_000,
+    20_480_000,
+    40_960_000,
+    81_920_000,
+    163_840_000,
+    327_680_000,
+    655_360_000,
+]);
+
+/// What OpenTelemetry advises for the time of an output token.
+pub const BETWEEN_TOKENS: Buckets = Buckets::new(&[
+    10_000, 25_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000, 400_000, 500_000, 750_000, 1_000_000,
+    2_500_000,
+]);
+
+/// From 10 µs to 10 ms: what the gateway itself takes is far below what a provider takes.
+pub const OVERHEAD: Buckets =
+    Buckets::new(&[10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 100_000, 1_000_000]);
+
+/// The labels of a target.
+const TARGET: &[&str] = &["llm_route", "provider", "target_role"];
+
+macro_rules! families {
+    ($($id:ident = $kind:expr, $name:literal, $labels:expr, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub static $id: Family =
+                Family { name: concat!("cometgate_", $name), kind: $kind, labels: $labels, help: $help };
+        )*
+
+        /// All of them, in the order of the documentation.
+        pub static ALL: &[&Family] = &[$(&$id),*];
+    };
+}
+
+families! {
+    REQUESTS = Kind::Counter, "requests_total", &["llm_route", "provider", "target_role", "outcome"],
+        "Requests that are over, by who answered (without provider where nobody was asked) and how they ended.";
+    REQUEST_ATTEMPTS = Kind::Counter, "request_attempts_total", &["llm_route", "provider", "target_role", "attempts"],
+        "The same requests by how many attempts it took; 0 is a request that no target took.";
+    REQUEST_DURATION = Kind::Histogram(DURATIONS), "request_duration_seconds", TARGET,
+        "From the head of a request to the end of its answer, streams included.";
+    REQUESTS_BY_VERSION = Kind::Counter, "requests_by_version_total", &["llm_route_version"],
+        "Requests that have begun, by the route map they are decided by; of the map in force, and of those before that still have requests.";
+    REQUESTS_IN_FLIGHT = Kind::Gauge, "requests_in_flight", &["llm_route_version"],
+        "Requests under way, by the route map they keep to their end.";
+    OVERHEAD_SECONDS = Kind::Histogram(OVERHEAD), "gateway_overhead_seconds", &[],
+        "From the end of a request's body to its first attempt: what reading, deciding and admitting it takes.";
+    BUFFERED_BYTES = Kind::Gauge, "buffered_bytes", &[],
+        "Bytes of request bodies held for further attempts; bounded by limits.max_buffered_bytes.";
+
+    ROUTE_DECISIONS = Kind::Counter, "route_decisions_total", &["llm_route", "route_reason"],
+        "Why requests are on their side of the route.";
+    PASSED_OVER = Kind::Counter, "targets_passed_over_total", &["llm_route", "provider", "target_role", "reason"],
+        "Requests that a target did not take, and why: breaker_open, paused, full, or its gate's latched, suspended, unusable.";
+    GIVEN_UP = Kind::Counter, "given_up_total", &["llm_route", "reason"],
+        "Requests that ended with a failed attempt, and why nothing more was tried.";
+
+    ATTEMPTS = Kind::Counter, "attempts_total",
+        &["llm_route", "provider", "target_role", "attempt_kind", "outcome", "error_class"],
+        "Attempts that are over: ok, failed with a class, or lost to the hedge beside it.";
+    ATTEMPT_DURATION = Kind::Histogram(DURATIONS), "attempt_duration_seconds", TARGET,
+        "From sending an attempt to its end.";
+    TIME_TO_FIRST_TOKEN = Kind::Histogram(DURATIONS), "time_to_first_token_seconds", TARGET,
+        "From sending an attempt to the first content of its streamed answer.";
+    TIME_BETWEEN_TOKENS = Kind::Histogram(BETWEEN_TOKENS), "time_between_tokens_seconds", TARGET,
+        "Of each streamed answer that came to its end, the mean time between its events with content.";
+    TOKENS = Kind::Counter, "tokens_total", &["llm_route", "provider", "target_role", "token_type", "usage_source"],
+        "Tokens of attempts, as the provider reported them or, in a stream without usage, estimated; cached is part of input, reasoning of output.";
+
+    TARGET_IN_FLIGHT = Kind::Gauge, "target_in_flight", TARGET,
+        "Attempts under way at a target.";
+    TARGET_LIMIT = Kind::Gauge, "target_limit", TARGET,
+        "How many attempts a target takes at once now; without a series nothing limits it.";
+    BREAKER_OPEN = Kind::Gauge, "breaker_open", TARGET,
+        "1 while a target is passed over for its failures, also while probes find out whether it is well again.";
+    BREAKER_OPENED = Kind::Counter, "breaker_opened_total", TARGET,
+        "How often the breaker of a target has opened.";
+    RETRY_BUDGET = Kind::Gauge, "retry_budget_attempts", TARGET,
+        "Retries that a target's budget would pay for now.";
+    FALLBACK_BUDGET = Kind::Gauge, "fallback_budget_attempts", TARGET,
+        "Fallbacks to a target that its budget would pay for now.";
+
+    SHARE_CONFIGURED = Kind::Gauge, "canary_share_configured_ratio", &["llm_route", "provider"],
+        "The canary's share as the map says it, from 0 to 1.";
+    SHARE_IN_FORCE = Kind::Gauge, "canary_share_in_force_ratio", &["llm_route", "provider"],
+        "The canary's share by which requests are decided now: the map's, or that of its step, or nothing.";
+    CANARY_STEP = Kind::Gauge, "canary_step", &["llm_route", "provider"],
+        "The step that a canary with steps is at, from 1.";
+    CANARY_STEPS = Kind::Gauge, "canary_steps", &["llm_route", "provider"],
+        "How many steps it has.";
+    ROUTE_HELD = Kind::Gauge, "route_held_by_map", &["llm_route"],
+        "1 for a route that stays at its primary because the way back of its map is not proven.";
+    GATE_STATE = Kind::Gauge, "gate_state", &["llm_route", "provider", "target_role", "state"],
+        "1 for the state that a gate is in: serving, suspended, latched (rolled back for good), unusable.";
+    GATE_HELD = Kind::Gauge, "gate_held", &["llm_route", "provider", "target_role", "cause"],
+        "1 for each reason for which a gate lets its canary grow no further.";
+    GATE_EVIDENCE = Kind::Gauge, "gate_evidence", &["llm_route", "provider", "target_role", "signal"],
+        "The e-value against a signal's limit: of so many canaries that keep it, one at most ever shows so much.";
+    GATE_TRIPS_AT = Kind::Gauge, "gate_trips_at", &["llm_route", "provider", "target_role", "signal"],
+        "The e-value at which the signal trips.";
+    GATE_ATTEMPTS = Kind::Gauge, "gate_counted_attempts", &["llm_route", "provider", "target_role", "signal"],
+        "Attempts that a gate has counted as evidence for a signal, in this try.";
+    GATE_FAILURES = Kind::Gauge, "gate_counted_failures", &["llm_route", "provider", "target_role", "signal"],
+        "Those of them that failed by the signal.";
+    GATES_KEPT = Kind::Gauge, "gates_kept", &[],
+        "1 while what gates decide can be written to the state directory; at 0 canaries are out of traffic.";
+    EVIDENCE_RECORDED = Kind::Gauge, "evidence_recorded", &[],
+        "1 while decisions can be appended to the store of evidence; at 0 gates act all the same.";
+
+    ROUTE_MAP = Kind::Gauge, "route_map_info", &["llm_route_version"],
+        "1 for the route map in force.";
+    RELOADS = Kind::Counter, "reloads_total", &["outcome"],
+        "Changes of the files: live (rollback, expired, lapsed say why it was no ordinary change) or refused.";
+    FILES_DIFFER = Kind::Gauge, "files_differ", &[],
+        "1 while the files say something else than what is in force: they were refused, cannot be read, or have expired.";
+    LIVE_SINCE = Kind::Gauge, "route_map_live_timestamp_seconds", &[],
+        "When what is in force went live.";
+    BUILD = Kind::Gauge, "build_info", &["version"],
+        "1 for the version of the program.";
+    STARTED = Kind::Gauge, "process_start_timestamp_seconds", &[],
+        "When the process started.";
+    SERIES_LEFT = Kind::Gauge, "series_left", &[],
+        "How many more routes and targets get series of their own when they are first used; at 0 they count without llm_route.";
+}

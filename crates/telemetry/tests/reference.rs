@@ -1,0 +1,115 @@
+//! `docs/metrics.md` says of every metric what the list of names says, and every query of the documentation, of the
+//! alerts and of the dashboard asks for metrics and labels that exist. To write the tables anew:
+//! `UPDATE_EXPECTED=1 cargo test -p telemetry --test reference`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::{read_to_string, write};
+use std::path::{Path, PathBuf};
+
+use telemetry::{Family, Kind, names};
+
+const BEGIN: &str = "<!-- written from crates/telemetry/src/names.rs -->\n";
+const END: &str = "<!-- up to here -->\n";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn table() -> String {
+    let mut table = "| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for family in names::ALL {
+        let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (kind, labels) = (family.kind.as_str(), labels.join(", "));
+        writeln!(table, "| `{}` | {kind} | {labels} | {} |", family.name, family.help).unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_documentation_lists_every_metric() {
+    let path = root().join("docs/metrics.md");
+    let text = read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (table_there, after) = rest.split_once(END).unwrap();
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        return;
+    }
+    assert_eq!(table_there, table(), "UPDATE_EXPECTED=1 writes it anew");
+}
+
+#[test]
+fn names_say_what_they_are_and_no_two_are_the_same() {
+    let mut seen = BTreeSet::new();
+    for family in names::ALL {
+        let Family { name, kind, labels, help } = family;
+        assert!(seen.insert(name), "{name} is there twice");
+        assert!(name.starts_with(names::PREFIX), "{name}");
+        assert_eq!(matches!(kind, Kind::Counter), name.ends_with("_total"), "{name}");
+        assert!(!matches!(kind, Kind::Histogram(_)) || name.ends_with("_seconds"), "{name}");
+        assert!(help.ends_with('.') && !help.contains(['\n', '\\', '|']), "{name}: {help}");
+        let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(word(name) && labels.iter().all(|label| word(label) && *label != "le"), "{name}");
+        assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), labels.len(), "{name}");
+    }
+}
+
+/// What may be asked for: the names, and those of a histogram's series.
+fn family_of(name: &str) -> Option<&'static Family> {
+    names::ALL.iter().copied().find(|family| match family.kind {
+        Kind::Histogram(_) => {
+            let suffix = name.strip_prefix(family.name);
+            matches!(suffix, Some("_bucket" | "_sum" | "_count"))
+        }
+        Kind::Counter | Kind::Gauge => family.name == name,
+    })
+}
+
+/// Each metric that a text asks for, with the labels between its braces.
+fn asked(text: &str) -> Vec<(String, String)> {
+    let starts = text.match_indices(names::PREFIX).filter(|(at, _)| {
+        let before = text[..*at].chars().next_back();
+        !before.is_some_and(|before| before.is_alphanumeric() || matches!(before, '_' | ':' | '/'))
+    });
+    let is_name = |each: char| each.is_ascii_alphanumeric() || each == '_';
+    let each = starts.map(|(at, _)| {
+        let rest = &text[at..];
+        let end = rest.find(|each| !is_name(each)).unwrap_or(rest.len());
+        let labels = rest[end..].strip_prefix('{').and_then(|rest| rest.split('}').next());
+        (rest[..end].to_owned(), labels.unwrap_or_default().to_owned())
+    });
+    each.collect()
+}
+
+#[test]
+fn every_query_asks_for_what_exists() {
+    let mut checked = 0;
+    let files = [
+        "docs/metrics.md",
+        "deploy/prometheus/rules.yml",
+        "deploy/prometheus/alerts.yml",
+        "deploy/grafana/overview.json",
+    ];
+    for file in files {
+        let text = read_to_string(root().join(file)).unwrap();
+        for (name, labels) in asked(&text) {
+            let family =
+                family_of(&name).or_else(|| names::ALL.iter().copied().find(|family| family.name == name));
+            let family = family.unwrap_or_else(|| panic!("{file}: there is no {name}"));
+            for label in labels.split(',').filter_map(|each| each.split(['=', '!']).next()) {
+                let label = label.trim();
+                let is_known = label.is_empty() || label == "le" || family.labels.contains(&label);
+                assert!(is_known, "{file}: {name} has no label {label}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > names::ALL.len(), "{checked} were found");
+    assert_eq!(asked("x_cometgate_a 1"), []);
+    assert_eq!(
+        asked("rate(cometgate_a_total{b=\"c\"}[5m])"),
+        [("cometgate_a_total".into(), "b=\"c\"".into())]
+    );
+}
