@@ -3,6 +3,7 @@
 //! `decisions::attempts` decides, this module executes. Reading order: [`run`] (the loop), [`call`] (what is sent),
 //! [`answer`] (one attempt, from sending to an answer worth handing on), [`under_way`] (its one report).
 
+pub(crate) mod about;
 pub(crate) mod answer;
 pub(crate) mod call;
 pub(crate) mod caller_hints;

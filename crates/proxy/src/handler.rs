@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt::about::{About, Aim};
 use crate::attempt::call::Call;
 use crate::attempt::caller_hints::Hints;
 use crate::attempt::run::run;
-use crate::attempt::under_way::{About, Aim};
 use crate::auth::{CallerAddress, Identity, identify};
 use crate::dialect::Dialect;
 use crate::dispatch::refuse_gateway_key;

@@ -14,9 +14,10 @@ use decisions::plan::{Delivery, Watched};
 use decisions::{Chosen, Facts, Role};
 use tokio::time::Instant;
 
+use crate::attempt::about::Aim;
 use crate::attempt::answer::Good;
 use crate::attempt::call::Call;
-use crate::attempt::under_way::{Aim, UnderWay};
+use crate::attempt::under_way::UnderWay;
 use crate::gates::{AskedOnce, Place};
 use crate::request::payload::Received;
 use crate::request::peek::Peeked;

@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout_at};
 use upstream::Lease;
 
 use crate::affinity::Made;
+use crate::attempt::about::Aim;
 use crate::attempt::call::Call;
 use crate::attempt::failure::{Failure, class_of, hint};
-use crate::attempt::under_way::{Aim, UnderWay};
+use crate::attempt::under_way::UnderWay;
 use crate::dispatch::{Destination, Outgoing, build, remember_acceptance};
 use crate::error::Error;
 use crate::observer::UsageSource;

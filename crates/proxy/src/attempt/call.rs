@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use upstream::RequestBody;
 
-use crate::attempt::under_way::{About, Aim};
+use crate::attempt::about::{About, Aim};
 use crate::auth::Identity;
 use crate::request::payload::Payload;
 use crate::scan::made::Wanted;

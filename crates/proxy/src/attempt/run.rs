@@ -8,13 +8,14 @@ use decisions::attempts::{Attempts, Failed, Ledger as _, Next, Policy, RetryHint
 use http::Response;
 use tokio::time::Instant;
 
+use crate::attempt::about::Aim;
 use crate::attempt::answer::Good;
 use crate::attempt::call::Call;
 use crate::attempt::failure::Failure;
 use crate::attempt::hedge::Raced;
 use crate::attempt::ledger::Budgets;
 use crate::attempt::tell::{Told, give_up, tell};
-use crate::attempt::under_way::{Aim, Cause, UnderWay};
+use crate::attempt::under_way::{Cause, UnderWay};
 use crate::observer::{AttemptKind, Outcome};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;

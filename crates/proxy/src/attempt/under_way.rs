@@ -6,94 +6,23 @@ use std::time::Duration;
 
 use decisions::attempts::breaker::Change;
 use decisions::attempts::{RetryHint, Sample, Seen};
-use decisions::decide::Reason;
 use decisions::gate;
-use decisions::plan::{CredentialKind, Criticality, OnDisconnect};
-use decisions::{AliasId, Barred, Endpoint, ErrorClass, ProviderId, Role, RouteId, TenantId};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use decisions::plan::{CredentialKind, OnDisconnect};
+use decisions::{Endpoint, ErrorClass};
+use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::affinity::Made;
-use crate::gates::{Class, Finished, Waiting};
+use crate::attempt::about::{About, Aim};
+use crate::gates::{Finished, Waiting};
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
-use crate::response::limit_headers::tell_left;
 use crate::scan::{BodyScanner, BodyShape, Usage};
-use crate::series::target::{EndedAttempt, TargetSeries};
-use crate::snapshot::Snapshot;
+use crate::series::target::EndedAttempt;
 use crate::target_state::{Admission, TargetState};
-use crate::worker::Context;
-
-/// What all attempts of a request share, for their records.
-pub(crate) struct About {
-    pub(crate) context: Arc<Context>,
-    pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) request_id: Option<HeaderValue>,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) tenant: TenantId,
-    pub(crate) criticality: Criticality,
-    pub(crate) route: Option<RouteId>,
-    pub(crate) alias: Option<AliasId>,
-    pub(crate) reason: Reason,
-    /// The canary's share that it was decided by, in parts per million.
-    pub(crate) share_ppm: u32,
-    /// What of the API it uses, one bit for each feature.
-    pub(crate) features: u16,
-    pub(crate) callers_retries: u32,
-    /// How long the request's body is.
-    pub(crate) request_bytes: usize,
-    /// The caller waits for less than the route allows.
-    pub(crate) is_impatient: bool,
-    /// When the request's body was there.
-    pub(crate) body_at: Instant,
-}
-
-/// Where an attempt goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Aim {
-    pub(crate) provider: ProviderId,
-    pub(crate) role: Role,
-    /// How long it may take to begin its answer.
-    pub(crate) timeout: Duration,
-}
 
 /// How much text makes a token, where nobody has counted.
 const BYTES_OF_A_TOKEN: u64 = 4;
-
-impl About {
-    /// Says what is left to the tenant, in an answer of which nothing more is known yet.
-    pub(crate) fn tell_left(&self, headers: &mut HeaderMap) {
-        if let Some(state) = self.snapshot.tenant_state(self.tenant) {
-            tell_left(headers, state.left(self.context.live.now()));
-        }
-    }
-
-    /// Why an attempt there may not be begun: a gate has spoken since the request was decided. What lives there is asked
-    /// for there all the same.
-    pub(crate) fn barred(&self, aim: Aim) -> Option<Barred> {
-        let route = self.route.filter(|_| self.reason != Reason::Pinned && aim.role != Role::Primary)?;
-        let (standing, route) = (self.snapshot.gates().standing(route), self.snapshot.plan().route(route));
-        match aim.role {
-            Role::Canary => standing.bars_canary(route),
-            Role::Primary | Role::Fallback => standing.bars(route, aim.provider),
-        }
-    }
-
-    /// What is counted of a target.
-    pub(crate) fn series(&self, aim: Aim) -> Option<&TargetSeries> {
-        self.snapshot.series().target(self.route, aim.provider, aim.role)
-    }
-
-    /// What an attempt of this kind is to a rollback.
-    fn class(&self, kind: AttemptKind) -> Option<Class> {
-        Class::of(kind, self.reason == Reason::Pinned)
-    }
-
-    /// What a provider calls the model; `None` leaves the request as it was sent.
-    pub(crate) fn model_id(&self, provider: ProviderId) -> Option<&str> {
-        self.snapshot.plan().alias(self.alias?).model_ids.get(provider.index())?.as_deref()
-    }
-}
 
 /// One attempt, admitted by its target.
 pub(crate) struct UnderWay {
