@@ -4,7 +4,6 @@
 mod support;
 
 use serde_json::Value;
-use support::program::output;
 use support::world::World;
 use support::{ACME, Client, GLOBEX};
 use testkit::Reply;
@@ -13,9 +12,7 @@ const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const STREAM: &str = r#"{"model":"summary","messages":[],"stream":true}"#;
 
 async fn accept(world: &World, id: &str, verdict: &str) -> (i32, Value, String) {
-    let settings = world.files.path().join("cometgate.toml");
-    let config = ["--config", settings.to_str().unwrap(), "--format", "json"];
-    let (code, said, errors) = output(&[&["accept", id, verdict][..], &config].concat()).await;
+    let (code, said, errors) = world.files.run(&["accept", id, verdict, "--format", "json"]).await;
     (code, serde_json::from_str(&said).unwrap_or_default(), errors)
 }
 
@@ -24,17 +21,9 @@ async fn asked(world: &World, body: &str) -> (String, String) {
     (answer.header("x-cometgate-request-id").to_owned(), answer.header("x-cometgate-role").to_owned())
 }
 
-async fn status(world: &World) -> Value {
-    let settings = world.files.path().join("cometgate.toml");
-    let asked = ["status", "the-canary", "--format", "json", "--config", settings.to_str().unwrap()];
-    let (code, said, errors) = output(&asked).await;
-    assert_eq!(code, 0, "{errors}");
-    serde_json::from_str::<Value>(&said).unwrap()["routes"][0]["targets"][0].clone()
-}
-
 /// Of the canary's gate: its answers that were judged, and those that could not be used.
 async fn judged(world: &World) -> (u64, u64) {
-    let target = status(world).await;
+    let target = world.files.canary_status().await;
     let signals = target["signals"].as_array().unwrap();
     let signal = signals.iter().find(|signal| signal["signal"] == "acceptance").unwrap();
     (signal["attempts"].as_u64().unwrap(), signal["failures"].as_u64().unwrap())
@@ -56,7 +45,7 @@ async fn answers_that_applications_cannot_use_roll_the_canary_back() {
     }
     assert!(told > 1, "one answer alone decides nothing");
     world.program.logged("is rolled back for good").await;
-    let target = status(&world).await;
+    let target = world.files.canary_status().await;
     assert_eq!((&target["phase"], &target["latch"]["signal"]), (&"latched".into(), &"acceptance".into()));
     assert_eq!(world.primary.count(), 1);
 }
@@ -94,7 +83,11 @@ async fn where_the_map_does_not_judge_by_it_nothing_counts() {
     // It is not even remembered.
     assert_eq!(accept(&world, &id, "fail").await.0, 3);
     assert!(
-        status(&world).await["signals"].as_array().unwrap().iter().all(|it| it["signal"] != "acceptance")
+        world.files.canary_status().await["signals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|it| it["signal"] != "acceptance")
     );
 }
 
@@ -109,7 +102,7 @@ async fn a_canary_at_which_too_many_wait_is_rolled_back() {
         .collect();
     world.canary.wait_requests(4).await;
     world.program.logged("is rolled back for good").await;
-    let target = status(&world).await;
+    let target = world.files.canary_status().await;
     assert_eq!((&target["phase"], &target["latch"]["reason"]), (&"latched".into(), &"queue_depth".into()));
     assert_eq!(asked(&world, CHAT).await.1, "primary");
     callers.iter().for_each(tokio::task::JoinHandle::abort);

@@ -125,8 +125,7 @@ async fn there_are_no_probes_unless_asked_for_and_a_taken_port_is_a_reason_not_t
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     files.write("cometgate.toml", &format!("listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"{address}\"\n"));
-    let settings = files.path().join("cometgate.toml");
-    let (code, _, said) = support::program::output(&["serve", "--config", settings.to_str().unwrap()]).await;
+    let (code, _, said) = files.run(&["serve"]).await;
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("`[admin]`"), "{said}");
 }

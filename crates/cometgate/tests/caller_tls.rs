@@ -247,9 +247,7 @@ async fn files_that_cannot_be_used_are_a_reason_not_to_start() {
         let files = Files::new(TLS, &map, &tenants());
         files.write("gateway.pem", certificate);
         files.write("gateway.key", key);
-        let settings = files.path().join("cometgate.toml");
-        let (code, _, said) =
-            support::program::output(&["serve", "--config", settings.to_str().unwrap()]).await;
+        let (code, _, said) = files.run(&["serve"]).await;
         assert_eq!(code, 3, "{said}");
         assert!(said.contains(expected), "{said}");
     }

@@ -19,10 +19,6 @@ fn files() -> Files {
     Files::new("", &map, &tenants())
 }
 
-fn settings(files: &Files) -> String {
-    files.path().join("cometgate.toml").to_str().unwrap().to_owned()
-}
-
 fn about(minute: i64, route: &str, body: impl Into<Body>) -> Entry {
     Entry { route: Some(route.into()), ..records::entry(minute * 60_000, body) }
 }
@@ -38,8 +34,7 @@ fn write(files: &Files) -> String {
 }
 
 async fn ask(files: &Files, arguments: &[&str]) -> (i32, String, String) {
-    let settings = settings(files);
-    output(&[&["evidence"], arguments, &["--config", &settings]].concat()).await
+    files.run(&[&["evidence"], arguments].concat()).await
 }
 
 /// The numbers of the records in what a list prints as JSON.
@@ -132,7 +127,7 @@ async fn an_export_is_chained_and_a_page_is_markdown() {
     // A pipe that nobody reads is nobody's error; a full disk is.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let settings = settings(&files);
+    let settings = files.settings();
     let export = ["evidence", "export", "--config", &settings];
     let ended = command(&export).stdout(writer).spawn().unwrap().wait_with_output().await.unwrap();
     assert_eq!(ended.status.code(), Some(0));

@@ -56,8 +56,7 @@ impl World {
 
     /// Runs a command against this configuration.
     async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let settings = self.files.path().join("cometgate.toml");
-        output(&[arguments, &["--config", settings.to_str().unwrap()]].concat()).await
+        self.files.run(arguments).await
     }
 
     /// Tells the gateway something, in JSON.

@@ -11,7 +11,7 @@ use hyper::http::Method;
 use serde_json::Value;
 use support::client::request;
 use support::fault::{begun, done, finish, said};
-use support::program::{PATIENCE, output};
+use support::program::PATIENCE;
 use support::rate::{Caller, kinds};
 use support::world::World;
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, scaled, tenants};
@@ -55,8 +55,7 @@ async fn roll_back(world: &World) -> (Instant, String) {
 
 /// Runs a command on this configuration.
 async fn run(world: &World, arguments: &[&str]) -> String {
-    let settings = world.files.path().join("cometgate.toml");
-    let (code, said, errors) = output(&[arguments, &["--config", settings.to_str().unwrap()]].concat()).await;
+    let (code, said, errors) = world.files.run(arguments).await;
     assert_eq!(code, 0, "{arguments:?}: {errors}");
     said
 }

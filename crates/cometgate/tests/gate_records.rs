@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use evidence::Kind;
 use serde_json::Value;
-use support::program::{PATIENCE, output};
+use support::program::PATIENCE;
 use support::records::recorded;
 use support::world::World;
 use support::{ACME, Client, Program};
@@ -20,8 +20,7 @@ const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const ANNOUNCED: &str = "is rolled back for good";
 
 async fn run(world: &World, arguments: &[&str]) -> (i32, String) {
-    let settings = world.files.path().join("cometgate.toml");
-    let (code, said, _) = output(&[arguments, &["--config", settings.to_str().unwrap()]].concat()).await;
+    let (code, said, _) = world.files.run(arguments).await;
     (code, said)
 }
 

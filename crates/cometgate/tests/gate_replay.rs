@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use evidence::{Body, Entry, Exact, Filter, Kind, Reader, Record, Store};
 use serde_json::Value;
-use support::program::output;
 use support::records::recorded;
 use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, Reply};
@@ -44,8 +43,7 @@ impl World {
     }
 
     async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let settings = self.files.path().join("cometgate.toml");
-        output(&[arguments, &["--config", settings.to_str().unwrap()]].concat()).await
+        self.files.run(arguments).await
     }
 
     async fn tell(&self, command: &str) {

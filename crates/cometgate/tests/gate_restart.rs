@@ -252,9 +252,8 @@ async fn a_file_that_cannot_be_taken_at_its_word_keeps_its_canary_out_and_is_nam
 
 /// What it says before it serves, through its standard error.
 async fn serve_and_read(world: &World) -> (Program, String) {
-    let settings = world.files.path().join("cometgate.toml");
-    let mut child =
-        support::program::command(&["serve", "--config", settings.to_str().unwrap()]).spawn().unwrap();
+    let settings = world.files.settings();
+    let mut child = support::program::command(&["serve", "--config", &settings]).spawn().unwrap();
     let mut lines =
         tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stderr.take().unwrap()));
     let mut log = String::new();
@@ -294,11 +293,9 @@ async fn what_is_held_when_its_map_expires_is_rolled_back_and_nothing_else() {
         world.files.write("routes.toml", &map("1", &format!("expires_at = {soon:.0}")));
         let mut program = Program::serve(&world.files).await;
         assert_eq!(ask(&program).await, "canary");
-        let settings = world.files.path().join("cometgate.toml");
-        let hold =
-            ["hold", "the-canary", "--by", "kim", "--reason", "x", "--config", settings.to_str().unwrap()];
         if is_held {
-            assert_eq!(support::program::output(&hold).await.0, 0);
+            let hold = ["hold", "the-canary", "--by", "kim", "--reason", "x"];
+            assert_eq!(world.files.run(&hold).await.0, 0);
         }
         program.logged("expired at").await;
         if is_held {

@@ -16,9 +16,7 @@ fn map(share: &str) -> String {
 
 /// Runs `gates simulate …` on the files: exit code, standard output, standard error.
 async fn simulate(files: &Files, arguments: &[&str]) -> (i32, String, String) {
-    let settings = files.path().join("cometgate.toml");
-    let all = [&["gates", "simulate", "--config", settings.to_str().unwrap()], arguments].concat();
-    output(&all).await
+    files.run(&[&["gates", "simulate"], arguments].concat()).await
 }
 
 fn gate<'v>(simulated: &'v Value, name: &str) -> &'v Value {

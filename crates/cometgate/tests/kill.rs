@@ -43,7 +43,7 @@ async fn killed_at_any_moment_it_starts_on_the_old_map_or_the_new_one() {
         assert!(found == old || found == new, "round {round}: {found} is neither {old} nor {new}");
         program.terminate();
         assert_eq!(program.ended().await, 0);
-        let (code, _, said) = output(&["routes", "history", "--config", &settings(&files)]).await;
+        let (code, _, said) = output(&["routes", "history", "--config", &files.settings()]).await;
         assert_eq!(code, 0, "{said}");
         old = found;
     }
@@ -72,15 +72,11 @@ fn write(files: &Files, text: &str, rng: &mut Rng) {
 async fn shift_and_kill(files: &Files, round: usize, rng: &mut Rng) {
     let share = format!("{}%", 2 + round % 90);
     let mut shift =
-        command(&["routes", "shift", "the-canary", &share, "--yes", "--config", &settings(files)])
+        command(&["routes", "shift", "the-canary", &share, "--yes", "--config", &files.settings()])
             .spawn()
             .unwrap();
     pause(rng, 40).await;
     shift.kill().await.unwrap();
-}
-
-fn settings(files: &Files) -> String {
-    files.path().join("cometgate.toml").to_str().unwrap().to_owned()
 }
 
 /// The version that an edit gives after this one.

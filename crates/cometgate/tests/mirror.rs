@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::http::Method;
 use serde_json::{Value, json};
 use support::client::{Answer, request};
-use support::program::{PATIENCE, output};
+use support::program::PATIENCE;
 use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, Reply, Step};
 use tokio::time::{Instant, timeout};
@@ -53,15 +53,6 @@ impl World {
         answers
     }
 
-    /// Of the canary.
-    async fn status(&self) -> Value {
-        let settings = self.files.path().join("cometgate.toml");
-        let asked = ["status", "the-canary", "--format", "json", "--config", settings.to_str().unwrap()];
-        let (code, said, errors) = output(&asked).await;
-        assert_eq!(code, 0, "{errors}");
-        serde_json::from_str::<Value>(&said).unwrap()["routes"][0]["targets"][0].clone()
-    }
-
     /// Once so many copies are over.
     async fn copies_over(&self, copies: u64) -> Value {
         timeout(PATIENCE, self.until_over(copies)).await.unwrap()
@@ -69,7 +60,7 @@ impl World {
 
     async fn until_over(&self, copies: u64) -> Value {
         loop {
-            let target = self.status().await;
+            let target = self.files.canary_status().await;
             let counts = &target["copies"];
             let over: u64 = ["good", "failed", "other"].iter().map(|of| counts[of].as_u64().unwrap()).sum();
             if over >= copies {
@@ -191,7 +182,7 @@ async fn no_more_are_under_way_or_begun_in_a_second_than_may_be() {
     world.canary.on("POST", "*", Reply::hang_before_head());
     world.ask(CHAT, 40).await;
     world.canary.wait_requests(3).await;
-    assert_eq!(world.status().await["copies"]["under_way"], 3);
+    assert_eq!(world.files.canary_status().await["copies"]["under_way"], 3);
     assert_eq!(world.canary.count(), 3);
 
     let mut world = World::new("share = \"100%\"\nmost_per_second = 2\nmost_in_flight = 1000", "").await;
@@ -207,12 +198,12 @@ async fn a_canary_that_fails_its_copies_is_out_before_the_first_caller() {
     let mut world = World::new(ALL, "").await;
     world.canary.on("POST", "*", broken());
     let mut asked = 0;
-    while world.canary.count() < 10 && world.status().await["phase"] != "latched" {
+    while world.canary.count() < 10 && world.files.canary_status().await["phase"] != "latched" {
         asked += 1;
         assert!(world.ask(CHAT, 1).await[0].status == 200 && asked < 100);
     }
     world.program.logged("is rolled back for good").await;
-    let (copies, target) = (world.canary.count(), world.status().await);
+    let (copies, target) = (world.canary.count(), world.files.canary_status().await);
     println!("{copies} copies failed of {asked} requests");
     assert_eq!((&target["phase"], &target["latch"]["signal"]), (&"latched".into(), &"hard_failure".into()));
     // Whatever the map says next.
@@ -277,10 +268,8 @@ async fn a_copy_under_way_ends_once_the_canary_is_rolled_back() {
     world.canary.on("POST", "*", Reply::hang_before_head());
     world.ask(CHAT, 2).await;
     world.canary.wait_requests(2).await;
-    let settings = world.files.path().join("cometgate.toml");
-    let config = ["--config", settings.to_str().unwrap()];
     let told = ["rollback", "the-canary", "--by", "kim", "--reason", "INC-42", "--yes"];
-    assert_eq!(output(&[&told[..], &config].concat()).await.0, 0);
+    assert_eq!(world.files.run(&told).await.0, 0);
     timeout(PATIENCE, world.canary.wait_aborted(2)).await.unwrap();
-    assert_eq!(world.status().await["copies"]["under_way"], 0);
+    assert_eq!(world.files.canary_status().await["copies"]["under_way"], 0);
 }

@@ -128,18 +128,22 @@ async fn ask_in_http1(address: SocketAddr, callers: usize) -> Vec<TcpStream> {
 /// Streams that share a connection.
 const SHARING: usize = 50;
 
-/// Callers over HTTP/2 that open their windows as far as they go, so that only what they read slows the gateway down; or
-/// that leave windows as they are, and never say that they have read.
-async fn ask_in_http2(address: SocketAddr, callers: usize, opens_windows: bool) -> Vec<TcpStream> {
-    let most = (1 << 31) - 1;
-    let bearer = format!("Bearer {ACME}");
-    let head = block(&[
+/// The head of a request, in frames' own compression.
+fn post() -> Vec<u8> {
+    block(&[
         (":method", "POST"),
         (":scheme", "http"),
         (":path", PATH),
         (":authority", "x"),
-        ("authorization", &bearer),
-    ]);
+        ("authorization", &format!("Bearer {ACME}")),
+    ])
+}
+
+/// Callers over HTTP/2 that open their windows as far as they go, so that only what they read slows the gateway down; or
+/// that leave windows as they are, and never say that they have read.
+async fn ask_in_http2(address: SocketAddr, callers: usize, opens_windows: bool) -> Vec<TcpStream> {
+    let most = (1 << 31) - 1;
+    let head = post();
     let mut streams = Vec::new();
     for _ in 0..callers.div_ceil(SHARING) {
         let mut stream = connect(address).await;
@@ -269,14 +273,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_the_one_beside_it_is_not(
     let files = Files::new("[limits]\nwrite_stall_timeout_ms = 500\n", &map, &tenants());
     let program = Program::serve(&files).await;
     let mut peer = Peer::silent(program.address).await;
-    let bearer = format!("Bearer {ACME}");
-    let head = block(&[
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", PATH),
-        (":authority", "x"),
-        ("authorization", &bearer),
-    ]);
+    let head = post();
     let ask = |stream: u32| {
         let asked = frame(HEADERS, END_HEADERS, stream, &head);
         [asked, frame(DATA, END_STREAM, stream, STREAM.as_bytes())].concat()

@@ -102,7 +102,7 @@ async fn a_session_in_the_canary_yields_at_once_to_drain_rollback_and_disable() 
     world.change("test.3", "100%", "canary").await;
     world.keeps_to(1_000_000).await;
     // Rolled back and switched off by the commands, as an operator would.
-    let settings = world.files.path().join("cometgate.toml").to_str().unwrap().to_owned();
+    let settings = world.files.settings();
     let to = ["routes", "rollback", "--to", "test.2", "--config", &settings, "--yes"];
     let (code, said, failed) = output(&to).await;
     assert_eq!(code, 0, "{said}{failed}");

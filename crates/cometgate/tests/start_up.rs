@@ -15,15 +15,11 @@ fn files() -> Files {
     Files::new("", &Map::new("http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1", "5%").text(), &tenants())
 }
 
-fn settings(files: &Files) -> String {
-    files.path().join("cometgate.toml").to_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn a_missing_provider_key_is_named_with_its_place_and_what_to_do() {
     let files = files();
     let missing =
-        command(&["serve", "--config", &settings(&files)]).env_remove("CANARY_KEY").output().await.unwrap();
+        command(&["serve", "--config", &files.settings()]).env_remove("CANARY_KEY").output().await.unwrap();
     let message = String::from_utf8(missing.stderr).unwrap();
     assert_eq!(missing.status.code(), Some(3));
     for words in [
@@ -35,7 +31,7 @@ async fn a_missing_provider_key_is_named_with_its_place_and_what_to_do() {
         assert!(message.contains(words), "{message}");
     }
     let empty =
-        command(&["serve", "--config", &settings(&files)]).env("CANARY_KEY", "").output().await.unwrap();
+        command(&["serve", "--config", &files.settings()]).env("CANARY_KEY", "").output().await.unwrap();
     assert!(String::from_utf8(empty.stderr).unwrap().contains("CANARY_KEY is empty"));
 }
 
@@ -54,7 +50,7 @@ async fn a_broken_map_a_missing_file_and_a_port_in_use_stop_the_start_with_their
         (&gone, vec!["tenants.toml", "No such file"]),
         (&busy, vec![address.as_str(), "in use"]),
     ] {
-        let (code, _, message) = output(&["serve", "--config", &settings(files)]).await;
+        let (code, _, message) = output(&["serve", "--config", &files.settings()]).await;
         assert_eq!(code, 3, "{message}");
         for word in words {
             assert!(message.contains(word), "{message}");
@@ -82,7 +78,7 @@ async fn a_new_tenants_key_is_printed_once_hashed_on_disk_and_live_within_a_seco
     let url = provider.base_url();
     let files = Files::new("", &Map::new(&url, "http://127.0.0.1:9/v1", "0%").text(), &tenants());
     let mut program = Program::serve(&files).await;
-    let (code, key, said) = output(&["tenants", "add", "initech", "--config", &settings(&files)]).await;
+    let (code, key, said) = output(&["tenants", "add", "initech", "--config", &files.settings()]).await;
     let key = key.trim();
     assert_eq!(code, 0, "{said}");
     assert!(key.starts_with("cgk-") && key.len() > 40);
@@ -92,11 +88,11 @@ async fn a_new_tenants_key_is_printed_once_hashed_on_disk_and_live_within_a_seco
     program.logged("is live").await;
     let mut client = Client::connect(program.address).await;
     assert_eq!(client.chat(key, r#"{"model":"summary"}"#).await.status, 200);
-    let (code, _, message) = output(&["tenants", "add", "initech", "--config", &settings(&files)]).await;
+    let (code, _, message) = output(&["tenants", "add", "initech", "--config", &files.settings()]).await;
     assert_eq!(code, 3);
     assert!(message.contains("initech"), "{message}");
     let (_, json, _) =
-        output(&["tenants", "add", "hooli", "--config", &settings(&files), "--format", "json"]).await;
+        output(&["tenants", "add", "hooli", "--config", &files.settings(), "--format", "json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["tenant"], "hooli");
 }

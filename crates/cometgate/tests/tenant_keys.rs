@@ -33,11 +33,7 @@ async fn world(tenants: &str) -> World {
 
 impl World {
     async fn tenants(&self, arguments: &[&str]) -> (i32, String, String) {
-        let settings = self.files.path().join("cometgate.toml");
-        let mut all = vec!["tenants"];
-        all.extend(arguments);
-        all.extend(["--config", settings.to_str().unwrap()]);
-        output(&all).await
+        self.files.run(&[&["tenants"], arguments].concat()).await
     }
 
     fn text(&self) -> String {

@@ -7,7 +7,6 @@ use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use support::program::output;
 use support::world::Setup;
 use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use tokio::time::Instant;
@@ -103,8 +102,7 @@ async fn a_restart_with_a_broken_map_starts_on_the_last_good_one_with_todays_ten
 #[tokio::test]
 async fn without_anything_to_go_back_to_a_broken_map_is_refused() {
     let files = Files::new("", "route_version = ", &tenants());
-    let settings = files.path().join("cometgate.toml");
-    let (code, _, said) = output(&["serve", "--config", settings.to_str().unwrap()]).await;
+    let (code, _, said) = files.run(&["serve"]).await;
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("routes.toml:1:"), "{said}");
 }

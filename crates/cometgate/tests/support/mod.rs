@@ -21,6 +21,7 @@ pub(crate) mod world;
 
 use std::path::Path;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub(crate) use client::Client;
@@ -68,6 +69,23 @@ impl Files {
 
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The settings file, as `--config` takes it.
+    pub(crate) fn settings(&self) -> String {
+        self.path().join("cometgate.toml").to_str().unwrap().to_owned()
+    }
+
+    /// Runs a command on this configuration: exit code, standard output, standard error.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        program::output(&[arguments, &["--config", &self.settings()]].concat()).await
+    }
+
+    /// What `status` says of the first target of the canary route.
+    pub(crate) async fn canary_status(&self) -> Value {
+        let (code, said, errors) = self.run(&["status", "the-canary", "--format", "json"]).await;
+        assert_eq!(code, 0, "{errors}");
+        serde_json::from_str::<Value>(&said).unwrap()["routes"][0]["targets"][0].clone()
     }
 }
 
