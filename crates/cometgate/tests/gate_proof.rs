@@ -342,6 +342,8 @@ async fn a_canary_that_is_shown_to_be_good_climbs_when_it_has_stood_for_long_eno
     let mut world = World::start("", |map| {
         map.share = "100%";
         map.sticky_by = "steps = [\"50%\", \"100%\"]";
+        // Twice a route's limit of time is the least that a step takes, and the usual limit is ten minutes.
+        map.route = "timeout_ms = 60000";
     })
     .await;
     let caller = Caller::new(world.program.address, ACME);
