@@ -191,8 +191,7 @@ async fn route(
     refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
-    let now = context.live.now();
-    let copy = mirror::drawn(&snapshot, &gates, &facts, &chosen, (&peeked, &body, now));
+    let copy = mirror::drawn(&snapshot, &gates, &facts, &chosen, (&peeked, &body, &context.live));
     let hints = Hints::of(&head.headers);
     let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);

@@ -19,6 +19,7 @@ use crate::attempt::answer::Good;
 use crate::attempt::call::Call;
 use crate::attempt::under_way::UnderWay;
 use crate::gates::{AskedOnce, Place};
+use crate::live::Live;
 use crate::request::payload::Received;
 use crate::request::peek::Peeked;
 use crate::scan::made::Wanted;
@@ -39,7 +40,7 @@ pub(crate) fn drawn(
     gates: &AskedOnce<'_>,
     facts: &Facts<'_>,
     chosen: &Chosen<'_>,
-    (peeked, body, now): (&Peeked<'_>, &Received, Duration),
+    (peeked, body, live): (&Peeked<'_>, &Received, &Live),
 ) -> Option<Copy> {
     let (mirror, canary) = mirror_of(snapshot.plan(), facts, chosen, |route| gates.standing(route)).ok()?;
     let is_whole = body.rest.is_none() && body.form.is_none();
@@ -48,6 +49,7 @@ pub(crate) fn drawn(
     if !is_whole || !is_small || !peeked.references.is_empty() {
         return None;
     }
+    let now = live.now();
     let state = snapshot.targets(chosen.route).of(Role::Canary);
     if !is_drawn(mirror.share, fastrand::u64(..)) || state.is_open(now) {
         return None;
