@@ -5,11 +5,10 @@
 
 mod hearing;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decisions::plan::Watched;
 use evidence::gate_log;
@@ -20,59 +19,16 @@ use tokio::sync::oneshot;
 
 use crate::gates::facts::MapFacts;
 use crate::gates::files::{GateFiles, gate_name};
-use crate::gates::lines::Line;
+use crate::gates::inbox::{Inbox, Latch, Record};
 use crate::gates::log::{Logs, Offset};
 use crate::gates::recent::Recent;
 use crate::gates::records::{Done, Operator, entry, operator_action};
 use crate::gates::watcher::Watcher;
 
-/// Decisions that wait for the disk at most. Of more, latches are found again by the next tick, and all else is only
-/// counted.
-const MOST_WAITING: usize = 4096;
-
-/// What is to be written.
-#[derive(Default)]
-pub(super) struct Record {
-    /// For the store.
-    pub(super) entry: Option<Entry>,
-    /// The target that it takes out for good.
-    pub(super) latch: Option<Latch>,
-    /// Told once it is written, or for all but latches, once it is clear that it cannot be.
-    pub(super) line: Option<Line>,
-    /// What it knows is saved before `ack` is told.
-    pub(super) save: Option<Arc<RouteGate>>,
-    /// Told whether everything up to here is on disk.
-    pub(super) ack: Option<oneshot::Sender<bool>>,
-}
-
-/// The file that takes a target out for good.
-pub(super) struct Latch {
-    pub(super) name: String,
-    pub(super) text: Value,
-}
-
-/// What the writer is to do next.
-pub(super) enum Next {
-    Write(VecDeque<Record>),
-    Save(Arc<RouteGate>),
-    Look,
-    Stop,
-}
-
-#[derive(Default)]
-struct Inbox {
-    records: VecDeque<Record>,
-    /// One entry for each gate, so never more than there are gates.
-    to_save: HashMap<Arc<GateId>, Arc<RouteGate>>,
-    lost: u64,
-    is_over: bool,
-}
-
 /// What is remembered of gates.
 pub(crate) struct Keeper {
     pub(super) files: GateFiles,
-    inbox: Mutex<Inbox>,
-    wake: Condvar,
+    pub(super) inbox: Inbox,
     map: Mutex<Arc<MapFacts>>,
     logs: Logs,
     offset: Offset,
@@ -129,8 +85,7 @@ impl Keeper {
         let logs = Logs::open(files.evidence(), gate_log::Settings::default())?;
         Ok(Arc::new(Keeper {
             files,
-            inbox: Mutex::default(),
-            wake: Condvar::new(),
+            inbox: Inbox::default(),
             map: Mutex::default(),
             logs,
             offset: Offset::default(),
@@ -245,7 +200,7 @@ impl Keeper {
     /// This gateway ends: another may answer commands and keep numbers.
     pub(crate) fn hand_over(&self) {
         self.is_handed_over.store(true, Ordering::Release);
-        self.wake.notify_one();
+        self.inbox.wake();
     }
 
     pub(super) fn is_handed_over(&self) -> bool {
@@ -332,57 +287,14 @@ impl Keeper {
 
     /// What these know is to be written when there is time.
     pub(super) fn save(&self, gates: impl IntoIterator<Item = Arc<RouteGate>>) {
-        let mut inbox = lock(&self.inbox);
-        for gate in gates {
-            inbox.to_save.insert(Arc::clone(gate.id()), gate);
-        }
-        drop(inbox);
-        self.wake.notify_one();
-    }
-
-    pub(super) fn stop(&self) {
-        lock(&self.inbox).is_over = true;
-        self.wake.notify_one();
-    }
-
-    /// Decisions first, then what is to be saved, then a look around.
-    pub(super) fn next(&self, patience: Duration) -> Next {
-        let is_idle =
-            |inbox: &mut Inbox| inbox.records.is_empty() && inbox.to_save.is_empty() && !inbox.is_over;
-        let waited = self.wake.wait_timeout_while(lock(&self.inbox), patience, is_idle);
-        let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if !inbox.records.is_empty() {
-            return Next::Write(std::mem::take(&mut inbox.records));
-        }
-        let lost = std::mem::take(&mut inbox.lost);
-        if lost > 0 {
-            tracing::error!(
-                "{lost} decisions of gates came faster than they could be written, and are not kept"
-            );
-        }
-        if patience.is_zero() && !inbox.is_over {
-            return Next::Look;
-        }
-        let first = inbox.to_save.keys().next().cloned();
-        match first.and_then(|id| inbox.to_save.remove(&id)) {
-            Some(gate) => Next::Save(gate),
-            None if inbox.is_over => Next::Stop,
-            None => Next::Look,
-        }
+        self.inbox.save(gates);
     }
 
     fn push(&self, record: Record) {
         if let Some(entry) = &record.entry {
             lock(&self.recent).add(entry);
         }
-        let mut inbox = lock(&self.inbox);
-        if inbox.records.len() >= MOST_WAITING {
-            inbox.lost += 1;
-            return;
-        }
-        inbox.records.push_back(record);
-        drop(inbox);
-        self.wake.notify_one();
+        self.inbox.push(record);
     }
 }
 

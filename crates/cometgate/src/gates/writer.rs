@@ -18,7 +18,8 @@ use proxy::RouteGate;
 use tokio::time::Instant;
 
 use crate::gates::files::{Numbers, route_of};
-use crate::gates::keeper::{Keeper, Next, Record};
+use crate::gates::inbox::{Next, Record};
+use crate::gates::keeper::Keeper;
 use crate::gates::recording::Recording;
 
 /// Between two looks at the directory.
@@ -44,7 +45,7 @@ impl GateWriter {
 
 impl Drop for GateWriter {
     fn drop(&mut self) {
-        self.keeper.stop();
+        self.keeper.inbox.stop();
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported there.
             drop(thread.join());
@@ -71,7 +72,7 @@ impl Writing {
     fn run(mut self) {
         loop {
             let patience = self.next_look.saturating_duration_since(Instant::now());
-            match self.keeper.next(patience) {
+            match self.keeper.inbox.next(patience) {
                 Next::Write(records) => self.write(records),
                 Next::Save(gate) => self.save(&gate),
                 Next::Look => {

@@ -8,9 +8,10 @@ use decisions::rollout::StepVerdict;
 use proxy::{GateId, GateKeeper, GateLog, GateState, Restored};
 use serde_json::json;
 
-use super::{Keeper, Latch, Record, lock};
+use super::{Keeper, lock};
 use crate::gates::facts::MapFacts;
 use crate::gates::files::{Found, GateFiles, gate_name};
+use crate::gates::inbox::{Latch, Record};
 use crate::gates::lines::{step_line, verdict_line};
 use crate::gates::log::Log;
 use crate::gates::recent::shown;
