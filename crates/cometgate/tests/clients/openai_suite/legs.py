@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -109,6 +110,8 @@ def totals(ended):
 
 
 def main(arguments):
+    # Some tests interrupt what they start. Whoever is started in the background ignores that, and so would all below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = arguments[0] == "--whole"
     sources = Path(arguments[-1])
     paths = files(sources, whole)
