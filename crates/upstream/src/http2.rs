@@ -130,8 +130,9 @@ impl SharedPools {
 
     /// Lets go of all of them: who still uses one keeps it, and without a user it closes.
     pub(crate) fn clear(&self) {
-        for connections in &self.by_worker {
-            drop(std::mem::take(&mut *connections.lock().unwrap_or_else(PoisonError::into_inner)));
+        for worker in 0..self.by_worker.len() {
+            // They end when the lock is over.
+            drop(self.lock(worker).map(|mut connections| std::mem::take(&mut *connections)));
         }
     }
 

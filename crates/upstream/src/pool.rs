@@ -64,10 +64,9 @@ impl Pools {
 
     /// Closes all that are idle.
     pub(crate) fn clear(&self) {
-        for idle in &self.by_worker {
+        for worker in 0..self.by_worker.len() {
             // They end when the lock is over.
-            let ended = std::mem::take(&mut *idle.lock().unwrap_or_else(PoisonError::into_inner));
-            drop(ended);
+            drop(self.lock(worker).map(|mut idle| std::mem::take(&mut *idle)));
         }
     }
 
