@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::fault::{LONG, World, begun, chunk, done, finish, role, said, words};
+use support::world::Setup;
 use support::{CANARY_KEY, PRIMARY_KEY};
 use testkit::{Provider, Reply, Step};
 use tokio::time::Instant;
@@ -378,8 +379,7 @@ async fn responses_fall_back_before_content_and_end_in_their_own_error_event_aft
 
 #[tokio::test]
 async fn a_canary_that_fails_sends_its_request_home() {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     canary.on("POST", "/v1/chat/completions", broken());
     let urls = (primary.base_url(), canary.base_url());
     let files =

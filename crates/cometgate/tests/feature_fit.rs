@@ -4,7 +4,8 @@
 mod support;
 
 use serde_json::Value;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
 
 const PLAIN: &str = r#"{"model":"summary"}"#;
@@ -20,8 +21,7 @@ struct World {
 
 /// The alias declares streaming for the other provider.
 async fn world(share: &str, route: &str, mode: &str) -> World {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     let urls = (primary.base_url(), canary.base_url());
     let map = Map { route, ..Map::new(&urls.0, &urls.1, share) }.text();
     let declared = "[aliases.summary]\nenabled_features = { cometapi = [\"streaming\"] }";

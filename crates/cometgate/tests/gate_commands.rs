@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use support::client::request;
 use support::program::output;
 use support::records::recorded;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -32,8 +33,7 @@ struct World {
 
 impl World {
     async fn new(settings: &str) -> World {
-        let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-        let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+        let Setup { primary, canary } = Setup::new().await;
         let world = World { primary, canary, files: Files::new(settings, "", &tenants()) };
         world.write_map("1", 1);
         world

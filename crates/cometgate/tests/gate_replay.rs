@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use evidence::{Body, Entry, Exact, Filter, Kind, Reader, Record, Store};
 use serde_json::Value;
 use support::records::recorded;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
 
 const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
@@ -22,8 +23,7 @@ struct World {
 
 impl World {
     async fn new() -> World {
-        let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-        let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+        let Setup { primary, canary } = Setup::new().await;
         let world = World { primary, canary, files: Files::new("", "", &tenants()) };
         world.write_map("1", "generation = 1", "2%");
         world

@@ -12,7 +12,8 @@ use std::time::Duration;
 use evidence::Kind;
 use fastrand::Rng;
 use support::records::recorded;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
 use tokio::time::Instant;
 
@@ -27,8 +28,7 @@ struct World {
 
 impl World {
     async fn new() -> World {
-        let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-        let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+        let Setup { primary, canary } = Setup::new().await;
         let map = map(&primary, &canary, "1", "100%", 1);
         World { primary, canary, files: Files::new("", &map, &tenants()) }
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use support::client::Answer;
 use support::fault::{begun, role, said};
 use support::rate::{Caller, kinds};
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply, Step};
 use tokio::time::Instant;
 
@@ -31,8 +32,7 @@ struct Trial {
 impl Trial {
     /// With these lines for the route and for its canary.
     async fn new(share: &str, route: &str, canary_lines: &str) -> Trial {
-        let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-        let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+        let Setup { primary, canary } = Setup::new().await;
         let urls = (primary.base_url(), canary.base_url());
         let map = Map { route, sticky_by: canary_lines, ..Map::new(&urls.0, &urls.1, share) };
         let files = Files::new("", &map.text(), &tenants());

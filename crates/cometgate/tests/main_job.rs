@@ -10,6 +10,7 @@ use hyper::http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use support::client::request;
+use support::world::Setup;
 use support::{
     ACME, CANARY_KEY, Client, FIRST, Files, GLOBEX, LAST, Map, PRIMARY_KEY, Program, tenants, tenants_with,
 };
@@ -29,8 +30,7 @@ async fn world(share: &str) -> World {
 }
 
 async fn world_with(share: &str, top: &str, tenants: &str) -> World {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     let (primary_url, canary_url) = (primary.base_url(), canary.base_url());
     let map = Map { top, ..Map::new(&primary_url, &canary_url, share) };
     let files = Files::new("", &map.text(), tenants);

@@ -10,7 +10,8 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 use support::client::{Answer, request};
 use support::program::PATIENCE;
-use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, Program, tenants};
 use testkit::{Provider, Reply, Step};
 use tokio::time::{Instant, timeout};
 
@@ -35,8 +36,7 @@ impl World {
     }
 
     async fn with_settings(settings: &str, mirror: &str, gates: &str) -> World {
-        let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-        let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+        let Setup { primary, canary } = Setup::new().await;
         let allowed = tenants().replace("[tenants.globex]", "allow_mirror = true\n[tenants.globex]");
         let files = Files::new(settings, "", &allowed);
         files.write("routes.toml", &map("1", &primary, &canary, ("0%", mirror, gates)));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::program::output;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, tenants};
+use support::world::Setup;
+use support::{ACME, Client, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Gate, Provider, Reply, Step};
 use tokio::time::Instant;
 
@@ -161,8 +162,7 @@ async fn a_rollback_is_live_within_a_second_and_what_is_under_way_ends_on_its_ve
     let gate = Gate::new();
     let slow =
         Reply::sse(vec![Step::chunk(support::FIRST), Step::Wait(gate.clone()), Step::chunk(support::LAST)]);
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     canary.once("POST", "/v1/chat/completions", slow);
     let urls = (primary.base_url(), canary.base_url());
     let text = |version: &str, share: &str, top: &str| {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hyper::Method;
 use support::client::request;
-use support::{ACME, CANARY_KEY, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants, tenants_with};
+use support::world::Setup;
+use support::{ACME, Client, Files, GLOBEX, Map, PRIMARY_KEY, Program, tenants, tenants_with};
 use testkit::{Provider, Reply};
 use tokio::time::Instant;
 
@@ -41,8 +42,7 @@ async fn a_provider_is_asked_at_its_own_paths_with_its_own_headers() {
 
 #[tokio::test]
 async fn headers_that_name_the_caller_go_to_the_provider_that_the_map_says_and_to_no_other() {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     let urls = (primary.base_url(), canary.base_url());
     let names =
         ["openai-organization", "openai-project", "cookie", "x-stainless-os", "baggage", "x-forwarded-for"];
@@ -68,8 +68,7 @@ async fn headers_that_name_the_caller_go_to_the_provider_that_the_map_says_and_t
 
 #[tokio::test]
 async fn a_canary_has_a_time_limit_of_its_own() {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     canary.on("POST", "/v1/chat/completions", Reply::hang_before_head());
     let urls = (primary.base_url(), canary.base_url());
     let map = Map {
@@ -88,8 +87,7 @@ async fn a_canary_has_a_time_limit_of_its_own() {
 
 #[tokio::test]
 async fn a_tenant_never_reaches_a_provider_that_it_is_not_allowed() {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     let urls = (primary.base_url(), canary.base_url());
     let map = Map { who: "*", ..Map::new(&urls.0, &urls.1, "100%") };
     let files = Files::new("", &map.text(), &tenants_with("allowed_providers = [\"openai\"]"));
@@ -134,8 +132,7 @@ async fn a_model_that_is_blocked_or_not_approved_is_not_passed_on() {
 
 #[tokio::test]
 async fn a_family_and_an_endpoint_narrow_a_route() {
-    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
-    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    let Setup { primary, canary } = Setup::new().await;
     let urls = (primary.base_url(), canary.base_url());
     let text = Map::new(&urls.0, &urls.1, "100%")
         .text()
