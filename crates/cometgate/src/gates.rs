@@ -23,7 +23,7 @@ mod recent;
 mod recording;
 pub(crate) mod records;
 pub(crate) mod report;
-pub(crate) mod report_target;
+mod report_target;
 pub(crate) mod ticking;
 mod watcher;
 pub(crate) mod writer;

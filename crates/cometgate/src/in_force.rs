@@ -256,8 +256,7 @@ impl Ready {
     }
 
     fn facts(&self) -> MapFacts {
-        let sha256 = self.record.routes.to_string();
-        MapFacts::new(self.snapshot.plan(), &sha256, self.way_back.as_deref())
+        MapFacts::new(self.snapshot.plan(), self.record.routes.into(), self.way_back.as_deref())
     }
 }
 

@@ -120,9 +120,7 @@ pub fn who(loaded: &Loaded, route: &str) -> Result<Who, NoSuchRoute> {
         Mode::Primary | Mode::Disabled => None,
     };
     let name = |id| plan.provider(id).name.clone();
-    let drawn = canary
-        .filter(|_| found.mode == Mode::Canary && !found.held)
-        .map(|canary| drawn(plan, &canary.bucketing, &groups));
+    let drawn = found.canary_in_use().map(|canary| drawn(plan, &canary.bucketing, &groups));
     Ok(Who {
         route: found.name.clone(),
         mode: found.mode,

@@ -7,7 +7,7 @@ use crate::bucket::{Share, WHOLE};
 use crate::decide::{Chosen, Reason};
 use crate::facts::{Endpoint, Facts};
 use crate::ids::RouteId;
-use crate::plan::{Canary, CredentialKind, Feature, Mirror, Mode, Plan, Route};
+use crate::plan::{Canary, CredentialKind, Feature, Mirror, Plan, Route};
 use crate::standing::{Barred, Standing};
 
 /// Why a request is not copied.
@@ -85,8 +85,8 @@ pub fn mirror_of<'p>(
 /// share; in parts per million. It is what the canary's part of all errors is compared with.
 #[must_use]
 pub fn tried_ppm(route: &Route, share: Share) -> u32 {
-    let is_copied = route.mode == Mode::Canary && !route.held;
-    let copied = route.mirror.as_ref().filter(|_| is_copied).map_or(0, |mirror| mirror.share.ppm());
+    let mirror = route.canary_in_use().and(route.mirror.as_ref());
+    let copied = mirror.map_or(0, |mirror| mirror.share.ppm());
     let at_home = u64::from(WHOLE.saturating_sub(share.ppm()));
     let copies = (at_home * u64::from(copied)).div_ceil(u64::from(WHOLE));
     share.ppm().saturating_add(u32::try_from(copies).unwrap_or(WHOLE))

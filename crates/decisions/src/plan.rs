@@ -18,7 +18,7 @@ use crate::route_index::RouteIndex;
 
 pub use aliases::Alias;
 pub use features::{EnabledFeatures, Feature, FeatureSet};
-pub use gates::{Check, GateIdentity, Gates, Watched, gate_identity};
+pub use gates::{Check, GateIdentity, Gates, Watched, gate_identity, target_of};
 pub use mirror::Mirror;
 pub use providers::{CredentialHeader, CredentialKind, ModelRules, Provider};
 pub use routes::{Canary, Delivery, Mode, ModelMatch, OnDisconnect, RetryPolicy, Route, Scope};

@@ -6,7 +6,7 @@
 
 use crate::bucket::Share;
 use crate::ids::{ProviderId, RouteId};
-use crate::plan::{Mode, Route};
+use crate::plan::Route;
 
 /// Why a target serves no role on its route now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,8 +83,7 @@ impl Standing {
     /// The canary's share in force: none while the route's mode sends it nothing, or it is held or barred.
     #[must_use]
     pub fn share_of(self, route: &Route) -> Share {
-        let is_sent = route.mode == Mode::Canary && !route.held && self.bars_canary(route).is_none();
-        let canary = route.canary.as_ref().filter(|_| is_sent);
+        let canary = route.canary_in_use().filter(|_| self.bars_canary(route).is_none());
         canary.map_or(Share::NONE, |canary| self.share_or(canary.bucketing.share))
     }
 

@@ -210,7 +210,8 @@ async fn route(
             reason: chosen.reason,
             share_ppm: chosen
                 .route
-                .map_or(0, |id| tried_ppm(plan.route(id), gates.standing(id).share_of(plan.route(id)))),
+                .zip(route)
+                .map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route))),
             features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),

@@ -68,24 +68,37 @@ struct OfTarget {
 impl PlanSeries {
     /// Those of a plan; what `earlier` has under the same names goes on.
     pub(crate) fn new(plan: &Plan, earlier: Option<(&Plan, &PlanSeries)>) -> PlanSeries {
-        let known = earlier.map(|(plan, series)| Known::of(plan, series)).unwrap_or_default();
+        let known: HashMap<&str, &OfRoute> = earlier
+            .into_iter()
+            .flat_map(|(plan, series)| {
+                plan.routes().map(|(_, route)| route.name.as_str()).zip(&series.by_route)
+            })
+            .collect();
         let mut used = 0;
-        let mut by_route = Vec::with_capacity(plan.parts().routes.len());
-        for (_, route) in plan.routes() {
-            let own =
-                known.routes.get(route.name.as_str()).map_or_else(Slot::default, |slot| Arc::clone(slot));
+        let by_route = plan.routes().map(|(_, route)| {
+            let before = known.get(route.name.as_str());
+            let own = before.map_or_else(Slot::default, |before| Arc::clone(&before.own));
             used += usize::from(own.get().is_some());
             let targets = targets_of(route).map(|(provider, role)| {
-                let key = (route.name.as_str(), plan.provider(provider).name.as_str(), role);
-                let series = known.targets.get(&key).map_or_else(Slot::default, |slot| Arc::clone(slot));
+                let name = plan.provider(provider).name.as_str();
+                let is_it = |(old, target): &(&Plan, &OfTarget)| {
+                    target.role == role && old.provider(target.provider).name == name
+                };
+                let targets = before.into_iter().flat_map(|before| &before.targets);
+                let kept = earlier.and_then(|(old, _)| targets.map(|target| (old, target)).find(is_it));
+                let series = kept.map_or_else(Slot::default, |(_, target)| Arc::clone(&target.series));
                 used += usize::from(series.get().is_some());
                 OfTarget { provider, role, series }
             });
-            by_route.push(OfRoute { targets: targets.collect(), own });
-        }
-        let providers = plan.parts().providers.iter();
-        let unrouted =
-            providers.map(|provider| known.unrouted.get(provider.name.as_str()).cloned().unwrap_or_default());
+            OfRoute { targets: targets.collect(), own }
+        });
+        let by_route: Vec<OfRoute> = by_route.collect();
+        let unrouted = plan.parts().providers.iter().map(|provider| {
+            let (old, series) = earlier?;
+            let mut before = old.parts().providers.iter().zip(&series.unrouted);
+            before.find(|(old, _)| old.name == provider.name).map(|(_, slots)| slots.clone())
+        });
+        let unrouted = unrouted.map(Option::unwrap_or_default);
         let before = earlier.map(|(_, series)| series);
         let version = plan.route_version();
         let versions =
@@ -152,31 +165,6 @@ fn targets_of(route: &Route) -> impl Iterator<Item = (ProviderId, Role)> {
     let canary = route.canary.as_ref().map(|canary| (canary.provider, Role::Canary));
     let fallback = route.fallback.map(|provider| (provider, Role::Fallback));
     [Some((route.primary, Role::Primary)), canary, fallback].into_iter().flatten()
-}
-
-/// What an earlier plan has, by name.
-#[derive(Default)]
-struct Known<'p> {
-    routes: HashMap<&'p str, &'p Slot<RouteSeries>>,
-    targets: HashMap<(&'p str, &'p str, Role), &'p Slot<TargetSeries>>,
-    unrouted: HashMap<&'p str, [Slot<TargetSeries>; 3]>,
-}
-
-impl<'p> Known<'p> {
-    fn of(plan: &'p Plan, series: &'p PlanSeries) -> Known<'p> {
-        let mut known = Known::default();
-        for ((_, route), of_route) in plan.routes().zip(&series.by_route) {
-            known.routes.insert(&route.name, &of_route.own);
-            for target in &of_route.targets {
-                let provider = plan.provider(target.provider).name.as_str();
-                known.targets.insert((&route.name, provider, target.role), &target.series);
-            }
-        }
-        for (provider, slots) in plan.parts().providers.iter().zip(&series.unrouted) {
-            known.unrouted.insert(&provider.name, slots.clone());
-        }
-        known
-    }
 }
 
 #[cfg(test)]

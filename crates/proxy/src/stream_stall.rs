@@ -61,11 +61,11 @@ where
 }
 
 async fn until_stalled<F: Future>(stream: F, patience: Duration) {
-    let mut stream = std::pin::pin!(stream);
     let turn = Arc::<Turn>::default();
+    let mut stream = std::pin::pin!(TURN.scope(Arc::clone(&turn), stream));
     let mut stalled: Option<(u64, Pin<Box<Sleep>>)> = None;
     let ended = std::future::poll_fn(|cx| {
-        if TURN.sync_scope(Arc::clone(&turn), || stream.as_mut().poll(cx)).is_ready() {
+        if stream.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         if !turn.is_callers.load(Ordering::Relaxed) {

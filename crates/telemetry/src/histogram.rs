@@ -1,36 +1,35 @@
 //! How durations are spread: a counter for each bucket, and their sum. Two relaxed additions for each duration.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::Buckets;
+use crate::{Buckets, Counter};
 
 /// Buckets that a histogram has at most, the last one without an end included. Fixed, so that one needs no memory of
 /// its own beside whoever holds it.
-pub const MOST_BUCKETS: usize = 18;
+pub(crate) const MOST_BUCKETS: usize = 18;
 
 /// Durations.
 #[derive(Debug)]
 pub struct Histogram {
     buckets: Buckets,
-    counts: [AtomicU64; MOST_BUCKETS],
-    sum_us: AtomicU64,
+    counts: [Counter; MOST_BUCKETS],
+    sum_us: Counter,
 }
 
 impl Histogram {
     /// With nothing in it.
     #[must_use]
     pub fn new(buckets: Buckets) -> Histogram {
-        let counts = std::array::from_fn(|_| AtomicU64::new(0));
-        Histogram { buckets, counts, sum_us: AtomicU64::new(0) }
+        let counts = std::array::from_fn(|_| Counter::default());
+        Histogram { buckets, counts, sum_us: Counter::default() }
     }
 
     /// One more duration.
     pub fn record(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         if let Some(count) = self.counts.get(self.buckets.place(us)) {
-            count.fetch_add(1, Ordering::Relaxed);
-            self.sum_us.fetch_add(us, Ordering::Relaxed);
+            count.add_one();
+            self.sum_us.add(us);
         }
     }
 
@@ -39,10 +38,10 @@ impl Histogram {
     pub(crate) fn shown(&self) -> (impl Iterator<Item = (Option<u64>, u64)>, u64) {
         let ends = self.buckets.ends_us().iter().copied().map(Some).chain([None]);
         let counts = self.counts.iter().scan(0_u64, |sum, count| {
-            *sum += count.load(Ordering::Relaxed);
+            *sum += count.shown();
             Some(*sum)
         });
-        (ends.zip(counts), self.sum_us.load(Ordering::Relaxed))
+        (ends.zip(counts), self.sum_us.shown())
     }
 
     pub(crate) fn ends_us(&self) -> &'static [u64] {

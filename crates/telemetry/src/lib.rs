@@ -17,5 +17,5 @@ mod page;
 pub use buckets::Buckets;
 pub use counter::{Counter, Counters};
 pub use family::{Family, Kind};
-pub use histogram::{Histogram, MOST_BUCKETS};
+pub use histogram::Histogram;
 pub use page::{CONTENT_TYPE, Page};

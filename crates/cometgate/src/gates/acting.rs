@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::gate::Event;
-use decisions::plan::{Plan, Route, Watched};
+use decisions::plan::{Plan, Route, Watched, target_of};
 use decisions::{Barred, ProviderId};
 use evidence::{Name, OperatorVerb, RollbackDecision};
 use http::StatusCode;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::gates::keeper::Keeper;
 use crate::gates::records::{Done, Operator};
-use crate::gates::report_target::{model_id, target_of};
+use crate::gates::report_target::model_id;
 use crate::gates::ticking::GateClock;
 
 /// How long an answer waits for the disk.

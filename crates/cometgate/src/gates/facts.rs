@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use decisions::ProviderId;
-use decisions::plan::{Mode, Plan, Route, Watched, gate_identity};
+use decisions::plan::{Plan, Route, Watched, gate_identity, target_of};
+use decisions::{ProviderId, Standing};
 use evidence::Digest;
 use proxy::GateId;
 
-use crate::gates::report_target::{model_id, target_of};
+use crate::gates::report_target::model_id;
 
 /// The map in force.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct TargetFacts {
 }
 
 impl MapFacts {
-    pub(crate) fn new(plan: &Plan, routes_sha256: &str, rollback_route_version: Option<&str>) -> MapFacts {
+    pub(crate) fn new(plan: &Plan, routes_sha256: Digest, rollback_route_version: Option<&str>) -> MapFacts {
         let mut targets = HashMap::new();
         for (id, route) in plan.routes() {
             for watched in Watched::ALL {
@@ -39,14 +39,15 @@ impl MapFacts {
                 {
                     let gate = GateId { route: route.name.clone(), identity, watched };
                     let name = target_name(plan, route, provider);
-                    let share_ppm = (watched == Watched::Canary).then(|| share_of(route));
+                    let share_ppm =
+                        (watched == Watched::Canary).then(|| Standing::default().share_of(route).ppm());
                     targets.insert(gate, TargetFacts { name, generation, share_ppm });
                 }
             }
         }
         MapFacts {
             route_version: plan.route_version().to_owned(),
-            routes_sha256: Digest::parse(routes_sha256).unwrap_or_default(),
+            routes_sha256,
             rollback_route_version: rollback_route_version.map(str::to_owned),
             targets,
         }
@@ -61,9 +62,4 @@ impl MapFacts {
 /// `cometapi/gpt-5.4`; `*` for a route of more than one model.
 pub(super) fn target_name(plan: &Plan, route: &Route, provider: ProviderId) -> String {
     format!("{}/{}", plan.provider(provider).name, model_id(plan, route, provider).unwrap_or("*"))
-}
-
-fn share_of(route: &Route) -> u32 {
-    let is_sent = route.mode == Mode::Canary && !route.held;
-    route.canary.as_ref().filter(|_| is_sent).map_or(0, |canary| canary.bucketing.share.ppm())
 }

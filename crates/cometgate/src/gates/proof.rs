@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::gate::Rate;
-use decisions::plan::{Route, Watched};
+use decisions::plan::{Route, Watched, target_of};
 use decisions::rolled_back::{Both, Connections, Finding, Item, Look, Watch};
 use decisions::{ProviderId, RouteId};
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +16,6 @@ use upstream::Origin;
 
 use crate::gates::facts::target_name;
 use crate::gates::minute::{Minute, Sample};
-use crate::gates::report_target::target_of;
 
 /// After how long what remains is written down, at the least; twice the route's `timeout_ms` where that is longer.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(60);
@@ -100,8 +99,8 @@ impl Proof {
         if self.is_proven {
             return None;
         }
-        let counts = Both { left: self.gate.tally().counts(), prior: self.gate.prior().counts() };
-        let now = sample(&self.gate, now_ms);
+        let counts = counts(&self.gate);
+        let now = sample_of(&counts, now_ms);
         self.minute.note(now);
         let connections = self.connections(snapshot);
         let pinned_lately = self.minute.until(now).pinned;
@@ -119,9 +118,8 @@ impl Proof {
 
     /// The last look, before the process ends.
     pub(super) fn end(&mut self, snapshot: &Snapshot, now_ms: u64) -> Option<News> {
-        let was_proven = self.is_proven;
         let news = self.look(snapshot, now_ms);
-        news.or((!was_proven && !self.is_told).then_some(News::Remaining))
+        news.or((!self.is_proven && !self.is_told).then_some(News::Remaining))
     }
 
     /// When something has been so since, by the calendar.
@@ -146,10 +144,17 @@ impl Proof {
     }
 }
 
-/// The counts of a gate's target and primary now.
+/// How many have come to a gate's target and primary until now.
 pub(super) fn sample(gate: &RouteGate, now_ms: u64) -> Sample {
-    let (there, home) = (gate.tally().counts(), gate.prior().counts());
-    Sample { at_ms: now_ms, there: there.first.begun, home: home.first.begun, pinned: there.pinned.begun }
+    sample_of(&counts(gate), now_ms)
+}
+
+fn sample_of(Both { left, prior }: &Both, now_ms: u64) -> Sample {
+    Sample { at_ms: now_ms, there: left.first.begun, home: prior.first.begun, pinned: left.pinned.begun }
+}
+
+fn counts(gate: &RouteGate) -> Both {
+    Both { left: gate.tally().counts(), prior: gate.prior().counts() }
 }
 
 /// The routes that send to a server otherwise than to the target that was left.

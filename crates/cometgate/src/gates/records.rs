@@ -271,6 +271,6 @@ fn mode(acts: bool) -> Acts {
     if acts { Acts::Act } else { Acts::Observe }
 }
 
-fn now() -> Moment {
+pub(super) fn now() -> Moment {
     Moment::from_ms(jiff::Timestamp::now().as_millisecond())
 }

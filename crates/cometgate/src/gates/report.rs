@@ -12,11 +12,10 @@ use crate::gates::report_target::{breaker, report_target};
 /// All routes that have a canary or a fallback, or the one of this name; `None` where there is no such route.
 pub(crate) fn report(snapshot: &Snapshot, keeper: &Keeper, only: Option<&str>) -> Option<Value> {
     let plan = snapshot.plan();
-    let is_meant = |name: &str| only.is_none_or(|only| only == name);
-    let meant: Vec<_> = plan.routes().filter(|(_, route)| is_meant(&route.name)).map(|(id, _)| id).collect();
-    if only.is_some() && meant.is_empty() {
-        return None;
-    }
+    let meant: Vec<RouteId> = match only {
+        Some(name) => vec![plan.route_named(name)?.0],
+        None => plan.routes().map(|(id, _)| id).collect(),
+    };
     let routes: Vec<Value> =
         meant.into_iter().filter_map(|id| report_route(snapshot, keeper, id, only.is_some())).collect();
     let map = keeper.map();

@@ -4,7 +4,7 @@ use decisions::attempts::breaker::State;
 use decisions::bucket::Share;
 use decisions::gate::words::{Sureness, standing};
 use decisions::gate::{self, GateRules, Rate};
-use decisions::plan::{Mirror, Mode, ModelMatch, Plan, Route, Watched};
+use decisions::plan::{Mirror, Mode, ModelMatch, Plan, Route, Watched, target_of};
 use decisions::{Barred, ProviderId, Role, RouteId};
 use proxy::{GateState, RouteGate, Snapshot};
 use serde_json::{Value, json};
@@ -53,19 +53,6 @@ pub(super) fn report_target(
         "latch": (phase == "latched").then(|| keeper.latch(gate.id())),
         "sequence": state.sequence,
     }))
-}
-
-/// Where a route's target is, and which try of it the map names.
-pub(crate) fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
-    let canary = route.canary.as_ref();
-    match watched {
-        Watched::Canary => canary.map(|canary| (canary.provider, canary.generation)),
-        Watched::Fallback => {
-            let provider = route.fallback?;
-            let of_canary = canary.filter(|canary| canary.provider == provider);
-            Some((provider, of_canary.map_or(route.fallback_generation, |canary| canary.generation)))
-        }
-    }
 }
 
 /// How the proof of its rollback stands, or stood when a gateway last ran here.
@@ -130,10 +117,9 @@ fn has_no_share(route: &Route) -> bool {
 }
 
 fn signals(state: &GateState, rules: &GateRules) -> Vec<Value> {
-    let is_judged = |rate: &Rate| rules.settings().rates[rate.index()].part > 0.0;
     Rate::ALL
         .into_iter()
-        .filter(is_judged)
+        .filter(|rate| rules.judges(*rate))
         .map(|rate| {
             let known = standing(&state.judged.gate, rules, rate);
             json!({

@@ -44,22 +44,25 @@ impl Watcher {
 
     /// Looks at everything.
     pub(super) fn look(&self, snapshot: &Snapshot, keeper: &Keeper, now_ms: u64) {
-        let mut seen = lock(&self.seen);
-        seen.sample_all(snapshot, now_ms);
-        for proof in &mut seen.proofs {
-            if let Some(news) = proof.look(snapshot, now_ms) {
-                announce(proof, news, keeper);
-            }
-        }
+        self.go_over(snapshot, keeper, now_ms, Proof::look);
     }
 
     /// The last look before the process ends.
     pub(super) fn end(&self, snapshot: &Snapshot, keeper: &Keeper) {
-        let now_ms = self.now_ms();
+        self.go_over(snapshot, keeper, self.now_ms(), Proof::end);
+    }
+
+    fn go_over(
+        &self,
+        snapshot: &Snapshot,
+        keeper: &Keeper,
+        now_ms: u64,
+        look: impl Fn(&mut Proof, &Snapshot, u64) -> Option<News>,
+    ) {
         let mut seen = lock(&self.seen);
         seen.sample_all(snapshot, now_ms);
         for proof in &mut seen.proofs {
-            if let Some(news) = proof.end(snapshot, now_ms) {
+            if let Some(news) = look(proof, snapshot, now_ms) {
                 announce(proof, news, keeper);
             }
         }

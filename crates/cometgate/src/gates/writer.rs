@@ -12,8 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use decisions::gate::GATE_NUMBERS;
-use evidence::{Entry, GateLogSegment, Moment};
-use jiff::Timestamp;
+use evidence::{Entry, GateLogSegment};
 use proxy::RouteGate;
 use tokio::time::Instant;
 
@@ -21,6 +20,7 @@ use crate::gates::files::{Numbers, route_of};
 use crate::gates::inbox::{Next, Record};
 use crate::gates::keeper::Keeper;
 use crate::gates::recording::Recording;
+use crate::gates::records::now;
 
 /// Between two looks at the directory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -165,7 +165,7 @@ impl Writing {
     fn record_segments(&mut self, finished: Vec<GateLogSegment>) {
         for segment in finished {
             let route = route_of(segment.gate.as_str()).map(Into::into);
-            let at = Moment::from_ms(Timestamp::now().as_millisecond());
+            let at = now();
             let (by, body) = ("gate".into(), segment.into());
             self.recording.push(Entry { at, route, route_version: None, map_sha256: None, by, body });
         }

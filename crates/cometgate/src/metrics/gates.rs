@@ -2,12 +2,10 @@
 
 use decisions::gate::Rate;
 use decisions::gate::words::standing;
-use decisions::plan::{Plan, Route, Watched};
+use decisions::plan::{Plan, Route, Watched, target_of};
 use decisions::{Barred, RouteId};
 use proxy::{GateState, RouteGate, Snapshot};
 use telemetry::{Page, names};
-
-use crate::gates::report_target::target_of;
 
 pub(super) fn write(page: &mut Page, snapshot: &Snapshot) {
     let plan = snapshot.plan();
@@ -53,7 +51,7 @@ fn write_gate(page: &mut Page, plan: &Plan, route: &Route, gate: &RouteGate, is_
 
 fn write_evidence(page: &mut Page, state: &GateState, [route, provider, role]: [&str; 3]) {
     let Some(rules) = state.judged.rules else { return };
-    for rate in Rate::ALL.into_iter().filter(|rate| rules.settings().rates[rate.index()].part > 0.0) {
+    for rate in Rate::ALL.into_iter().filter(|rate| rules.judges(*rate)) {
         let known = standing(&state.judged.gate, &rules, rate);
         if known.n == 0 {
             continue;

@@ -33,6 +33,12 @@ impl fmt::Debug for Digest {
     }
 }
 
+impl From<Digest> for evidence::Digest {
+    fn from(digest: Digest) -> evidence::Digest {
+        digest.0.into()
+    }
+}
+
 impl FromStr for Digest {
     type Err = NotADigest;
 

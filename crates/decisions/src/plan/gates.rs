@@ -143,6 +143,12 @@ pub fn gate_identity(plan: &Plan, route: RouteId, watched: Watched) -> Option<Ga
     Some(GateIdentity(hasher.digest()))
 }
 
+/// Where the target is that a route's gate watches, and which try of it the map names.
+#[must_use]
+pub fn target_of(route: &Route, watched: Watched) -> Option<(ProviderId, u32)> {
+    target(route, watched).map(|(provider, _, generation)| (provider, generation))
+}
+
 fn target(route: &Route, watched: Watched) -> Option<(ProviderId, &str, u32)> {
     let canary = route.canary.as_ref();
     match watched {

@@ -158,6 +158,12 @@ impl Route {
         }
     }
 
+    /// Its canary, while its mode sends that something and its map is not held.
+    #[must_use]
+    pub fn canary_in_use(&self) -> Option<&Canary> {
+        self.canary.as_ref().filter(|_| self.mode == Mode::Canary && !self.held)
+    }
+
     /// The most that its canary may come to have without an edit: the last of its steps where it climbs by itself, else
     /// its share. Nothing where it has no canary.
     #[must_use]

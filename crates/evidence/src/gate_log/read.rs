@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::segment::{Header, Record, decode_record, hash_of_identity, record_bytes, word};
+use super::segment::{Header, Record, decode_record, hash_of_name, record_bytes, word};
 use super::{directory_of, directory_of_all, segments_in};
 use crate::Digest;
 use crate::error::{Error, Result};
@@ -87,7 +87,7 @@ impl Segments {
     /// The gate has no directory, or it cannot be read.
     pub fn of(store: &Path, gate: &str) -> Result<Segments> {
         let paths = segments_in(&directory_of(store, gate)?)?.into_iter();
-        Ok(Segments { gate: hash_of_identity(gate), paths, next: BTreeMap::new() })
+        Ok(Segments { gate: hash_of_name(gate), paths, next: BTreeMap::new() })
     }
 
     fn follow(&mut self, segment: Segment) -> Result<Segment, Damage> {

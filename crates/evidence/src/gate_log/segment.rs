@@ -39,7 +39,7 @@ pub(super) struct Header {
     pub(super) state: Vec<u64>,
 }
 
-pub(super) fn hash_of_identity(gate: &str) -> u64 {
+pub(super) fn hash_of_name(gate: &str) -> u64 {
     xxh3_64(gate.as_bytes())
 }
 

@@ -273,6 +273,8 @@ struct Writer<const N: usize> {
     spare: Vec<Item<N>>,
     /// The last failure since somebody asked.
     failure: Option<Arc<Error>>,
+    /// A segment has begun since old ones were last removed.
+    has_begun: bool,
 }
 
 /// What there is to do at one look.
@@ -287,7 +289,7 @@ type Lost = (Error, u64);
 
 impl<const N: usize> Writer<N> {
     fn new(shared: Arc<Shared<N>>) -> Writer<N> {
-        Writer { shared, files: BTreeMap::new(), spare: Vec::new(), failure: None }
+        Writer { shared, files: BTreeMap::new(), spare: Vec::new(), failure: None, has_begun: false }
     }
 
     fn run(mut self) {
@@ -295,6 +297,10 @@ impl<const N: usize> Writer<N> {
         loop {
             let asked = self.wait();
             asked.gates.values().for_each(|queue| self.empty(queue));
+            // Once for all that begin together, as all do after a start: it reads every gate's directory.
+            if std::mem::take(&mut self.has_begun) {
+                self.prune();
+            }
             looks += 1;
             if looks >= LOOKS_TO_SYNC || !asked.syncs.is_empty() || asked.is_over {
                 looks = 0;
@@ -371,11 +377,16 @@ impl<const N: usize> Writer<N> {
             tracing::info!("the log of gate `{}` is written again", queue.gate);
         }
         self.files.insert(queue.gate.clone(), file);
+        self.has_begun = true;
+        Ok(())
+    }
+
+    /// Removes the oldest of what is more than may be kept.
+    fn prune(&self) {
         let open: Vec<PathBuf> = self.files.values().map(|file| file.path().to_owned()).collect();
         if let Err(error) = retention::prune(&self.shared.store, self.shared.settings.keep_bytes, &open) {
             tracing::warn!("old logs of gates could not be removed: {error}");
         }
-        Ok(())
     }
 
     fn begin_file(&self, queue: &Queue<N>, begin: &Begin) -> Result<GateFile<N>> {

@@ -7,7 +7,7 @@ use decisions::plan::{CredentialKind, Plan, Watched};
 use decisions::{ErrorClass, ProviderId, Role, RouteId, TenantId};
 
 use crate::gates::Gates;
-use crate::gates::tally::{Class, Ended};
+use crate::gates::tally::Class;
 
 /// An attempt that is over, as far as gates care.
 pub(crate) struct Finished<'r> {
@@ -43,14 +43,7 @@ impl Gates {
         if let Some(class) = finished.class
             && let Some(tally) = self.tally(plan, finished.route, finished.provider, finished.role)
         {
-            tally.end(
-                class,
-                match outcome {
-                    Outcome::Good => Ended::Well,
-                    Outcome::NotCounted => Ended::Uncounted,
-                    _ => Ended::Badly,
-                },
-            );
+            tally.end(class, outcome);
         }
         let (watched, arm) = match finished.role {
             Role::Canary if finished.class.is_none() => (Watched::Canary, Arm::Mirror),

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use decisions::gate::Outcome;
 use decisions::rolled_back::{Both, Count, Counts};
 
 use crate::observer::AttemptKind;
@@ -33,15 +34,6 @@ impl Class {
     }
 }
 
-/// How an attempt ended, as far as its target's error rate goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Well,
-    Badly,
-    /// It says nothing of the target.
-    Uncounted,
-}
-
 /// The counts of one target of one route, for the life of the process.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -68,9 +60,9 @@ impl Tally {
         }
     }
 
-    pub(crate) fn end(&self, class: Class, ended: Ended) {
-        if ended != Ended::Uncounted {
-            if ended == Ended::Badly {
+    pub(crate) fn end(&self, class: Class, outcome: Outcome) {
+        if outcome != Outcome::NotCounted {
+            if outcome != Outcome::Good {
                 self.failed.fetch_add(1, Ordering::Relaxed);
             }
             self.judged.fetch_add(1, Ordering::Release);
@@ -133,9 +125,9 @@ mod tests {
         assert_eq!(all.map(Count::under_way), [1, 2, 3, 4, 5]);
         assert_eq!(counts.under_way(), 15);
 
-        tally.end(Class::Pinned, Ended::Well);
-        tally.end(Class::Pinned, Ended::Badly);
-        tally.end(Class::Retry, Ended::Uncounted);
+        tally.end(Class::Pinned, Outcome::Good);
+        tally.end(Class::Pinned, Outcome::HardFailure);
+        tally.end(Class::Retry, Outcome::NotCounted);
         let counts = tally.counts();
         assert_eq!((counts.under_way(), counts.judged, counts.failed), (12, 2, 1));
     }

@@ -40,6 +40,7 @@ struct Fields<'a> {
 }
 
 /// A provider's words for an error within a stream, as a caller may see them.
+#[derive(Default)]
 pub(crate) struct Told {
     pub(crate) code: Option<String>,
     pub(crate) kind: Option<String>,
@@ -58,7 +59,7 @@ impl Told {
 pub(crate) fn interrupted(
     shape: Shape,
     class: ErrorClass,
-    told: Option<&Told>,
+    told: Option<Told>,
     sequence_number: Option<u64>,
 ) -> Bytes {
     let message = match class {
@@ -68,12 +69,12 @@ pub(crate) fn interrupted(
         ErrorClass::Reset => "The connection to the provider broke in the middle of its answer.",
         _ => "The provider reported an error in the middle of its answer.",
     };
-    let text = |of: fn(&Told) -> Option<&String>| told.and_then(of).map(String::as_str);
+    let Told { code, kind, message: said } = told.unwrap_or_default();
     let fields = Fields {
-        message: text(|told| told.message.as_ref()).unwrap_or(message),
-        r#type: text(|told| told.kind.as_ref()).unwrap_or("server_error"),
+        message: said.as_deref().unwrap_or(message),
+        r#type: kind.as_deref().unwrap_or("server_error"),
         param: None,
-        code: text(|told| told.code.as_ref()).unwrap_or(INTERRUPTED),
+        code: code.as_deref().unwrap_or(INTERRUPTED),
     };
     event(shape, &fields, sequence_number)
 }

@@ -392,7 +392,7 @@ impl StreamBody {
         let progress = self.scanner.progress();
         let snapshot = self.caller.as_ref().map(|caller| &caller.ticket.snapshot);
         let told = snapshot.zip(progress.error()).map(|(of, signs)| Told::covered(signs, of.secrets()));
-        let event = error_event::interrupted(self.shape, class, told.as_ref(), progress.sequence_number());
+        let event = error_event::interrupted(self.shape, class, told, progress.sequence_number());
         self.ready.push_back(event);
         self.settle(Some(class));
     }

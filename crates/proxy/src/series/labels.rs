@@ -1,6 +1,8 @@
 //! The closed sets that labels take their values from, and the place of each value in its set. A set that grows without
 //! a place for the newcomer does not compile, or fails the test below.
 
+use std::time::Duration;
+
 use decisions::attempts::MOST_ATTEMPTS;
 use decisions::decide::Reason;
 use decisions::plan::StickyBy;
@@ -90,8 +92,15 @@ pub(super) fn result_named(at: usize) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) const TURNED_AWAY: [&str; 6] =
-    ["breaker_open", "paused", "full", "unusable", "suspended", "latched"];
+/// Until when makes no difference here.
+pub(super) const TURNED_AWAY: [TurnedAway; 6] = [
+    TurnedAway::Open { until: Duration::ZERO },
+    TurnedAway::Paused { until: Duration::ZERO },
+    TurnedAway::Full,
+    TurnedAway::Barred(Barred::Unusable),
+    TurnedAway::Barred(Barred::Suspended),
+    TurnedAway::Barred(Barred::Latched),
+];
 
 pub(super) fn turned_away_at(why: TurnedAway) -> usize {
     match why {
@@ -146,7 +155,6 @@ pub(super) fn reason_at(reason: Reason) -> usize {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::time::Duration;
 
     use decisions::attempts::Stop;
 
@@ -169,11 +177,8 @@ mod tests {
         for (at, reason) in REASONS.into_iter().enumerate() {
             assert_eq!(reason_at(reason), at);
         }
-        let until = Duration::ZERO;
-        let all = [TurnedAway::Open { until }, TurnedAway::Paused { until }, TurnedAway::Full];
-        let barred = [Barred::Unusable, Barred::Suspended, Barred::Latched].map(TurnedAway::Barred);
-        for why in all.into_iter().chain(barred) {
-            assert_eq!(TURNED_AWAY[turned_away_at(why)], why.as_str());
+        for (at, why) in TURNED_AWAY.into_iter().enumerate() {
+            assert_eq!(turned_away_at(why), at);
         }
     }
 

@@ -9,6 +9,7 @@ use decisions::plan::Plan;
 use decisions::{Role, RouteId};
 use telemetry::{Page, names};
 
+use crate::UsageSource;
 use crate::live::Live;
 use crate::series::labels::{ATTEMPTS, ENDS, KINDS, REASONS, TURNED_AWAY, result_named};
 use crate::series::route::RouteSeries;
@@ -117,14 +118,16 @@ impl TargetSeries {
             }
         }
         for (at, count) in self.passed_over.shown() {
-            page.write(&names::PASSED_OVER, &[route, provider, role, TURNED_AWAY[at]], count);
+            page.write(&names::PASSED_OVER, &[route, provider, role, TURNED_AWAY[at].as_str()], count);
         }
         page.write_histogram(&names::REQUEST_DURATION, &of, &self.request_duration);
         page.write_histogram(&names::ATTEMPT_DURATION, &of, &self.attempt_duration);
         page.write_histogram(&names::TIME_TO_FIRST_TOKEN, &of, &self.first_token);
         page.write_histogram(&names::TIME_BETWEEN_TOKENS, &of, &self.between_tokens);
-        for (source, tokens) in [("reported", &self.reported), ("estimated", &self.estimated)] {
-            tokens.write_to(page, of, source);
+        for (source, tokens) in
+            [(UsageSource::Reported, &self.reported), (UsageSource::Estimated, &self.estimated)]
+        {
+            tokens.write_to(page, of, source.as_str());
         }
         page.write(&names::BREAKER_OPENED, &of, self.breaker_opened.shown());
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::replay::played::{Decided, Played, What};
 use crate::commands::replay::recorded::{Decision, Recorded, Said};
 use crate::gates::records::{Place, gate_decision, run_name, step_decision};
+use crate::terminal::count;
 
 /// Which decisions are asked about.
 pub(super) struct Window {
@@ -87,11 +88,10 @@ pub(super) fn all(played: &[Played], recorded: &Recorded, window: &Window) -> Ve
 
 impl Compared {
     fn of(played: &Played, decisions: &[Decision], logs: &[GateLogSegment], window: &Window) -> Compared {
-        let count = |events: &std::ops::Range<u64>| events.end - events.start;
         let mut compared = Compared {
             gate: played.gate.clone(),
             files: played.files.len(),
-            events: played.files.iter().map(|file| count(&file.events)).sum(),
+            events: played.files.iter().map(|file| file.events.end - file.events.start).sum(),
             torn: played.files.iter().map(|file| file.torn).sum(),
             differences: played.damaged.clone(),
             ..Compared::default()
@@ -130,7 +130,7 @@ impl Compared {
             if file.missing > 0 {
                 let what = format!(
                     "{} before {}, {}: more came than could be written",
-                    events(file.missing),
+                    count(usize::try_from(file.missing).unwrap_or(usize::MAX), "event"),
                     place(file.run, file.events.start),
                     file.began
                 );
@@ -172,19 +172,18 @@ impl Compared {
         let replayed = decided.find_map(|decided| match (&decided.what, &decision.what) {
             (What::Verdict(verdict), Said::Verdict(said)) => {
                 let again = gate_decision(Place::of(said), verdict);
-                Some((again == **said, json!(again), json!(said)))
+                Some((again != **said).then(|| differing(&json!(said), &json!(again))))
             }
             (What::Step(step, rules), Said::Step(said)) => {
                 let again = step_decision(Place::of_step(said), rules, step);
-                Some((again == **said, json!(again), json!(said)))
+                Some((again != **said).then(|| differing(&json!(said), &json!(again))))
             }
             _ => None,
         });
         let (number, place) = (decision.sequence, place(run, event));
         match replayed {
-            Some((true, ..)) => self.equal += 1,
-            Some((false, again, said)) => {
-                let fields = differing(&said, &again);
+            Some(None) => self.equal += 1,
+            Some(Some(fields)) => {
                 self.differences.push(format!("record {number}, {place}: {fields}"));
             }
             None => {
@@ -236,8 +235,4 @@ fn differing(said: &Value, again: &Value) -> String {
 
 fn place(run: u64, event: u64) -> String {
     format!("event {event} of run {}", run_name(run))
-}
-
-fn events(count: u64) -> String {
-    format!("{count} event{}", if count == 1 { "" } else { "s" })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::segment::{Header, hash_of_identity, put_end, put_event};
+use super::super::segment::{Header, hash_of_name, put_end, put_event};
 use super::super::{EXTENSION, segments_in};
 use crate::error::{Error, Result};
 use crate::{Digest, GateLogSegment, Moment};
@@ -52,7 +52,7 @@ impl<const N: usize> GateFile<N> {
             first_event: begin.first_event,
             missing: begin.missing,
             began_at_ms: begin.began_at_ms,
-            identity: hash_of_identity(gate),
+            identity: hash_of_name(gate),
             state: Vec::new(),
         };
         let bytes = Header { state: begin.state.clone(), ..header.clone() }.encode();
