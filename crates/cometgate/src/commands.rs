@@ -8,7 +8,7 @@ mod gates;
 mod init;
 mod replay;
 mod routes;
-mod serve;
+pub(crate) mod serve;
 mod simulate;
 mod status;
 mod status_text;

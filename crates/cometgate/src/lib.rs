@@ -9,6 +9,7 @@ mod bindings;
 mod caller_tls;
 mod certificate_end;
 mod changes;
+mod checks;
 mod cli;
 mod commands;
 mod control_client;

@@ -15,10 +15,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("config", &["decisions"]),
     ("upstream", &["decisions"]),
     ("proxy", &["decisions", "telemetry", "upstream"]),
+    ("readiness", &["config", "decisions", "evidence", "upstream"]),
     ("testkit", &[]),
     (
         "cometgate",
-        &["affinity", "config", "decisions", "evidence", "proxy", "telemetry", "testkit", "upstream"],
+        &[
+            "affinity", "config", "decisions", "evidence", "proxy", "readiness", "telemetry", "testkit",
+            "upstream",
+        ],
     ),
 ];
 

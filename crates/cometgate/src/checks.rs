@@ -1,0 +1,80 @@
+//! What every check begins and ends with: the configuration as its files say it, the providers as the gateway would reach
+//! them, and the store that takes down what was found.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use config::{Loaded, Settings};
+use evidence::{Body, Entry, Head, Moment, Store};
+use jiff::Timestamp;
+use proxy::Snapshot;
+use readiness::Provider;
+
+use crate::commands::serve::read_settings;
+use crate::exit::Failure;
+use crate::map_files::{MapPaths, Texts};
+use crate::prepare::Preparer;
+use crate::state::digest::Digest;
+
+/// Commands have one event loop.
+const WORKERS: usize = 1;
+
+/// What a check is made on.
+pub(crate) struct Checked {
+    pub(crate) settings: Settings,
+    pub(crate) paths: MapPaths,
+    pub(crate) texts: Texts,
+    pub(crate) loaded: Loaded,
+    /// In the order of the plan's ids.
+    pub(crate) providers: Vec<Provider>,
+}
+
+impl Checked {
+    /// Reads the files that the settings name, and the secrets that the map names.
+    pub(crate) fn open(config: &Path) -> Result<Checked, Failure> {
+        let settings = read_settings(config)?;
+        let paths = MapPaths::of(&settings);
+        let texts = paths.read().map_err(Failure::invalid)?;
+        let load = || paths.load(&texts).map_err(Failure::invalid);
+        let snapshot = Preparer::new(WORKERS).prepare(load()?, None).map_err(Failure::invalid)?;
+        let (loaded, providers) = (load()?, providers(&snapshot));
+        Ok(Checked { settings, paths, texts, loaded, providers })
+    }
+
+    /// Takes down what was found, of a route or of the whole map; all of it or none.
+    pub(crate) fn record(
+        &self,
+        by: &str,
+        found: impl IntoIterator<Item = (Option<String>, Body)>,
+    ) -> Result<Head, Failure> {
+        let directory = self.settings.state_dir.join("evidence");
+        let at = Moment::from_ms(Timestamp::now().as_millisecond());
+        let map = Digest::of(&self.texts.routes);
+        let entry = |(route, body): (Option<String>, Body)| Entry {
+            at,
+            route: route.map(Into::into),
+            route_version: Some(self.loaded.plan.route_version().into()),
+            map_sha256: Some(map.into()),
+            by: by.into(),
+            body,
+        };
+        let entries: Vec<Entry> = found.into_iter().map(entry).collect();
+        Store::open(&directory)
+            .and_then(|store| store.append_all(&entries))
+            .context("what was found could not be recorded, so it counts for nothing")
+            .map_err(Failure::invalid)
+    }
+}
+
+/// The providers of a snapshot, in the order of the plan's ids.
+pub(crate) fn providers(snapshot: &Snapshot) -> Vec<Provider> {
+    let names = snapshot.plan().parts().providers.iter().map(|provider| &provider.name);
+    let reached = names.zip(snapshot.providers()).map(|(name, provider)| Provider {
+        name: name.clone(),
+        origin: provider.origin.clone(),
+        credential: provider.credential.clone(),
+        credential_header: provider.credential_header,
+        headers: provider.headers.clone(),
+    });
+    reached.collect()
+}
