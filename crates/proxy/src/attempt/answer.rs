@@ -126,8 +126,12 @@ impl Call {
             return self.malformed(aim, "it refused the request, and its error could not be read to the end");
         };
         lease.release();
-        let failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
-        self.keep_to_ourselves(failure, aim)
+        self.refusal(aim, head, frames.into_bytes())
+    }
+
+    /// What an answer that says no is to whoever asked.
+    fn refusal(&self, aim: Aim, head: response::Parts, body: Bytes) -> Failure {
+        self.keep_to_ourselves(Failure::refused(head, self.about.snapshot.secrets().cover(body)), aim)
     }
 
     /// Where the gateway's credential is refused, the caller's own key is in order; what a provider says of ours is the
@@ -174,7 +178,7 @@ impl Call {
         }
         if seen.error.is_some() || seen.response_failed {
             // A failure in the coat of a success: the body says which.
-            return Err(Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes())));
+            return Err(self.refusal(aim, head, frames.into_bytes()));
         }
         if !seen.well_formed || !seen.is_object {
             return Err(self.malformed(aim, "its answer is not a JSON object"));
