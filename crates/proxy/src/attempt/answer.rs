@@ -201,6 +201,9 @@ impl Call {
         let (head, body) = response.into_parts();
         let scanner = StreamScanner::new(shape).wanting(self.wanted);
         let mut stream = Box::new(StreamBody::new(scanner, shape, body, lease));
+        if self.asks_usage(aim) {
+            stream.hide_usage();
+        }
         let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
         let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {
