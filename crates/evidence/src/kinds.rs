@@ -6,7 +6,9 @@
 mod gate;
 mod operator;
 mod overriding;
+mod readiness;
 mod rollback_proof;
+mod route_check;
 mod segment;
 
 use serde::Serialize;
@@ -15,7 +17,12 @@ use serde_json::value::RawValue;
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
 pub use overriding::Override;
+pub use readiness::Decision;
 pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
+pub use route_check::{
+    Assertion, EndpointFamily, FallbackDecision, ModelAsked, OperatorResult, Presence, RequestType,
+    RetryDecision, RollforwardCheck, RollforwardDecision, ShapeSeen, SmokeCheck, StatusClass,
+};
 pub use segment::GateLogSegment;
 
 macro_rules! kinds {
@@ -78,6 +85,10 @@ kinds! {
     GateLogSegment = "gate_log_segment",
     /// Someone decided to go on against what a check says.
     Override = "override",
+    /// An attempt of a smoke test.
+    SmokeCheck = "smoke_check",
+    /// An attempt of a check before rolling forward.
+    RollforwardCheck = "rollforward_check",
 }
 
 impl Kind {

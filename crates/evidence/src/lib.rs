@@ -23,9 +23,11 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, Check, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
-    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
-    Scope, StepDecision, Verdict,
+    Acts, Assertion, Body, Check, CheckState, Decision, EndpointFamily, FallbackDecision, Feature,
+    GateAction, GateDecision, GateLogSegment, Kind, ModelAsked, OperatorAction, OperatorResult, OperatorVerb,
+    Override, Presence, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,
+    RollbackDecision, RollbackProof, RollforwardCheck, RollforwardDecision, Scope, ShapeSeen, SmokeCheck,
+    StatusClass, StepDecision, Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;

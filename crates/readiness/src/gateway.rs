@@ -29,6 +29,11 @@ pub trait Gateway {
     /// What became of the attempts after the one with this number.
     fn seen(&self, lease: &str, after: u64) -> impl Future<Output = Result<Seen, GatewayError>>;
 
+    /// SHA-256 of the map in force, as 64 hexadecimal digits; `None` where that cannot be found out.
+    fn map_sha256(&self) -> impl Future<Output = Option<String>> {
+        async { None }
+    }
+
     /// Sends a request of the lease to the public listener, once, and reads the answer to its end.
     fn send(&self, lease: &Leased, request: &CheckRequest) -> impl Future<Output = Reply>;
 }
