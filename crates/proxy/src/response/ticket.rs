@@ -115,6 +115,9 @@ impl Drop for Ticket {
             Some(target) => target.request(end, self.attempts, elapsed),
             None => series.route(self.route).unasked(end),
         }
+        if let Some(tenant) = self.tenant {
+            series.tenant(tenant).request(end);
+        }
         self.context.observer.finished(&Record {
             snapshot: &self.snapshot,
             endpoint: self.endpoint,
