@@ -117,7 +117,7 @@ impl Drop for Ticket {
             Some(target) => target.request(end, self.attempts, elapsed),
             None => series.route(self.route).unasked(end),
         }
-        if let Some(tenant) = self.tenant {
+        if let Some(tenant) = self.tenant.filter(|_| !is_check) {
             series.tenant(tenant).request(end);
         }
         self.context.observer.finished(&Record {
