@@ -348,3 +348,32 @@ async fn a_gateway_with_tls_is_called_by_its_own_certificate_alone() {
     let (code, _, errors) = smoke(&files, REVIEWED).await;
     assert!(code == 3 && errors.contains("checks have none"), "{errors}");
 }
+
+#[tokio::test]
+async fn the_demo_and_a_first_configuration_can_be_checked_as_they_are() {
+    let mut demo = Program::demo(&["--listen", "127.0.0.1:0", "--share", "0%"]).await;
+    let line = demo.printed("smoke acme-chat").await;
+    let config = line.split_whitespace().last().unwrap().to_owned();
+    let asked = ["smoke", "acme-chat", "--by", "kim", "--docs-reviewed", "--config", &config];
+    let (code, said, errors) = support::program::output(&asked).await;
+    assert_eq!(code, 0, "{said} {errors}");
+    assert!(said.contains("decision: proceed"), "{said}");
+    demo.terminate();
+    assert_eq!(demo.ended().await, 0);
+
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("gateway");
+    let init = [
+        "init",
+        target.to_str().unwrap(),
+        "--primary",
+        "http://127.0.0.1:9/v1",
+        "--canary",
+        "http://127.0.0.1:10/v1",
+    ];
+    let (code, _, errors) = support::program::output(&init).await;
+    assert_eq!(code, 0, "{errors}");
+    let key = std::fs::metadata(target.join("checks.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    assert!(errors.contains("checks.key"), "{errors}");
+}

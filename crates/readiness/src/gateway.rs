@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use decisions::{Endpoint, Role};
+use decisions::Endpoint;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -152,14 +152,6 @@ pub struct SeenAttempt {
     pub usage_source: String,
     /// When it ended.
     pub at: Option<String>,
-}
-
-impl SeenAttempt {
-    /// The role as `decisions` has it.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        [Role::Primary, Role::Canary, Role::Fallback].into_iter().find(|role| role.as_str() == self.role)
-    }
 }
 
 /// A request of a check. It is a `POST` of JSON, as every routed request of a check is.

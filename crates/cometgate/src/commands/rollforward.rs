@@ -1,5 +1,6 @@
 //! `cometgate rollforward`: runbook 5's check of one target, through the running gateway.
 
+use anyhow::anyhow;
 use evidence::{Body, Moment};
 use jiff::Timestamp;
 use readiness::rollforward::{About, Found, check_id, judge, plan, records};
@@ -16,6 +17,9 @@ use crate::state::digest::Digest;
 
 pub(crate) fn run(options: &Rollforward) -> Result<(), Failure> {
     let looked_at = &options.looked_at;
+    if options.review_link.trim().is_empty() {
+        return Err(Failure::invalid(anyhow!("--review-link: the review or ticket has to be named")));
+    }
     let checked = Checked::read(&looked_at.config.path)?;
     let subject = find(&checked, looked_at)?;
     let gateway = CalledGateway::of(&checked.settings)?;
