@@ -85,7 +85,7 @@ fn write(
     let (primary_file, canary_file) = (directory.join("primary.key"), directory.join("cometapi.key"));
     files::create(&primary_file, PRIMARY_KEY)?;
     files::create(&canary_file, CANARY_KEY)?;
-    files::create(&directory.join("checks.key"), checks.text())?;
+    files::create_secret(&directory.join("checks.key"), checks.text())?;
     let texts = DemoFiles {
         listen,
         primary_url: &primary.base_url(),
