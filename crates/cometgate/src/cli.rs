@@ -2,6 +2,7 @@
 
 mod evidence;
 mod gates;
+mod probe;
 mod routes;
 mod simulate;
 mod tenants;
@@ -17,6 +18,7 @@ pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, 
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Resume(GateResume),
     Promote(GatePromote),
     Accept(Accept),
+    Probe(Probe),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

@@ -6,6 +6,7 @@ mod demo_files;
 mod evidence;
 mod gates;
 mod init;
+mod probe;
 mod replay;
 mod routes;
 pub(crate) mod serve;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Resume(options) => gates::resume(&options),
         Command::Promote(options) => gates::promote(&options),
         Command::Accept(options) => accept::run(&options),
+        Command::Probe(asked) => probe::run(&asked),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),

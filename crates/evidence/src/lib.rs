@@ -23,9 +23,10 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, Check, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
-    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
-    Scope, StepDecision, Verdict,
+    Acts, Body, Check, CheckState, ContractItem, ContractState, Decision, Feature, GateAction, GateDecision,
+    GateLogSegment, Kind, MatrixCell, OperatorAction, OperatorVerb, Override, PreCutoverCheck, Probe,
+    ProbeResult, ProbeSummary, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision,
+    RollbackProof, Scope, StepDecision, Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;
