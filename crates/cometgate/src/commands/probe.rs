@@ -3,6 +3,7 @@
 mod counters;
 mod report;
 mod targets;
+mod telling;
 mod worksheet;
 
 use std::time::Duration;

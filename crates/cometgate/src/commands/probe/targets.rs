@@ -68,7 +68,8 @@ pub(super) fn select(checked: &Checked, asked: &ProbeAsked) -> Result<Vec<Target
     Ok(targets)
 }
 
-fn matches(plan: &Plan, route: &Route, alias: AliasId) -> bool {
+/// Whether a route is for an alias.
+pub(super) fn matches(plan: &Plan, route: &Route, alias: AliasId) -> bool {
     match route.models {
         ModelMatch::Alias(named) => named == alias,
         ModelMatch::Family(family) => plan.alias(alias).family == Some(family),
@@ -77,7 +78,7 @@ fn matches(plan: &Plan, route: &Route, alias: AliasId) -> bool {
 }
 
 /// Whether a route may send there something that its primary does not serve.
-fn is_away(route: &Route, provider: ProviderId) -> bool {
+pub(super) fn is_away(route: &Route, provider: ProviderId) -> bool {
     route.fallback == Some(provider)
         || route.canary.as_ref().is_some_and(|canary| canary.provider == provider)
 }
