@@ -6,10 +6,12 @@
 mod support;
 
 mod comet;
+mod failures;
+mod worksheets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use comet::{COMPLETION, MODEL, chat, chat_pieces, comet, done, early, is_bad_key, late};
+use comet::{COMPLETION, MODEL, chat, comet, is_bad_key, late};
 use evidence::Kind;
 use serde_json::{Value, json};
 use support::records::recorded;
@@ -19,8 +21,9 @@ use testkit::{Provider, RecordedRequest, Reply, Step};
 /// A map whose alias says what is to be checked of it, and required fields.
 fn map(canary: &str, features: &str) -> String {
     let text = Map::new("http://127.0.0.1:9/v1", canary, "5%").text();
-    let declared =
-        format!("[aliases.summary]\nenabled_features = {features}\nrequired_fields = [\"usage\"]\n");
+    let declared = format!(
+        "[aliases.summary]\nenabled_features = {features}\nrequired_fields = [\"usage.total_tokens\"]\n"
+    );
     text.replace("[aliases.summary]\n", &declared)
 }
 
@@ -210,205 +213,6 @@ async fn the_plan_is_announced_and_nothing_goes_beyond_the_budget() {
 }
 
 #[tokio::test]
-async fn each_failure_is_classified_by_what_it_is() {
-    type Case = (&'static str, fn(&Value) -> Reply, &'static str, Value, &'static str);
-    let cases: [Case; 11] = [
-        (
-            "a 301",
-            |_| Reply::new(301).header("location", "https://www.example.com/"),
-            "malformed",
-            json!(301),
-            "empty",
-        ),
-        ("a page", |_| Reply::bytes(200, "text/html", "<!doctype html>"), "malformed", json!(200), "html"),
-        ("200 with an error", |_| late(200, "", "upstream failed"), "server", json!(200), "json"),
-        ("no quota", |_| early(403, "insufficient_user_quota", "用户额度不足"), "quota", json!(403), "json"),
-        ("a rate limit", |_| early(429, "", "slow"), "rate_limit", json!(429), "json"),
-        ("an edge that gave up", |_| Reply::bytes(524, "text/html", "<html>"), "server", json!(524), "html"),
-        (
-            "no usage",
-            |body| {
-                let mut answer = chat(body);
-                answer.as_object_mut().unwrap().remove("usage");
-                Reply::json(200, &answer)
-            },
-            "malformed",
-            json!(200),
-            "json",
-        ),
-        (
-            "no choices",
-            |_| Reply::json(200, &json!({"id": "x", "usage": {}})),
-            "malformed",
-            json!(200),
-            "json",
-        ),
-        ("no answer", |_| Reply::abort_before_head(), "no_answer", Value::Null, "none"),
-        (
-            "an answer that breaks off",
-            |_| Reply::steps(200, "application/json", vec![Step::chunk("{\"id\":"), Step::Abort]),
-            "reset",
-            json!(200),
-            "none",
-        ),
-        (
-            "no end",
-            |_| Reply::steps(200, "application/json", vec![Step::chunk("{\"id\":"), Step::Hang]),
-            "total_timeout",
-            json!(200),
-            "none",
-        ),
-    ];
-    for (what, reply, class, status, shape) in cases {
-        let provider = comet(move |request, body| {
-            let is_first = request.path().ends_with("/chat/completions") && body["stream"] != json!(true);
-            (is_first && body.get("messages").is_some() && !is_bad_key(request)).then(|| reply(body))
-        })
-        .await;
-        let files = files_for(&provider, "[]");
-        let (code, said, complained) = run(&files, &["--timeout-ms", "400"]).await;
-        assert_eq!(code, 4, "{what}: {complained}");
-        let single = probe(&said, "single_turn");
-        assert_eq!(
-            (&single["error_class"], &single["http_status"], &single["response_shape_seen"]),
-            (&json!(class), &status, &json!(shape)),
-            "{what}: {single}"
-        );
-        assert_ne!(single["result"], "works");
-        assert_ne!(summary(&said)["decision"], "proceed", "{what}");
-        assert_eq!(recorded(&files, Kind::ProbeSummary).len(), 1, "what failed is recorded too");
-    }
-}
-
-#[tokio::test]
-async fn a_401_on_inference_alone_is_about_the_model_and_not_about_the_key() {
-    let provider = comet(|request, _| (!is_models(request)).then(|| early(401, "", "Invalid token"))).await;
-    let files = files_for(&provider, "[]");
-    let (code, said, _) = run(&files, &[]).await;
-    assert_eq!((code, &said["decision"]), (4, &json!("escalate")));
-    let checks = summary(&said)["checks"].to_string();
-    assert!(
-        check(&said, "auth_success") == false && checks.contains("about the model and not about the key"),
-        "{checks}"
-    );
-    let provider = comet(|_, _| Some(early(401, "", "Invalid token"))).await;
-    let (_, said, _) = run(&files_for(&provider, "[]"), &[]).await;
-    assert_eq!(said["decision"], "pause", "a key that is refused everywhere is a bad key");
-}
-
-#[tokio::test]
-async fn a_key_of_nobody_that_is_taken_is_somebodys_business() {
-    let provider = comet(|request, body| {
-        let is_chat = request.path().ends_with("/chat/completions") && is_bad_key(request);
-        is_chat.then(|| Reply::json(200, &chat(body)))
-    })
-    .await;
-    let (code, said, _) = run(&files_for(&provider, "[]"), &[]).await;
-    assert_eq!(
-        (code, &said["decision"], check(&said, "auth_failure")),
-        (4, &json!("escalate"), json!(false))
-    );
-}
-
-#[tokio::test]
-async fn a_stream_is_whole_by_its_end_and_not_by_its_done() {
-    type Case = (&'static str, fn() -> Vec<Step>, Value, &'static str);
-    let cases: [Case; 5] = [
-        ("cut without [DONE]", || chat_pieces()[..2].to_vec(), json!("truncated"), "failed"),
-        (
-            "cut, and [DONE] all the same",
-            || [&chat_pieces()[..2], &[done()]].concat(),
-            json!("truncated"),
-            "failed",
-        ),
-        ("broken off", || [&chat_pieces()[..2], &[Step::Abort]].concat(), json!("reset"), "failed"),
-        (
-            "a bare error in it",
-            || {
-                vec![
-                    Step::chunk(": PING\n\n"),
-                    Step::chunk(
-                        "{\"error\":{\"message\":\"m\",\"type\":\"x\",\"param\":\"\",\"code\":\"rate_limit_exceeded\"}}",
-                    ),
-                ]
-            },
-            json!("rate_limit"),
-            "failed",
-        ),
-        (
-            "an error as a chunk",
-            || {
-                vec![
-                    Step::chunk(
-                        "data: {\"error\":{\"message\":\"m\",\"code\":\"server_is_overloaded\"}}\n\n",
-                    ),
-                    done(),
-                ]
-            },
-            json!("overloaded"),
-            "failed",
-        ),
-    ];
-    for (what, steps, class, result) in cases {
-        let provider = comet(move |_, body| {
-            let is_streamed = body["stream"] == json!(true) && !body.to_string().contains("at length");
-            is_streamed.then(|| Reply::sse(steps()))
-        })
-        .await;
-        let (code, said, _) = run(&files_for(&provider, r#"["streaming"]"#), &[]).await;
-        let streamed = probe(&said, "streaming");
-        assert_eq!(
-            (code, &streamed["error_class"], &streamed["result"], &streamed["stream_complete"]),
-            (4, &class, &json!(result), &json!(false)),
-            "{what}: {streamed}"
-        );
-    }
-    let provider = comet(|_, body| {
-        (body["stream"] == json!(true) && !body.to_string().contains("at length"))
-            .then(|| Reply::json(200, &chat(body)))
-    })
-    .await;
-    let (_, said, _) = run(&files_for(&provider, r#"["streaming"]"#), &[]).await;
-    assert_eq!((cell(&said, "streaming"), &said["decision"]), (json!("ignored"), &json!("pause")));
-}
-
-#[tokio::test]
-async fn what_is_refused_or_ignored_is_told_apart() {
-    let provider = comet(|_, body| {
-        let says = |name: &str| body.get(name).is_some();
-        if says("logprobs") {
-            return Some(late(400, "unsupported_parameter", "logprobs is not supported"));
-        }
-        (says("tools") && body["stream"] != json!(true)).then(|| {
-            let mut plain = body.clone();
-            plain.as_object_mut().unwrap().remove("tool_choice");
-            Reply::json(200, &chat(&plain))
-        })
-    })
-    .await;
-    let (code, said, _) = run(&files_for(&provider, r#"["tools", "logprobs"]"#), &[]).await;
-    assert_eq!((code, &said["decision"]), (4, &json!("pause")));
-    assert_eq!((cell(&said, "logprobs"), cell(&said, "tools")), (json!("refused"), json!("ignored")));
-    let next = summary(&said)["next"].to_string();
-    assert!(next.contains("chat logprobs is refused: take it out of `enabled_features`"), "{next}");
-}
-
-#[tokio::test]
-async fn a_provider_that_is_not_there_is_5_and_recorded() {
-    let gone = Provider::builder("gone").start().await.base_url();
-    let files = Files::new("", &map(&gone, "[]"), &tenants());
-    let (code, said, complained) = run(&files, &[]).await;
-    assert_eq!(code, 5, "{complained}");
-    assert_eq!((check(&said, "dns_and_egress"), &said["used_tokens"]), (json!(false), &json!(0)));
-    let probes = recorded(&files, Kind::Probe);
-    assert_eq!(
-        (probes.len(), &probes[0]["body"]["error_class"]),
-        (2, &json!("connect")),
-        "left alone after two"
-    );
-}
-
-#[tokio::test]
 async fn what_state_there_is_is_found_out() {
     let follows = std::sync::Arc::new(AtomicU64::new(0));
     let counted = follows.clone();
@@ -455,80 +259,79 @@ async fn what_state_there_is_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_worksheet_is_filled_in_by_probes_and_by_people() {
-    let provider = comet(nothing_else).await;
-    let files = files_for(&provider, r#"["streaming"]"#);
-    let sheet = async || {
-        let (code, said, complained) = files.run(&["probe", "worksheet", "--format", "json"]).await;
-        assert_eq!(code, 0, "{complained}");
-        serde_json::from_str::<Value>(&said).unwrap()
-    };
-    let state = |sheet: &Value, worksheet: &str, item: &str| {
-        let rows = sheet.as_array().unwrap();
-        let row =
-            rows.iter().find(|row| row["worksheet"] == worksheet && row["contract_item"] == item).unwrap();
-        (row["state"].as_str().unwrap().to_owned(), row["verified_by"].clone())
-    };
-    let empty = sheet().await;
-    assert_eq!(empty.as_array().unwrap().len(), 16);
-    assert!(empty.as_array().unwrap().iter().all(|row| row["state"] == "not_verified"));
-    assert_eq!(run(&files, &["--contract"]).await.0, 0);
-    let filled = sheet().await;
-    for (worksheet, item) in [
-        ("inference", "endpoint_path"),
-        ("inference", "auth_headers"),
-        ("inference", "request_fields"),
-        ("inference", "response_fields"),
-        ("inference", "error_behavior"),
-        ("models", "endpoint_path"),
-        ("models", "http_method"),
-        ("models", "auth_headers"),
-        ("models", "request_fields"),
-        ("models", "response_fields"),
-        ("models", "error_behavior"),
-        ("models", "model_availability"),
-    ] {
-        assert_eq!(
-            state(&filled, worksheet, item),
-            ("verified".to_owned(), json!("kim")),
-            "{worksheet}.{item}"
+async fn anthropics_messages_are_asked_for_where_they_are_served() {
+    let provider = comet(|request, body| {
+        if request.path() != "/v1/messages" || is_bad_key(request) {
+            return None;
+        }
+        let refused = |kind: &str| json!({"type": "error", "error": {"type": kind, "message": "no"}});
+        if request.header("anthropic-version").is_none() || body.get("messages").is_none() {
+            return Some(Reply::json(400, &refused("invalid_request_error")));
+        }
+        let message = json!({
+            "id": "msg_1", "type": "message", "model": MODEL, "stop_reason": "end_turn",
+            "content": [{"type": "text", "text": COMPLETION}], "usage": {"input_tokens": 30, "output_tokens": 12},
+        });
+        if body["stream"] != json!(true) {
+            return Some(Reply::json(200, &message));
+        }
+        let event = |event: &Value| Step::chunk(format!("data: {event}\n\n"));
+        let mut steps = vec![event(&json!({"type": "message_start", "message": message}))];
+        if body.to_string().contains("at length") {
+            steps.push(Step::Hang);
+        }
+        steps.push(event(&json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 12}})));
+        steps.push(event(&json!({"type": "message_stop"})));
+        Some(Reply::sse(steps))
+    })
+    .await;
+    // Anthropic counts no total. A path for messages is how a map says that a provider serves them.
+    let text = map(&provider.base_url(), r#"["streaming", "response_format"]"#)
+        .replace("usage.total_tokens", "usage")
+        .replace(
+            "credential = { env = \"CANARY_KEY\" }",
+            "credential = { env = \"CANARY_KEY\" }\npaths = { messages = \"/messages\" }",
         );
-    }
-    let nobody_said = [
-        ("inference", "rate_limit_or_billing_assumptions"),
-        ("models", "rate_limit_assumptions"),
-        ("models", "billing_assumptions"),
-        ("models", "logging_policy"),
-    ];
-    for (worksheet, item) in nobody_said {
-        assert_eq!(state(&filled, worksheet, item).0, "not_verified", "{worksheet}.{item}");
-    }
-    let set = ["probe", "worksheet", "set"];
-    let said = ["listing is free", "--source", "https://vendor.example/terms", "--by", "dana"];
-    let (code, _, complained) = files.run(&[&set[..], &["billing_assumptions"], &said].concat()).await;
-    assert_eq!(code, 0, "{complained}");
+    let files = Files::new("", &text, &tenants());
+    let asked = ["probe", "summary", "--by", "kim", "--yes", "--short-timeout-ms", "20", "--format", "json"];
+    let (code, said, complained) = files.run(&asked).await;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &said["decision"]), (0, &json!("proceed")), "{complained}\n{}", summary(&said));
+    let of_messages: Vec<&Value> = said["results"][0]["probes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|probe| probe["endpoint_family"] == "messages")
+        .collect();
+    assert_eq!(of_messages.len(), 8, "{of_messages:?}");
+    assert!(of_messages.iter().all(|probe| probe["result"] == "works"), "{of_messages:?}");
+    let cells = summary(&said)["matrix"].as_array().unwrap();
+    let none = cells
+        .iter()
+        .find(|cell| cell["endpoint_family"] == "messages" && cell["feature"] == "response_format")
+        .unwrap();
     assert_eq!(
-        state(&sheet().await, "models", "billing_assumptions"),
-        ("verified".to_owned(), json!("dana"))
+        (&none["result"], &none["enabled"]),
+        (&json!("not_tried"), &json!(false)),
+        "the family has none"
     );
-    let (code, _, complained) = files.run(&[&set[..], &["endpoint_path"], &said].concat()).await;
-    assert!(code == 3 && complained.contains("models.endpoint_path"), "{complained}");
-    assert_eq!(files.run(&[&set[..], &["weather"], &said].concat()).await.0, 3);
 }
 
 #[tokio::test]
-async fn a_model_that_the_list_lacks_is_refuted() {
-    let provider = comet(|request, _| {
-        is_models(request)
-            .then(|| Reply::json(200, &json!({"object": "list", "data": [{"id": "GPT-Canary"}]})))
-    })
-    .await;
-    let files = files_for(&provider, "[]");
-    run(&files, &[]).await;
-    let items = recorded(&files, Kind::ContractItem);
-    let item = items.iter().find(|item| item["body"]["contract_item"] == "model_availability").unwrap();
-    assert_eq!(item["body"]["state"], "refuted");
-    assert!(item["body"]["value"].as_str().unwrap().contains(MODEL), "{item}");
+async fn a_running_gateway_is_asked_what_it_has_counted() {
+    let provider = comet(nothing_else).await;
+    let page = "cometgate_attempts_total{llm_route=\"the-canary\",attempt_kind=\"first\"} 40\n\
+        cometgate_attempts_total{llm_route=\"the-canary\",attempt_kind=\"retry\"} 3\n";
+    let gateway = Provider::builder("gateway").allow_anonymous().start().await;
+    gateway.on("GET", "/metrics", Reply::bytes(200, "text/plain", page));
+    let settings = format!("[admin]\nlisten = \"{}\"\n", gateway.address());
+    let files = Files::new(&settings, &map(&provider.base_url(), "[]"), &tenants());
+    let (code, said, complained) = run(&files, &[]).await;
+    assert_eq!(code, 0, "{complained}");
+    let checks = summary(&said)["checks"].to_string();
+    assert!(checks.contains("route the-canary retries after dns, connect, tls"), "{checks}");
+    assert!(checks.contains("counts 3 retries in 43 attempts"), "{checks}");
+    assert_eq!(gateway.requests()[0].header("authorization"), None, "no key goes to a gateway");
 }
 
 #[tokio::test]

@@ -45,9 +45,10 @@ fn short_timeout(planned: &Planned, seen: &Seen) -> (ProbeResult, String) {
             let after = seen.latency.as_millis();
             (ProbeResult::Works, format!("given up after {after} ms, and its connection closed"))
         }
-        (Ending::NoHead | Ending::NoEnd, None) => {
-            (ProbeResult::Works, "given up in time; what became of its stream on a shared connection cannot be seen".to_owned())
-        }
+        (Ending::NoHead | Ending::NoEnd, None) => (
+            ProbeResult::Works,
+            "given up in time; what became of its stream on a shared connection cannot be seen".to_owned(),
+        ),
         (Ending::NoHead | Ending::NoEnd, Some(false)) => {
             (ProbeResult::Failed, "given up in time, and its connection stayed open".to_owned())
         }
@@ -72,7 +73,8 @@ fn cancelled(seen: &Seen) -> (ProbeResult, String) {
         }
         (Ending::Left, None) => (
             ProbeResult::Works,
-            "left after its first bytes; what became of its stream on a shared connection cannot be seen".to_owned(),
+            "left after its first bytes; what became of its stream on a shared connection cannot be seen"
+                .to_owned(),
         ),
         (Ending::Whole, _) => (ProbeResult::NotTried, "the answer ended before it could be left".to_owned()),
         _ => (ProbeResult::Failed, format!("it failed before it could be left: {}", how(seen))),

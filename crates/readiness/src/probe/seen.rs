@@ -256,7 +256,7 @@ impl Seen {
         if let Some(endpoint) = planned.endpoint.filter(|_| planned.body.is_some()) {
             let own = answer::critical(endpoint).iter().map(|name| (*name).to_owned());
             let needed = own.chain(required.iter().cloned());
-            self.missing = needed.filter(|name| answer.get(name).is_none()).collect();
+            self.missing = needed.filter(|path| !has_path(&answer, path)).collect();
             self.missing.sort();
             self.missing.dedup();
             if self.finish.is_none() && self.missing.is_empty() {
@@ -322,6 +322,11 @@ impl Seen {
     pub fn lists(&self, model_id: &str) -> bool {
         self.listed.iter().any(|listed| listed == model_id)
     }
+}
+
+/// A path from the top, as `usage.total_tokens`; null is there.
+fn has_path(answer: &Value, path: &str) -> bool {
+    path.split('.').try_fold(answer, |place, name| place.get(name)).is_some()
 }
 
 fn model_of(planned: &Planned) -> &str {

@@ -10,9 +10,8 @@ use crate::commands::probe::targets::{is_away, matches};
 /// Of each route that was probed at all: passed, failed, or no result, where a part of what it sends away was left out.
 pub(super) fn results(plan: &Plan, probed: &[(&Target, Decision)]) -> Vec<(String, Option<bool>)> {
     let decision_of = |alias: &str, provider: ProviderId| {
-        let is_it = |(target, _): &&(&Target, Decision)| {
-            target.alias == alias && target.provider == provider.index()
-        };
+        let is_it =
+            |(target, _): &&(&Target, Decision)| target.alias == alias && target.provider == provider.index();
         probed.iter().find(is_it).map(|(_, decision)| *decision)
     };
     let mut results = Vec::new();
@@ -84,7 +83,8 @@ fallback_provider = "cometapi"
         };
         let (one, two) = (target("one"), target("two"));
         let (good, bad) = (Decision::Proceed, Decision::Pause);
-        let said = |one: Option<bool>, all: Option<bool>| vec![("one".to_owned(), one), ("all".to_owned(), all)];
+        let said =
+            |one: Option<bool>, all: Option<bool>| vec![("one".to_owned(), one), ("all".to_owned(), all)];
         assert_eq!(results(&plan, &[]), []);
         assert_eq!(results(&plan, &[(&one, good)]), said(Some(true), None));
         assert_eq!(results(&plan, &[(&one, bad)]), said(Some(false), Some(false)));
