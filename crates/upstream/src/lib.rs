@@ -14,6 +14,7 @@ mod error_body;
 mod framing;
 mod http2;
 mod origin;
+mod pinned;
 mod pool;
 mod resolve;
 mod tls;

@@ -9,12 +9,13 @@ mod worksheet;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use decisions::plan::Check;
 use evidence::{Body, ContractItem, Decision, Moment, Name, Probe, ProbeSummary};
 use jiff::Timestamp;
 use readiness::Provider;
 use readiness::probe::{self, Context, Found, Ledger, Needles, Options, Plan, RetryFacts, Target};
 
-use crate::checks::Checked;
+use crate::checks::{Checked, tell};
 use crate::cli::{Format, Probe as Asked, ProbeAsked, ProbeKind};
 use crate::exit::Failure;
 use crate::terminal;
@@ -112,12 +113,29 @@ fn probe(options: &ProbeAsked) -> Result<(), Failure> {
             result.summary.next = vec!["find the leak before anything else is sent".into()];
         }
     }
-    checked.record(by, bodies(&report))?;
+    let bodies = bodies(&report);
+    let summary_at = bodies.iter().position(|(_, body)| matches!(body, Body::ProbeSummary(_))).unwrap_or(0);
+    let count = bodies.len();
+    let head = checked.record(by, bodies)?;
+    let sequence = head.sequence.saturating_sub((count - 1 - summary_at) as u64);
     match options.format {
         Format::Json => terminal::result(&report::to_json(&report).to_string()),
         Format::Text => report::lines(&report).iter().for_each(|line| terminal::result(line)),
     }
+    tell_rollouts(&checked, (&targets, &report), sequence);
     verdict(&report, &found)
+}
+
+/// A running gateway hears of it for each route that grows by itself; `sequence` is that of the first summary.
+fn tell_rollouts(checked: &Checked, (targets, report): (&[Target], &Report), sequence: u64) {
+    let plan = &checked.loaded.plan;
+    let decisions = report.results.iter().map(|result| result.summary.decision);
+    let probed: Vec<(&Target, Decision)> = targets.iter().zip(decisions).collect();
+    for (route, passed) in telling::results(plan, &probed) {
+        if plan.route_named(&route).is_some_and(|(_, route)| route.gates.rollout.is_some()) {
+            tell(checked, Check::Probe, Some(&route), passed, sequence);
+        }
+    }
 }
 
 /// All records of a run, or none.

@@ -259,6 +259,32 @@ async fn what_state_there_is_is_found_out() {
 }
 
 #[tokio::test]
+async fn a_rollout_that_requires_a_probe_hears_what_it_came_to() {
+    let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_broken = broken.clone();
+    let provider = comet(move |request, _| {
+        let fails = is_broken.load(Ordering::SeqCst) && request.path().ends_with("/chat/completions");
+        fails.then(|| Reply::new(500))
+    })
+    .await;
+    let text = map(&provider.base_url(), "[]").replace(
+        "share = \"5%\"",
+        "share = \"5%\"\nsteps = [\"50%\", \"100%\"]\nstep_needs = { checks = [\"probe\"] }",
+    );
+    let files = Files::new("", &text, &tenants());
+    let _gateway = support::Program::serve(&files).await;
+    let waits = async || files.canary_status().await["step"]["missing"].to_string();
+    assert!(waits().await.contains("checks"), "{}", waits().await);
+    let (code, _, complained) = run(&files, &[]).await;
+    assert!(code == 4 && complained.contains("The rollout of the-canary has heard of it."), "{complained}");
+    assert!(waits().await.contains("checks"), "a probe that failed is no pass: {}", waits().await);
+    broken.store(false, Ordering::SeqCst);
+    let (code, _, complained) = run(&files, &[]).await;
+    assert!(code == 0 && complained.contains("has heard of it"), "{complained}");
+    assert!(!waits().await.contains("checks"), "{}", waits().await);
+}
+
+#[tokio::test]
 async fn anthropics_messages_are_asked_for_where_they_are_served() {
     let provider = comet(|request, body| {
         if request.path() != "/v1/messages" || is_bad_key(request) {
