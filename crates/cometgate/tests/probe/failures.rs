@@ -66,7 +66,7 @@ async fn each_failure_is_classified_by_what_it_is() {
         })
         .await;
         let files = files_for(&provider, "[]");
-        let (code, said, complained) = run(&files, &["--timeout-ms", "400"]).await;
+        let (code, said, complained) = run(&files, if what == "no end" { &["--timeout-ms", "1500"] } else { &[] }).await;
         assert_eq!(code, 4, "{what}: {complained}");
         let single = probe(&said, "single_turn");
         assert_eq!(
@@ -76,6 +76,8 @@ async fn each_failure_is_classified_by_what_it_is() {
         );
         assert_ne!(single["result"], "works");
         assert_ne!(summary(&said)["decision"], "proceed", "{what}");
+        let kept = std::fs::read_to_string(files.path().join("routes.toml")).unwrap();
+        assert_eq!(kept, map(&provider.base_url(), "[]"), "{what} changes no route");
         assert_eq!(recorded(&files, Kind::ProbeSummary).len(), 1, "what failed is recorded too");
     }
 }
@@ -206,4 +208,17 @@ async fn a_provider_that_is_not_there_is_5_and_recorded() {
         (2, &json!("connect")),
         "left alone after two"
     );
+}
+
+#[tokio::test]
+async fn a_provider_that_is_silent_is_not_waited_for_again_and_again() {
+    let provider = comet(|request, _| (!is_models(request)).then(Reply::hang_before_head)).await;
+    let files = files_for(&provider, "[]");
+    let (code, said, _) = run(&files, &["--timeout-ms", "1500", "--short-timeout-ms", "500"]).await;
+    assert_eq!((code, &said["decision"]), (4, &json!("pause")));
+    // The list, what is short on purpose, and two that it does not answer; all that it was left with it saw end.
+    assert_eq!(provider.count(), 4, "{said}");
+    provider.wait_aborted(3).await;
+    assert_eq!(probe(&said, "short_timeout")["result"], "works");
+    assert!(summary(&said)["probes_withheld"].as_u64().unwrap() > 5, "{said}");
 }

@@ -15,7 +15,7 @@ use comet::{COMPLETION, MODEL, chat, comet, is_bad_key, late};
 use evidence::Kind;
 use serde_json::{Value, json};
 use support::records::recorded;
-use support::{CANARY_KEY, Files, Map, tenants};
+use support::{CANARY_KEY, Files, Map, markers, tenants};
 use testkit::{Provider, RecordedRequest, Reply, Step};
 
 /// A map whose alias says what is to be checked of it, and required fields.
@@ -31,11 +31,13 @@ fn files_for(provider: &Provider, features: &str) -> Files {
     Files::new("", &map(&provider.base_url(), features), &tenants())
 }
 
-const USUAL: [&str; 8] =
-    ["probe", "summary", "--by", "kim", "--yes", "--family", "chat", "--short-timeout-ms=20"];
+const USUAL: [&str; 7] = ["probe", "summary", "--by", "kim", "--yes", "--family", "chat"];
 
+/// Runs a probe of chat: exit code, what it says as JSON, what it says to people. It waits for nothing longer than it must,
+/// unless `more` says how long.
 async fn run(files: &Files, more: &[&str]) -> (i32, Value, String) {
-    let (code, said, complained) = files.run(&[&USUAL[..], more, &["--format", "json"]].concat()).await;
+    let short: &[&str] = if more.contains(&"--short-timeout-ms") { &[] } else { &["--short-timeout-ms", "20"] };
+    let (code, said, complained) = files.run(&[&USUAL[..], short, more, &["--format", "json"]].concat()).await;
     let said = serde_json::from_str(&said).unwrap_or(Value::Null);
     (code, said, complained)
 }
@@ -75,7 +77,7 @@ async fn a_provider_that_keeps_its_contract_is_one_to_proceed_with() {
     let provider = comet(nothing_else).await;
     let files = files_for(&provider, r#"["streaming", "tools", "response_format", "logprobs"]"#);
     let before = std::fs::read(files.path().join("routes.toml")).unwrap();
-    let (code, said, complained) = run(&files, &["--contract", "--link", "https://tickets.example/7"]).await;
+    let (code, said, complained) = run(&files, &["--contract", "--link", "https://tickets.example/7", "--short-timeout-ms", "1000"]).await;
     assert_eq!((code, &said["decision"]), (0, &json!("proceed")), "{said:#}\n{complained}");
     for (name, status, class, result) in [
         ("models_list", 200, Value::Null, "works"),
@@ -120,7 +122,8 @@ async fn a_provider_that_keeps_its_contract_is_one_to_proceed_with() {
     assert_eq!(probe(&said, "single_turn")["model_echo"], "snapshot");
     assert_eq!(said["results"][0]["route"], "the-canary");
 
-    // The two that are left early were really closed, and the provider saw it: nothing else was aborted.
+    // The two that are left early, one of them after a second, were really closed, and the provider saw it: nothing else was
+    // aborted.
     assert_eq!(provider.aborted(), 2);
     for left in ["short_timeout", "cancellation"] {
         assert_eq!(probe(&said, left)["connection_closed"], true, "{said}");
@@ -136,29 +139,54 @@ async fn a_provider_that_keeps_its_contract_is_one_to_proceed_with() {
     assert_eq!(summaries[0]["body"]["review_link"], "https://tickets.example/7");
 }
 
+/// Gives back the key and the prompt wherever a provider can write something.
+fn gives_all_back(request: &RecordedRequest, body: &Value) -> Option<Reply> {
+    let key = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
+    let prompt = body["messages"][1]["content"].as_str().unwrap_or_default();
+    let all = format!("{key} {prompt} {COMPLETION}");
+    if body.get("temperature").is_some() || body.get("messages").is_none() {
+        return Some(late(400, &all, &all).header("x-request-id", &key));
+    }
+    let choice = json!({"index": 0, "message": {"role": all, "content": all}, "finish_reason": all});
+    let answer = json!({
+        "id": all, "object": all, "model": all, "choices": [choice], "service_tier": all,
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    });
+    let is_streamed = body["stream"] == json!(true) && !all.contains("at length");
+    let chunk = format!(
+        ": {all}\n\ndata: {answer}\n\n{all}\n\n{{\"error\":{{\"message\":\"{all}\",\"code\":\"{key}\"}}}}\n\n"
+    );
+    Some(if is_streamed { Reply::sse(vec![Step::chunk(chunk)]) } else { Reply::json(200, &answer) })
+}
+
 #[tokio::test]
 async fn nothing_of_a_prompt_a_completion_or_a_key_is_said_or_recorded() {
-    let provider = comet(nothing_else).await;
-    let files = files_for(&provider, r#"["streaming", "response_format"]"#);
-    let (code, said, complained) = files
-        .run(&["probe", "--by", "kim", "--yes", "--contract", "--state", "--short-timeout-ms", "20"])
-        .await;
-    let (_, exported, _) = files.run(&["evidence", "export"]).await;
-    let (_, page, _) = files.run(&["evidence", "export", "--markdown"]).await;
-    assert!(code == 0 && exported.lines().count() > 50, "{code} {complained}");
-    let prompts = provider.requests();
-    let prompt = prompts
-        .iter()
-        .find_map(|request| request.json()?["messages"][1]["content"].as_str().map(str::to_owned));
-    let prompt = prompt.unwrap();
-    let marker =
-        prompt.split_whitespace().find(|word| word.starts_with("marker-")).unwrap().trim_end_matches(':');
-    for (what, text) in [("output", &said), ("errors", &complained), ("export", &exported), ("page", &page)] {
-        for needle in [CANARY_KEY, "COMPLMRK", marker, "delayed webhook", "aBcDeFgH"] {
-            assert!(!text.contains(needle), "{needle} is in the {what}: {text}");
+    let of = |name, prefix| markers::Kind { name, prefix };
+    let oracle = markers::Oracle::new(&[&of("completion", "COMPLMRK"), &of("key", &CANARY_KEY[..8])]);
+    for (provider, expected) in [(comet(nothing_else).await, 0), (comet(gives_all_back).await, 4)] {
+        let files = files_for(&provider, r#"["streaming", "response_format"]"#);
+        let asked = ["probe", "--by", "kim", "--yes", "--contract", "--state", "--short-timeout-ms", "20"];
+        let (code, said, complained) = files.run(&asked).await;
+        let (_, exported, _) = files.run(&["evidence", "export"]).await;
+        let (_, page, _) = files.run(&["evidence", "export", "--markdown"]).await;
+        assert!(code == expected && exported.lines().count() > 30, "{code} {complained}");
+        let prompts = provider.requests();
+        let prompt = prompts
+            .iter()
+            .find_map(|request| request.json()?["messages"][1]["content"].as_str().map(str::to_owned))
+            .unwrap();
+        let marker = prompt.split_whitespace().find(|word| word.starts_with("marker-")).unwrap();
+        let marker = marker.trim_end_matches(':');
+        for (what, text) in
+            [("output", &said), ("errors", &complained), ("export", &exported), ("page", &page)]
+        {
+            assert_eq!(oracle.find(text.as_bytes()).next(), None, "in the {what}: {text}");
+            for needle in [marker, "delayed webhook", "aBcDeFgH"] {
+                assert!(!text.contains(needle), "{needle} is in the {what}: {text}");
+            }
         }
+        assert!(said.contains("logging            yes"), "{said}");
     }
-    assert!(said.contains("logging            yes"), "{said}");
 }
 
 #[tokio::test]

@@ -33,13 +33,18 @@ pub struct Found {
     pub record: Option<Probe>,
 }
 
-/// So often in a row a provider is not reached before it is left alone.
+/// So often in a row a provider is silent before it is left alone: nobody waits for dozens of limits of time.
 const GIVEN_UP_AFTER: usize = 2;
 
 /// No connection came about.
 fn is_unreached(seen: &Seen) -> bool {
     let classes = ErrorClass::BEFORE_SENDING.with(ErrorClass::ConnectTimeout);
     seen.ending == Ending::Unanswered && seen.class.is_some_and(|class| classes.contains(class))
+}
+
+/// It was not reached, or took longer than it had.
+fn is_silent(seen: &Seen) -> bool {
+    is_unreached(seen) || matches!(seen.ending, Ending::NoHead | Ending::NoEnd)
 }
 
 /// What one answer leaves for the next.
@@ -61,7 +66,7 @@ pub async fn run(
 ) -> Vec<Found> {
     let mut found = Vec::with_capacity(plan.probes.len());
     let mut kept = Kept::default();
-    let mut unreached = vec![0_usize; providers.len()];
+    let mut silent = vec![0_usize; providers.len()];
     for planned in &plan.probes {
         let (Some(target), Some(provider)) = (
             targets.get(planned.target),
@@ -74,8 +79,8 @@ pub async fn run(
         }
         let one = match filled_in(planned, &kept) {
             Err(why) => unsent(planned, why),
-            Ok(_) if unreached.get(target.provider).is_some_and(|times| *times >= GIVEN_UP_AFTER) => {
-                unsent(planned, "the provider is not reached")
+            Ok(_) if silent.get(target.provider).is_some_and(|times| *times >= GIVEN_UP_AFTER) => {
+                unsent(planned, "withheld: the provider is not reached, or does not answer in time")
             }
             Ok(_) if !ledger.allows(planned.tokens) => {
                 unsent(planned, "withheld: it could go beyond the budget of tokens")
@@ -83,8 +88,10 @@ pub async fn run(
             Ok(ready) => {
                 let at = now();
                 let seen = ask(provider, &ready, &target.required_fields).await;
-                if let Some(times) = unreached.get_mut(target.provider) {
-                    *times = if is_unreached(&seen) { *times + 1 } else { 0 };
+                if let Some(times) = silent.get_mut(target.provider)
+                    && planned.question != Question::ShortTimeout
+                {
+                    *times = if is_silent(&seen) { *times + 1 } else { 0 };
                 }
                 let overrun = charge(ledger, &ready, &seen);
                 keep(&mut kept, &ready, &seen);
