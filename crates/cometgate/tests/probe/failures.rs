@@ -66,7 +66,8 @@ async fn each_failure_is_classified_by_what_it_is() {
         })
         .await;
         let files = files_for(&provider, "[]");
-        let (code, said, complained) = run(&files, if what == "no end" { &["--timeout-ms", "1500"] } else { &[] }).await;
+        let (code, said, complained) =
+            run(&files, if what == "no end" { &["--timeout-ms", "1500"] } else { &[] }).await;
         assert_eq!(code, 4, "{what}: {complained}");
         let single = probe(&said, "single_turn");
         assert_eq!(

@@ -36,8 +36,10 @@ const USUAL: [&str; 7] = ["probe", "summary", "--by", "kim", "--yes", "--family"
 /// Runs a probe of chat: exit code, what it says as JSON, what it says to people. It waits for nothing longer than it must,
 /// unless `more` says how long.
 async fn run(files: &Files, more: &[&str]) -> (i32, Value, String) {
-    let short: &[&str] = if more.contains(&"--short-timeout-ms") { &[] } else { &["--short-timeout-ms", "20"] };
-    let (code, said, complained) = files.run(&[&USUAL[..], short, more, &["--format", "json"]].concat()).await;
+    let short: &[&str] =
+        if more.contains(&"--short-timeout-ms") { &[] } else { &["--short-timeout-ms", "20"] };
+    let (code, said, complained) =
+        files.run(&[&USUAL[..], short, more, &["--format", "json"]].concat()).await;
     let said = serde_json::from_str(&said).unwrap_or(Value::Null);
     (code, said, complained)
 }
@@ -77,7 +79,9 @@ async fn a_provider_that_keeps_its_contract_is_one_to_proceed_with() {
     let provider = comet(nothing_else).await;
     let files = files_for(&provider, r#"["streaming", "tools", "response_format", "logprobs"]"#);
     let before = std::fs::read(files.path().join("routes.toml")).unwrap();
-    let (code, said, complained) = run(&files, &["--contract", "--link", "https://tickets.example/7", "--short-timeout-ms", "1000"]).await;
+    let (code, said, complained) =
+        run(&files, &["--contract", "--link", "https://tickets.example/7", "--short-timeout-ms", "1000"])
+            .await;
     assert_eq!((code, &said["decision"]), (0, &json!("proceed")), "{said:#}\n{complained}");
     for (name, status, class, result) in [
         ("models_list", 200, Value::Null, "works"),
