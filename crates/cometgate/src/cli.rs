@@ -3,6 +3,7 @@
 mod evidence;
 mod gates;
 mod probe;
+mod route_checks;
 mod routes;
 mod simulate;
 mod tenants;
@@ -19,6 +20,7 @@ pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
 pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
+pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Promote(GatePromote),
     Accept(Accept),
     Probe(Probe),
+    Smoke(Smoke),
+    Rollforward(Rollforward),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

@@ -10,6 +10,7 @@ mod overriding;
 mod probe;
 mod readiness;
 mod rollback_proof;
+mod route_check;
 mod segment;
 
 use serde::Serialize;
@@ -22,6 +23,10 @@ pub use overriding::Override;
 pub use probe::{MatrixCell, PreCutoverCheck, Probe, ProbeResult, ProbeSummary};
 pub use readiness::Decision;
 pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
+pub use route_check::{
+    Assertion, EndpointFamily, FallbackDecision, ModelAsked, OperatorResult, Presence, RequestType,
+    RetryDecision, RollforwardCheck, RollforwardDecision, ShapeSeen, SmokeCheck, StatusClass,
+};
 pub use segment::GateLogSegment;
 
 macro_rules! kinds {
@@ -90,6 +95,10 @@ kinds! {
     ProbeSummary = "probe_summary",
     /// An item of a contract worksheet was verified.
     ContractItem = "contract_item",
+    /// An attempt of a smoke test.
+    SmokeCheck = "smoke_check",
+    /// An attempt of a check before rolling forward.
+    RollforwardCheck = "rollforward_check",
 }
 
 impl Kind {

@@ -4,11 +4,14 @@
 //! Nothing here is on the path of a request, and nothing here changes a route.
 //!
 //! Reading order: [`Provider`] (asking a provider one thing), [`probe`] (asking it what a route would need of it), [`gateway`]
-//! (the running gateway as a check uses it).
+//! (the running gateway as a check uses it), [`route_check`] (one route looked at through it: [`smoke`], [`rollforward`]).
 
 pub mod gateway;
 pub mod probe;
 mod provider;
+pub mod rollforward;
+pub mod route_check;
+pub mod smoke;
 
 pub use gateway::{
     CheckRequest, Gateway, GatewayError, LeaseTerms, Leased, Paying, Reply, Seen, SeenAttempt,

@@ -84,6 +84,22 @@ fn summary(record: &Record) -> String {
         Body::GateLogSegment(said) => {
             format!("gate {}, {}: {} events, {} missing", said.gate, said.file, said.events, said.missing)
         }
+        Body::SmokeCheck(said) => format!(
+            "{} {}: {} {}, {}",
+            word(&said.decision),
+            said.target,
+            word(&said.request_type),
+            word(&said.status_class),
+            said.notes
+        ),
+        Body::RollforwardCheck(said) => format!(
+            "{} {}: {} {}, {}",
+            word(&said.operator_result),
+            said.intended_upstream,
+            word(&said.request_type),
+            word(&said.http_status_class),
+            said.notes
+        ),
         Body::Override(said) => {
             format!("{} until {} by {} ({}): {}", said.what, said.until, said.by, said.incident, said.reason)
         }
