@@ -2,6 +2,7 @@
 
 mod evidence;
 mod gates;
+mod probe;
 mod route_checks;
 mod routes;
 mod simulate;
@@ -18,6 +19,7 @@ pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, 
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
 pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
@@ -50,6 +52,7 @@ pub(crate) enum Command {
     Resume(GateResume),
     Promote(GatePromote),
     Accept(Accept),
+    Probe(Probe),
     Smoke(Smoke),
     Rollforward(Rollforward),
     #[command(subcommand)]

@@ -6,6 +6,7 @@ mod demo_files;
 mod evidence;
 mod gates;
 mod init;
+mod probe;
 mod replay;
 mod rollforward;
 mod route_check_text;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Resume(options) => gates::resume(&options),
         Command::Promote(options) => gates::promote(&options),
         Command::Accept(options) => accept::run(&options),
+        Command::Probe(asked) => probe::run(&asked),
         Command::Smoke(options) => smoke::run(&options),
         Command::Rollforward(options) => rollforward::run(&options),
         Command::Routes(asked) => routes::run(&asked),

@@ -23,9 +23,10 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Assertion, Body, Check, CheckState, Decision, EndpointFamily, FallbackDecision, Feature,
-    GateAction, GateDecision, GateLogSegment, Kind, ModelAsked, OperatorAction, OperatorResult, OperatorVerb,
-    Override, Presence, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,
+    Acts, Assertion, Body, Check, CheckState, ContractItem, ContractState, Decision, EndpointFamily,
+    FallbackDecision, Feature, GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked,
+    OperatorAction, OperatorResult, OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult,
+    ProbeSummary, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,
     RollbackDecision, RollbackProof, RollforwardCheck, RollforwardDecision, Scope, ShapeSeen, SmokeCheck,
     StatusClass, StepDecision, Verdict,
 };

@@ -229,7 +229,7 @@ fn headers() -> Value {
 fn alias() -> Value {
     let required = text(
         "A field by its path from the top, as in usage.total_tokens.",
-        "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$",
+        "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+){0,7}$",
     );
     let ids = "What each provider calls it, by provider; sent in place of the alias.";
     let fields = "Fields without which an answer is malformed.";
