@@ -33,8 +33,13 @@ impl Checked {
     /// Reads the files that the settings name, and the secrets that the map names.
     pub(crate) fn open(config: &Path) -> Result<Checked, Failure> {
         let settings = read_settings(config)?;
+        let texts = MapPaths::of(&settings).read().map_err(Failure::invalid)?;
+        Checked::of(settings, texts)
+    }
+
+    /// The same of texts that are at hand, be it those in force.
+    pub(crate) fn of(settings: Settings, texts: Texts) -> Result<Checked, Failure> {
         let paths = MapPaths::of(&settings);
-        let texts = paths.read().map_err(Failure::invalid)?;
         let load = || paths.load(&texts).map_err(Failure::invalid);
         let snapshot = Preparer::new(WORKERS).prepare(load()?, None).map_err(Failure::invalid)?;
         let (loaded, providers) = (load()?, providers(&snapshot));

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod gates;
+mod models;
 mod routes;
 mod simulate;
 mod tenants;
@@ -17,6 +18,7 @@ pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, 
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use models::{AskedModels, Models, ModelsCheck, ModelsDiff, ModelsInventory};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Tenants(Tenants),
     #[command(subcommand)]
     Gates(Gates),
+    #[command(subcommand)]
+    Models(Models),
     #[command(subcommand)]
     Evidence(Evidence),
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use proxy::UnlistedModel;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
@@ -151,14 +152,21 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
         (&Method::GET, "/status") => {
             let only = request.uri().query().and_then(|query| query.strip_prefix("route="));
             let snapshot = acting.handle.current();
-            report(&snapshot, &acting.keeper, only).ok_or_else(|| Refusal {
+            let mut report = report(&snapshot, &acting.keeper, only).ok_or_else(|| Refusal {
                 status: StatusCode::NOT_FOUND,
                 why: format!(
                     "the map in force ({}) has no route {:?}",
                     snapshot.plan().route_version(),
                     only.unwrap_or_default()
                 ),
-            })
+            })?;
+            report["catalogs"] = acting.catalogs.report();
+            Ok(report)
+        }
+        (&Method::GET, "/models/unlisted") => {
+            let (models, others) = acting.measured.unlisted();
+            let model = |model: &UnlistedModel| json!({ "name": model.name, "requests": model.requests });
+            Ok(json!({ "models": models.iter().map(model).collect::<Vec<_>>(), "others": others }))
         }
         (&Method::POST, "/accept") => acting.accept(&read_body(request.into_body()).await?),
         (&Method::POST, path) => {

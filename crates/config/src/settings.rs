@@ -1,6 +1,7 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
 mod admin;
+mod catalog;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,6 +15,8 @@ use crate::fields::Fields;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
+pub use catalog::CatalogSettings;
+pub(crate) use catalog::{INTERVAL, OFF, TIMEOUT_MS};
 pub(crate) use tls::CLIENT_CERTIFICATES;
 pub use tls::{ClientCertificates, TlsSettings};
 
@@ -73,6 +76,8 @@ pub struct Settings {
     pub trust_forwarded_for: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
+    /// How often providers are asked which models they have.
+    pub catalog: CatalogSettings,
 }
 
 /// How a change of the route map or the tenants file is noticed.
@@ -155,6 +160,7 @@ fn read_settings(
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
+    let catalog = catalog::read(document, fields.table("catalog"));
     fields.finish();
     Some(Settings {
         listen: listen?,
@@ -170,6 +176,7 @@ fn read_settings(
         limits,
         trust_forwarded_for,
         cors_origins,
+        catalog,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Every field has a type that has no place for a prompt, a completion or a credential: numbers, moments, hashes, words of
 //! closed lists, and short text that comes from configuration or from an operator.
 
+mod catalog;
 mod gate;
 mod operator;
 mod overriding;
@@ -12,6 +13,9 @@ mod segment;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use catalog::{
+    CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage, CheckDecision,
+};
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
 pub use overriding::Override;
@@ -78,6 +82,10 @@ kinds! {
     GateLogSegment = "gate_log_segment",
     /// Someone decided to go on against what a check says.
     Override = "override",
+    /// A provider was asked which models it has.
+    CatalogCheck = "catalog_check",
+    /// What it lists was compared with what it listed before.
+    CatalogDrift = "catalog_drift",
 }
 
 impl Kind {

@@ -23,7 +23,8 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, Check, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
+    Acts, Body, CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage, Check,
+    CheckDecision, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
     OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
     Scope, StepDecision, Verdict,
 };

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use decisions::decide::Reason;
 use decisions::mirror::tried_ppm;
-use decisions::plan::OnDisconnect;
+use decisions::plan::{OnDisconnect, Plan};
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
@@ -183,6 +184,7 @@ async fn route(
     };
     let gates = snapshot.gates().asked_once();
     let decision = decide_placed(context, &snapshot, &gates, &facts, &peeked)?;
+    note_unlisted(context, plan, &decision, &peeked.model);
     let chosen = chosen(ticket, decision, &peeked.model)?;
     let targets = || chosen.order.iter();
     ticket.route = chosen.route;
@@ -237,6 +239,17 @@ async fn route(
         mirror::send(&call, copy);
     }
     Ok(call)
+}
+
+/// Remembers a model that no alias has; that is only asked where the decision says that it may be so.
+fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, model: &str) {
+    let may_be_unlisted = match decision {
+        Decision::Send(chosen) => chosen.reason == Reason::Unlisted,
+        Decision::Refuse(refusal) => *refusal == Refusal::UnknownModel,
+    };
+    if may_be_unlisted && plan.alias_named(model).is_none() {
+        context.live.unlisted.note(model, Instant::now());
+    }
 }
 
 /// Where it goes, or why the gateway refuses it.

@@ -3,8 +3,9 @@
 //! Judging is apart from asking: each check has a pure part, which is given what was seen, and a part that goes and sees.
 //! Nothing here is on the path of a request, and nothing here changes a route.
 //!
-//! Reading order: [`Provider`] (asking a provider one thing).
+//! Reading order: [`Provider`] (asking a provider one thing), [`catalog`] (what it lists).
 
+pub mod catalog;
 mod provider;
 
 pub use provider::{Answer, Auth, Message, Provider, Unanswered};

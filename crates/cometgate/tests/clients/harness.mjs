@@ -137,7 +137,7 @@ export async function mapped(test, home, comet, routes, { primaries = {}, settin
   const write = (name, text) => writeFileSync(join(directory, name), text);
   write("routes.toml", `${map}# end clients.1\n`);
   write("tenants.toml", `version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["${digest}"]\n# end clients.1\n`);
-  write("cometgate.toml", `listen = "127.0.0.1:0"\n${settings}`);
+  write("cometgate.toml", `listen = "127.0.0.1:0"\ncatalog.interval = "off"\n${settings}`);
   const serve = ["serve", "--config", join(directory, "cometgate.toml")];
   const gateway = new Gateway(serve, { PROVIDER_KEY: "sk-provider" });
   test.after(async () => {

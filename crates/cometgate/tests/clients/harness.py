@@ -180,7 +180,7 @@ class Mapped(Serving):
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
         tenants = f'version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["{digest}"]\n# end clients.1\n'
         (directory / "tenants.toml").write_text(tenants)
-        (directory / "cometgate.toml").write_text(f'listen = "127.0.0.1:0"\n{settings}')
+        (directory / "cometgate.toml").write_text(f'listen = "127.0.0.1:0"\ncatalog.interval = "off"\n{settings}')
         super().__init__(directory, env={"PROVIDER_KEY": "sk-provider"})
 
     def __exit__(self, *details):

@@ -84,6 +84,17 @@ fn summary(record: &Record) -> String {
         Body::GateLogSegment(said) => {
             format!("gate {}, {}: {} events, {} missing", said.gate, said.file, said.events, said.missing)
         }
+        Body::CatalogCheck(said) => {
+            let ids = said.identifier_count.map_or_else(String::new, |count| format!(", {count} IDs"));
+            format!(
+                "{} {}: {}{ids}, {} configured missing",
+                word(&said.decision),
+                said.provider,
+                said.request_outcome,
+                said.configured_ids_missing
+            )
+        }
+        Body::CatalogDrift(said) => format!("{}: {} ({})", said.provider, said.diff_summary, said.severity),
         Body::Override(said) => {
             format!("{} until {} by {} ({}): {}", said.what, said.until, said.by, said.incident, said.reason)
         }
