@@ -173,7 +173,9 @@ fn decide(facts: &Facts<'_>, items: &[Item]) -> (Decision, Vec<&'static str>) {
         note(Decision::Escalate, "a blocked ID is configured: take it out of the map");
     }
     for drift in facts.drifts {
-        note(Decision::Escalate, drift.advice());
+        // What is missing pauses anyhow, and escalates when it is repeated.
+        let is_about_ids = *drift == AuthDrift::AcceptedButIdsMissing;
+        note(if is_about_ids { Decision::Pause } else { Decision::Escalate }, drift.advice());
     }
     if facts.has_odd_negative {
         note(
