@@ -90,6 +90,7 @@ fn every_query_asks_for_what_exists() {
         "docs/metrics.md",
         "deploy/prometheus/rules.yml",
         "deploy/prometheus/alerts.yml",
+        "deploy/prometheus/catalog.yml",
         "deploy/grafana/overview.json",
     ];
     for file in files {
