@@ -5,54 +5,10 @@ mod support;
 
 use evidence::Kind;
 use serde_json::{Value, json};
-use support::program::command;
+use support::catalog::{UNNAMED, listing, provider};
 use support::records::recorded;
 use support::{CANARY_KEY, Files, Map, PRIMARY_KEY, tenants};
-use testkit::{Provider, Reply};
-
-/// An ID that the canary lists and no map names: it may appear nowhere.
-const UNNAMED: &str = "CATMARK-of-the-account";
-
-struct World {
-    primary: Provider,
-    canary: Provider,
-    files: Files,
-}
-
-async fn provider(key: &str, ids: &[&str]) -> Provider {
-    Provider::builder("p").require_key(key).models(ids.iter().copied()).start().await
-}
-
-/// Two providers that list all that the map names, and the canary one more.
-async fn world(settings: &str, change: impl FnOnce(&mut Map<'_>)) -> World {
-    let primary = provider(PRIMARY_KEY, &["gpt-other", "gpt-primary"]).await;
-    let canary = provider(CANARY_KEY, &["gpt-canary", "gpt-other", UNNAMED]).await;
-    let (home, away) = (primary.base_url(), canary.base_url());
-    let mut map = Map::new(&home, &away, "5%");
-    change(&mut map);
-    let files = Files::new(settings, &map.text(), &tenants());
-    World { primary, canary, files }
-}
-
-impl World {
-    /// Runs the check of the canary's provider: exit code, its record as printed.
-    async fn check(&self, more: &[&str]) -> (i32, Value, String) {
-        let (code, said, complained) = self
-            .files
-            .run(&[&["models", "check", "--provider", "cometapi", "--format", "json"], more].concat())
-            .await;
-        let printed: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said} {complained}"));
-        (code, printed["providers"][0].clone(), said + &complained)
-    }
-
-    fn list(&self, data: &Value) {
-        self.canary.on("GET", "/v1/models", Reply::json(200, &json!({ "object": "list", "data": data })));
-    }
-
-    fn last(&self) -> Value {
-        recorded(&self.files, Kind::CatalogCheck).pop().unwrap()["body"].clone()
-    }
-}
+use testkit::Reply;
 
 fn state<'v>(record: &'v Value, check: &str) -> &'v str {
     let checks = record["checks"].as_array().unwrap();
@@ -61,7 +17,7 @@ fn state<'v>(record: &'v Value, check: &str) -> &'v str {
 
 #[tokio::test]
 async fn a_list_with_everything_proceeds_and_says_nothing_of_other_models() {
-    let world = world("", |_| {}).await;
+    let world = listing("", |_| {}).await;
     let (code, said, complained) =
         world.files.run(&["models", "check", "--by", "kim", "--link", "REL-7"]).await;
     assert_eq!(code, 0, "{said} {complained}");
@@ -107,7 +63,7 @@ async fn a_list_with_everything_proceeds_and_says_nothing_of_other_models() {
 
 #[tokio::test]
 async fn each_answer_has_its_class_and_none_changes_a_route() {
-    let world = world("[catalog]\ninterval = \"off\"\ntimeout_ms = 300\n", |_| {}).await;
+    let world = listing("[catalog]\ninterval = \"off\"\ntimeout_ms = 300\n", |_| {}).await;
     let files = ["routes.toml", "tenants.toml", "cometgate.toml"];
     let read = || files.map(|name| std::fs::read(world.files.path().join(name)).unwrap());
     let before = read();
@@ -215,7 +171,7 @@ async fn each_answer_has_its_class_and_none_changes_a_route() {
 
 #[tokio::test]
 async fn a_provider_that_is_not_reached_is_told_from_one_that_fails_at_tls() {
-    let world = world("[catalog]\ninterval = \"off\"\ntimeout_ms = 60000\n", |_| {}).await;
+    let world = listing("[catalog]\ninterval = \"off\"\ntimeout_ms = 60000\n", |_| {}).await;
     let plain = world.canary.address();
     let closed = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -242,7 +198,7 @@ async fn a_provider_that_is_not_reached_is_told_from_one_that_fails_at_tls() {
 
 #[tokio::test]
 async fn what_is_missing_is_named_and_what_is_nearly_it_is_shown_to_people_alone() {
-    let world = world("", |map| map.route = "fallback_provider = \"cometapi\"").await;
+    let world = listing("", |map| map.route = "fallback_provider = \"cometapi\"").await;
     world.list(&json!([{"id": "GPT-Canary"}, {"id": "gpt-\u{43e}ther"}, {"id": UNNAMED}]));
     let (code, printed, said) = world.check(&[]).await;
     assert_eq!((code, &printed["decision"]), (4, &json!("pause")), "{said}");
@@ -284,7 +240,7 @@ async fn what_is_missing_is_named_and_what_is_nearly_it_is_shown_to_people_alone
 
 #[tokio::test]
 async fn the_version_to_go_back_to_is_checked_as_what_is_in_force_is() {
-    let world = world("", |map| {
+    let world = listing("", |map| {
         (map.environment, map.top) = ("production", "rollback_route_version = \"test.0\"");
     })
     .await;
@@ -307,7 +263,7 @@ async fn the_version_to_go_back_to_is_checked_as_what_is_in_force_is() {
 
 #[tokio::test]
 async fn approved_and_blocked_models_are_sets_of_their_own() {
-    let world = world("", |_| {}).await;
+    let world = listing("", |_| {}).await;
     let routes = std::fs::read_to_string(world.files.path().join("routes.toml")).unwrap();
     let key = "credential = { env = \"CANARY_KEY\" }";
     let approved = |ids: &str| routes.replace(key, &format!("{key}\napproved_models = [{ids}]"));
@@ -342,7 +298,7 @@ async fn approved_and_blocked_models_are_sets_of_their_own() {
 
 #[tokio::test]
 async fn what_must_fail_is_tried_and_told_apart() {
-    let world = world("", |_| {}).await;
+    let world = listing("", |_| {}).await;
     world.canary.on("POST", "/v1/models", Reply::error(405, "e", None, "no"));
     world.canary.on("GET", "/v1/cometgate-check-of-a-wrong-path/models", Reply::error(404, "e", None, "no"));
     let (code, printed, said) = world.check(&["--negative"]).await;
@@ -379,7 +335,7 @@ async fn what_must_fail_is_tried_and_told_apart() {
 
 #[tokio::test]
 async fn environments_are_compared_and_an_empty_list_is_triaged() {
-    let world = world("", |_| {}).await;
+    let world = listing("", |_| {}).await;
     let (home, away) = (world.primary.base_url(), world.canary.base_url());
     let staging = Files::new("", &Map::new(&home, &away, "5%").text(), &tenants());
     let other = ["--compare", &staging.settings()];
@@ -421,75 +377,8 @@ async fn environments_are_compared_and_an_empty_list_is_triaged() {
 }
 
 #[tokio::test]
-async fn drifts_of_keys_are_found_by_mark_and_source_and_never_by_value() {
-    let world = world("", |_| {}).await;
-    let check = |environment: Vec<(&'static str, &'static str)>| {
-        let settings = world.files.settings();
-        async move {
-            let arguments =
-                ["models", "check", "--provider", "cometapi", "--format", "json", "--config", &settings];
-            let output = command(&arguments).envs(environment).output().await.unwrap();
-            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-            said["providers"][0].clone()
-        }
-    };
-    let good = check(vec![]).await;
-    assert_eq!((&good["auth_drift"], &good["request_outcome"]), (&json!([]), &json!("ok")));
-    let rotated = check(vec![("CANARY_KEY", "sk-KEYMARK-of-another")]).await;
-    assert_eq!(
-        (&rotated["auth_drift"], &rotated["request_outcome"]),
-        (&json!(["rotated_in_one_place_only"]), &json!("auth"))
-    );
-    assert_ne!(good["credential_mark"], rotated["credential_mark"]);
-    let again = check(vec![]).await;
-    assert_eq!((&again["auth_drift"], &again["credential_mark"]), (&json!([]), &good["credential_mark"]));
-    world.canary.on("GET", "/v1/models", Reply::error(401, "e", None, "no"));
-    let refused = check(vec![]).await;
-    assert_eq!(
-        (&refused["auth_drift"], &refused["decision"]),
-        (&json!(["token_suddenly_refused"]), &json!("escalate"))
-    );
-    world.list(&json!([{"id": "gpt-other"}]));
-    assert_eq!(check(vec![]).await["auth_drift"], json!(["token_accepted_expected_ids_missing"]));
-    let third = provider(CANARY_KEY, &["gpt-canary"]).await;
-    let staging =
-        Files::new("", &Map::new(&world.primary.base_url(), &third.base_url(), "5%").text(), &tenants());
-    world.canary.on("GET", "/v1/models", Reply::error(401, "e", None, "no"));
-    let (_, printed, said) = world.check(&["--compare", &staging.settings()]).await;
-    assert!(
-        printed["auth_drift"].as_array().unwrap().contains(&json!("other_environment_accepted_this_refused")),
-        "{said}"
-    );
-    let mut kept = String::new();
-    for entry in std::fs::read_dir(world.files.path().join("state/catalog")).unwrap() {
-        kept.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
-    }
-    let records = format!("{:?}{kept}", recorded(&world.files, Kind::CatalogCheck));
-    assert!(!records.contains("KEYMARK") && !records.contains(CANARY_KEY), "{records}");
-}
-
-#[tokio::test]
-async fn a_provider_that_takes_the_callers_key_pauses_until_a_key_is_named() {
-    let world = world("", |map| map.primary_credential = "\"client\"").await;
-    let settings = world.files.settings();
-    let ask = ["models", "check", "--provider", "openai", "--format", "json"];
-    let (code, said, _) = world.files.run(&ask).await;
-    let printed: Value = serde_json::from_str(&said).unwrap();
-    let record = &printed["providers"][0];
-    assert_eq!((code, &record["request_outcome"], world.primary.count()), (4, &json!("no_key"), 0), "{said}");
-    assert!(record["next"][0].as_str().unwrap().contains("--client-key-env"), "{said}");
-    let (code, _, complained) = world.files.run(&[&ask[..], &["--client-key-env", "NOT_SET"]].concat()).await;
-    assert!(code == 3 && complained.contains("NOT_SET"), "{complained}");
-    let named = [&ask[..], &["--client-key-env", "CHECK_KEY", "--config", &settings]].concat();
-    let output = command(&named).env("CHECK_KEY", PRIMARY_KEY).output().await.unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
-    let (code, _, complained) = world.files.run(&["models", "check", "--provider", "nobody"]).await;
-    assert!(code == 3 && complained.contains("openai, cometapi"), "{complained}");
-}
-
-#[tokio::test]
 async fn the_path_is_the_maps() {
-    let world = world("", |_| {}).await;
+    let world = listing("", |_| {}).await;
     let routes = std::fs::read_to_string(world.files.path().join("routes.toml")).unwrap();
     let key = "credential = { env = \"CANARY_KEY\" }";
     world
