@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Settings;
 use jiff::Timestamp;
-use proxy::{Cors, Gateway, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Cors, Gateway, Leases, Limits, Observer, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,8 @@ use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
 use crate::catalog::polling::Polling;
 use crate::catalog::standings::Standings;
+use crate::checks::key::CheckKey;
+use crate::checks::leasing::Leasing;
 use crate::control_socket::{open as open_socket, serve_commands};
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
@@ -59,8 +61,7 @@ impl Running {
         observer: Arc<dyn Observer>,
     ) -> Result<Running, Failure> {
         let workers = worker_count(settings);
-        let caller_tls = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
-        let caller_tls = caller_tls.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)?;
+        let caller_tls = read_caller_tls(settings)?;
         let gates = Keeper::open(&settings.state_dir)
             .context("no thread for the log of gates")
             .map_err(Failure::internal)?;
@@ -70,12 +71,13 @@ impl Running {
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
-            preparer: Preparer::new(workers),
+            preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
             gates: Arc::clone(&gates),
             reloads: Arc::clone(&reloads),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
+        let leases = Arc::new(Leases::default());
         let setup = Setup {
             listener,
             workers,
@@ -86,6 +88,7 @@ impl Running {
             trust_forwarded_for: settings.trust_forwarded_for,
             observer,
             affinity: bindings::open(&settings.state_dir),
+            leases: Arc::clone(&leases),
         };
         let draining = CancellationToken::new();
         let probes = settings.admin.map(listen_for_probes).transpose()?;
@@ -97,6 +100,7 @@ impl Running {
             gates: Arc::clone(&gates),
             reloads,
             catalogs: Arc::clone(&catalogs),
+            leases: Arc::clone(&leases),
             started: Timestamp::now(),
         };
         let admin = probes.map(|listener| Admin::start(listener, sources, draining.clone()));
@@ -112,6 +116,7 @@ impl Running {
             clock,
             catalogs,
             measured: gateway.measured(),
+            leasing: Leasing::new(settings, leases, gateway.address()),
         };
         // Nobody waits for its end: what it writes is written whole or not at all.
         drop(run_apart("catalog", Polling::new(settings, &acting).run(stop.clone()))?);
@@ -175,6 +180,11 @@ impl Running {
         drop(self.admin);
         Ok(())
     }
+}
+
+fn read_caller_tls(settings: &Settings) -> Result<Option<CallerTlsFiles>, Failure> {
+    let read = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
+    read.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)
 }
 
 fn worker_count(settings: &Settings) -> usize {

@@ -61,19 +61,17 @@ async fn a_list_with_everything_proceeds_and_says_nothing_of_other_models() {
     }
 }
 
-#[tokio::test]
-async fn each_answer_has_its_class_and_none_changes_a_route() {
-    let world = listing("[catalog]\ninterval = \"off\"\ntimeout_ms = 300\n", |_| {}).await;
-    let files = ["routes.toml", "tenants.toml", "cometgate.toml"];
-    let read = || files.map(|name| std::fs::read(world.files.path().join(name)).unwrap());
-    let before = read();
+/// What was answered, and as what it counts: the class, the detail, the status.
+type Case = (&'static str, Reply, &'static str, Value, Option<u16>);
+
+/// With a 200, for better or worse.
+fn lists() -> Vec<Case> {
     let json = |body: Value| Reply::json(200, &body);
     let text = |body: &str| Reply::bytes(200, "application/json", body.to_owned());
-    let error = |status: u16| Reply::error(status, "e", None, "no");
     let huge = format!("{{\"data\":[],\"x\":\"{}\"}}", "x".repeat(5 << 20));
     let full =
         json!([{"id": "gpt-canary", "x": [1]}, {"id": "gpt-other", "owned_by": null}, {"id": "gpt-other"}]);
-    let cases: Vec<(&str, Reply, &str, Value, Option<u16>)> = vec![
+    vec![
         (
             "extra keys, a duplicate",
             json(json!({"data": full, "success": true, "y": {}})),
@@ -122,6 +120,13 @@ async fn each_answer_has_its_class_and_none_changes_a_route() {
             json!("error_object"),
             Some(200),
         ),
+    ]
+}
+
+/// With another status, or none.
+fn refusals() -> Vec<Case> {
+    let error = |status: u16| Reply::error(status, "e", None, "no");
+    vec![
         (
             "a redirect",
             Reply::new(301).header("location", "/v1/models2"),
@@ -139,8 +144,16 @@ async fn each_answer_has_its_class_and_none_changes_a_route() {
         ("503", error(503), "service", Value::Null, Some(503)),
         ("slow", Reply::hang_before_head(), "timeout", json!("answer"), None),
         ("broken off", Reply::abort_before_head(), "network", json!("no_answer"), None),
-    ];
-    for (what, reply, class, detail, status) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn each_answer_has_its_class_and_none_changes_a_route() {
+    let world = listing("[catalog]\ninterval = \"off\"\ntimeout_ms = 300\n", |_| {}).await;
+    let files = ["routes.toml", "tenants.toml", "cometgate.toml"];
+    let read = || files.map(|name| std::fs::read(world.files.path().join(name)).unwrap());
+    let before = read();
+    for (what, reply, class, detail, status) in lists().into_iter().chain(refusals()) {
         world.canary.on("GET", "/v1/models", reply);
         let asked = world.canary.count();
         let (code, printed, said) = world.check(&[]).await;

@@ -1,5 +1,5 @@
 //! `cometgate models diff` and `models inventory`.
-#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test has nothing better to do with an error")]
 
 mod support;
 
@@ -35,7 +35,7 @@ impl World {
     async fn diff(&self, more: &[&str]) -> (i32, Value, String) {
         let arguments = [&["models", "diff", "--provider", "cometapi", "--format", "json"], more].concat();
         let (code, said, complained) = self.files.run(&arguments).await;
-        let printed: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said} {complained}"));
+        let printed: Value = serde_json::from_str(&said).expect(&complained);
         (code, printed[0].clone(), said + &complained)
     }
 

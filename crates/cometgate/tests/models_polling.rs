@@ -193,3 +193,33 @@ async fn what_is_in_force_is_checked_and_not_what_was_refused_and_callers_keys_a
     world.another_round().await;
     assert_eq!(of_canary(&world.status().await)["outcome"], "ok");
 }
+
+#[tokio::test]
+async fn a_check_by_hand_is_told_to_the_canary_that_waits_for_it() {
+    let steps = "steps = [\"1%\", \"50%\"]\nstep_needs = { checks = [\"models\"] }";
+    let listing = support::catalog::listing("", |map| map.sticky_by = steps).await;
+    let _program = Program::serve(&listing.files).await;
+    let lacks = async || {
+        let (code, said, errors) = listing.files.run(&["status", "--format", "json"]).await;
+        assert_eq!(code, 0, "{errors}");
+        let status: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(status["catalogs"], json!([]), "it asks for nothing by itself");
+        lacks_checks(&status)
+    };
+    assert!(lacks().await, "nobody has checked");
+    assert_eq!(listing.check(&[]).await.0, 0);
+    assert!(!lacks().await);
+    listing.list(&json!([{"id": "gpt-other"}]));
+    let (code, _, said) = listing.check(&[]).await;
+    assert!(code == 4 && said.contains("The rollout of the-canary has heard of it."), "{said}");
+    assert!(lacks().await);
+    // A look at another provider says nothing of this one.
+    listing.files.run(&["models", "check", "--provider", "openai"]).await;
+    assert!(lacks().await);
+    listing.canary.clear_script();
+    assert_eq!(listing.check(&[]).await.0, 0);
+    assert!(!lacks().await);
+    listing.canary.on("GET", "/v1/models", Reply::error(500, "e", None, "no"));
+    assert_eq!(listing.check(&[]).await.0, 4);
+    assert!(lacks().await, "no result is no pass");
+}

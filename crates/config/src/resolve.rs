@@ -277,6 +277,8 @@ impl Resolved {
                 blocked: sorted(&entry.blocked_models),
             },
             max_concurrent: entry.max_concurrent,
+            asks_usage: entry.asks_usage,
+            prices: entry.prices.clone(),
         };
         let routes: Option<Vec<Route>> = map
             .routes

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use decisions::decide::Reason;
 use decisions::mirror::tried_ppm;
-use decisions::plan::{OnDisconnect, Plan};
-use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
+use decisions::plan::{OnDisconnect, Plan, Route};
+use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, Target, TenantId};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -19,12 +19,14 @@ use crate::auth::{CallerAddress, Identity, identify};
 use crate::dialect::Dialect;
 use crate::dispatch::refuse_gateway_key;
 use crate::error::Error;
+use crate::gates::AskedOnce;
+use crate::leases::Checking;
 use crate::observer::Outcome;
 use crate::passed_on::{PassedOn, relay};
 use crate::placing::decide_placed;
 use crate::request::conformance;
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::peek::PeekError;
+use crate::request::peek::{PeekError, Peeked};
 use crate::request::receive::receive;
 use crate::response::GatewayBody;
 use crate::response::headers::stamp;
@@ -127,11 +129,18 @@ async fn prepare(
     let identity = identify(&head, ticket.dialect, &snapshot, &context.live)?;
     let identity = Identity { from, ..identity };
     ticket.tenant = Some(identity.tenant);
+    let check = match identity.tenant {
+        TenantId::CHECKS => Some(context.leases.enter(&head.headers)?),
+        _ => None,
+    };
     match asked {
         Asked::Routed(endpoint) => {
             ticket.begin()?;
-            let call = route(context, ticket, identity, head, (endpoint, incoming)).await?;
+            let call = route(context, ticket, (identity, check), head, (endpoint, incoming)).await?;
             return Ok(Prepared::Routed(Box::new(call)));
+        }
+        _ if check.is_some() => {
+            return Err(Error::NotLent("a lease is of a route, which serves models by name"));
         }
         Asked::Models => return Ok(Prepared::Own(models::list(snapshot.plan(), identity.tenant))),
         Asked::Model(name) => {
@@ -153,11 +162,18 @@ async fn prepare(
     })))
 }
 
+/// A stream of chat whose caller has not said whether it is to tell its tokens. The other shapes tell them anyway.
+fn leaves_usage_open(endpoint: Endpoint, peeked: &Peeked<'_>) -> bool {
+    matches!(endpoint, Endpoint::Chat | Endpoint::Completions)
+        && peeked.stream
+        && peeked.leaves_stream_options
+}
+
 /// A request that is routed by its model, read and decided.
 async fn route(
     context: &Arc<Context>,
     ticket: &mut Ticket,
-    identity: Identity,
+    (identity, check): (Identity, Option<Box<Checking>>),
     head: request::Parts,
     (endpoint, incoming): (Endpoint, Incoming),
 ) -> Result<Call, Error> {
@@ -183,25 +199,27 @@ async fn route(
         draw: fastrand::u64(..),
     };
     let gates = snapshot.gates().asked_once();
-    let decision = decide_placed(context, &snapshot, &gates, &facts, &peeked)?;
+    let decision = match &check {
+        None => decide_placed(context, &snapshot, &gates, &facts, &peeked)?,
+        Some(check) => check.decide(plan, &facts)?,
+    };
     note_unlisted(context, plan, &decision, &peeked.model);
     let chosen = chosen(ticket, decision, &peeked.model)?;
-    let targets = || chosen.order.iter();
     ticket.route = chosen.route;
-    snapshot.series().route(chosen.route).decided(chosen.reason);
-    ticket.target = targets().next().map(|target| (target.provider, target.role));
-    refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
+    if check.is_none() {
+        snapshot.series().route(chosen.route).decided(chosen.reason);
+    }
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
+    ticket.target = Some((first.provider, first.role));
+    refuse_gateway_key(plan, &identity, chosen.order.iter().map(|target| target.provider))?;
     let copy = mirror::drawn(&snapshot, &gates, &facts, &chosen, (&peeked, &body, &context.live));
     let hints = Hints::of(&head.headers);
     let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
-    let mut aims =
-        targets().map(|target| Aim { provider: target.provider, role: target.role, timeout: target.timeout });
     let call = Call {
-        aims: [aims.next(), aims.next()],
+        aims: aims(&chosen, check.as_deref()),
         about: Arc::new(About {
             request_id: head.headers.get(&REQUEST_ID).cloned(),
             endpoint,
@@ -210,10 +228,7 @@ async fn route(
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
-            share_ppm: chosen
-                .route
-                .zip(route)
-                .map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route))),
+            share_ppm: share_ppm(&chosen, route, &gates),
             features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
@@ -222,10 +237,12 @@ async fn route(
             request_bytes: if body.form.is_some() { 0 } else { body.held.bytes.len() },
             snapshot: Arc::clone(&snapshot),
             context: Arc::clone(context),
+            check,
         }),
         deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
         delivery: hints.delivery(route.map_or_else(Default::default, |route| route.delivery)),
         stream: peeked.stream,
+        leaves_usage_open: leaves_usage_open(endpoint, &peeked),
         abandoned: drains.then(CancellationToken::new),
         wanted: peeked.wanted(endpoint),
         payload: {
@@ -250,6 +267,23 @@ fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, model:
     if may_be_unlisted && plan.alias_named(model).is_none() {
         context.live.unlisted.note(model, Instant::now());
     }
+}
+
+/// The canary's share that a request was decided by, in parts per million.
+fn share_ppm(chosen: &Chosen<'_>, route: Option<&Route>, gates: &AskedOnce<'_>) -> u32 {
+    let found = chosen.route.zip(route);
+    found.map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route)))
+}
+
+fn aims(chosen: &Chosen<'_>, check: Option<&Checking>) -> [Option<Aim>; 2] {
+    let aim =
+        |target: Target<'_>| Aim { provider: target.provider, role: target.role, timeout: target.timeout };
+    let mut aims = chosen.order.iter().map(aim);
+    let first = aims.next().map(|aim| Aim {
+        timeout: check.and_then(|check| check.terms().timeout).unwrap_or(aim.timeout),
+        ..aim
+    });
+    [first, aims.next()]
 }
 
 /// Where it goes, or why the gateway refuses it.

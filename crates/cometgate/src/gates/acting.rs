@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::catalog::standings::Standings;
+use crate::checks::leasing::Leasing;
 use crate::gates::keeper::Keeper;
 use crate::gates::records::{Done, Operator};
 use crate::gates::report_target::model_id;
@@ -81,6 +82,7 @@ pub(crate) struct Acting {
     pub(crate) clock: GateClock,
     pub(crate) catalogs: Arc<Standings>,
     pub(crate) measured: Measured,
+    pub(crate) leasing: Leasing,
 }
 
 impl Acting {

@@ -1,5 +1,7 @@
 //! Providers as decisions see them: who pays, and which of their models may be used. How one is reached lives elsewhere.
 
+use crate::price::Prices;
+
 /// A place that serves models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
@@ -13,6 +15,10 @@ pub struct Provider {
     pub models: ModelRules,
     /// The most requests at once to one target here; `None` leaves it to what the provider pushes back.
     pub max_concurrent: Option<u32>,
+    /// Streams are asked to say how many tokens they took, also where their caller does not ask.
+    pub asks_usage: bool,
+    /// What tokens of its models cost.
+    pub prices: Prices,
 }
 
 impl Provider {
@@ -25,6 +31,8 @@ impl Provider {
             credential: CredentialKind::Ours,
             models: ModelRules::default(),
             max_concurrent: None,
+            asks_usage: false,
+            prices: Prices::default(),
         }
     }
 }

@@ -141,6 +141,32 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         missing: 0,
         began_at: at(-5),
     };
+    let overridden = Override {
+        ts: at(6),
+        check_id: "override-1".into(),
+        what: "drill".into(),
+        by: "dana".into(),
+        incident: "INC-7".into(),
+        reason: "primary is down".into(),
+        until: at(3_600_000),
+        route_version: None,
+        config_sha256: None,
+    };
+    vec![
+        entry(1, gate_decision(1)),
+        entry(2, step),
+        entry(3, operator_action()),
+        entry(4, proof),
+        Entry { route: None, ..entry(5, segment) },
+        entry(6, overridden),
+    ]
+    .into_iter()
+    .chain(of_catalogs())
+    .collect()
+}
+
+/// What a provider lists.
+fn of_catalogs() -> [Entry; 2] {
     let catalog = CatalogCheck {
         ts: at(7),
         check_id: "catalog-1".into(),
@@ -183,25 +209,5 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         diff_summary: "2 new, 1 removed".into(),
         severity: "high".into(),
     };
-    let overridden = Override {
-        ts: at(6),
-        check_id: "override-1".into(),
-        what: "drill".into(),
-        by: "dana".into(),
-        incident: "INC-7".into(),
-        reason: "primary is down".into(),
-        until: at(3_600_000),
-        route_version: None,
-        config_sha256: None,
-    };
-    vec![
-        entry(1, gate_decision(1)),
-        entry(2, step),
-        entry(3, operator_action()),
-        entry(4, proof),
-        Entry { route: None, ..entry(5, segment) },
-        entry(6, overridden),
-        Entry { route: None, ..entry(7, catalog) },
-        Entry { route: None, ..entry(8, drift) },
-    ]
+    [Entry { route: None, ..entry(7, catalog) }, Entry { route: None, ..entry(8, drift) }]
 }

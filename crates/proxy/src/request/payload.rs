@@ -18,7 +18,7 @@ use crate::request::body::Buffered;
 use crate::request::form::FormScanner;
 use crate::request::pace::{Fault, Flaw, Paced};
 use crate::request::peek::{PeekError, Peeked, peek, peek_with_features};
-use crate::request::splice::{splice, splice_text};
+use crate::request::splice::{splice, splice_asking, splice_text};
 
 /// What has been read of a body, enough of it to decide.
 pub(crate) struct Received {
@@ -101,8 +101,9 @@ impl Payload {
 
     /// The body for a target that calls the model so; `None` leaves it as it was sent. Nothing if it was sent already
     /// and cannot be sent again.
-    pub(crate) fn body(&self, model_id: Option<&str>) -> Option<RequestBody> {
+    pub(crate) fn body(&self, model_id: Option<&str>, asks_usage: bool) -> Option<RequestBody> {
         let parts = |bytes: &Bytes, at: &Range<usize>, is_form: bool| match model_id {
+            _ if asks_usage => splice_asking(bytes, at.clone(), model_id),
             None => [bytes.clone(), Bytes::new(), Bytes::new()],
             Some(model_id) if is_form => splice_text(bytes, at.clone(), model_id),
             Some(model_id) => splice(bytes, at.clone(), model_id),

@@ -1,6 +1,7 @@
 //! `cometgate models check`.
 
 use anyhow::anyhow;
+use decisions::plan::Check;
 use evidence::{Body, Head, Moment, Override};
 use jiff::Timestamp;
 use readiness::catalog::Decision;
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use crate::catalog::Compared;
 use crate::catalog::round::{self, Asking, Round};
-use crate::checks::Checked;
+use crate::checks::{Checked, tell};
 use crate::cli::{Format, ModelsCheck};
 use crate::commands::models::check_text::lines;
 use crate::exit::Failure;
@@ -42,6 +43,7 @@ pub(super) fn run(options: &ModelsCheck) -> Result<(), Failure> {
         Ok(rounds)
     })?;
     let head = record(&checked, options, &rounds)?;
+    tell_rollouts(&checked, &rounds, head.sequence);
     let decision = rounds.iter().map(Round::decision).max().unwrap_or(Decision::Pause);
     print(options, &checked, &compared, &rounds, decision, head);
     end(options, &rounds, decision)
@@ -78,6 +80,22 @@ fn record(checked: &Checked, options: &ModelsCheck, rounds: &[Round]) -> Result<
         found.push((None, overriding.into()));
     }
     checked.record(options.asked.by(), found)
+}
+
+/// Whoever waits for this check before a step is told what it found, route by route, as far as it looked.
+fn tell_rollouts(checked: &Checked, rounds: &[Round], sequence: u64) {
+    let plan = &checked.loaded.plan;
+    for (_, route) in plan.routes().filter(|(_, route)| route.gates.rollout.is_some()) {
+        let name_of = |provider| plan.provider(provider).name.as_str();
+        let asked = |provider: &str| rounds.iter().find(|round| round.provider == provider);
+        let Some(own) = route.canary.as_ref().and_then(|canary| asked(name_of(canary.provider))) else {
+            continue;
+        };
+        let mut others = route.providers().filter_map(|provider| asked(name_of(provider)));
+        let is_missed = others.any(|round| round.passes(&route.name) == Some(false));
+        let passed = if is_missed { Some(false) } else { own.passes(&route.name) };
+        tell(checked, Check::Models, Some(&route.name), passed, sequence);
+    }
 }
 
 fn print(
