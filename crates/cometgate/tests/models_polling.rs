@@ -223,3 +223,27 @@ async fn a_check_by_hand_is_told_to_the_canary_that_waits_for_it() {
     assert_eq!(listing.check(&[]).await.0, 4);
     assert!(lacks().await, "no result is no pass");
 }
+
+#[tokio::test]
+async fn no_log_at_any_level_has_a_key_or_a_model_that_the_map_does_not_name() {
+    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
+    let canary = Provider::builder("canary").require_key(CANARY_KEY).start().await;
+    list(&canary, &ALL);
+    let map = Map::new(&primary.base_url(), &canary.base_url(), "50%").text();
+    let files = Files::new(SETTINGS, &map, &tenants());
+    let (mut program, _) = Program::serve_and_tell_all(&files, &[]).await;
+    let [mut log, _] = program.take_lines();
+    canary.wait_requests(2).await;
+    list(&canary, &["gpt-other", "CATMARK-another"]);
+    canary.wait_requests(5).await;
+    program.terminate();
+    assert_eq!(program.ended().await, 0);
+    let mut all = String::new();
+    while let Some(line) = log.recv().await {
+        all.push_str(&line);
+    }
+    assert!(all.contains("the catalog was checked") && all.contains("gpt-canary"), "{all}");
+    for marker in ["CATMARK", CANARY_KEY, PRIMARY_KEY] {
+        assert!(!all.contains(marker), "{marker} was logged");
+    }
+}

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use evidence::Body;
+use evidence::{Body, CatalogCheck};
 use jiff::Timestamp;
 use proxy::SnapshotHandle;
 use readiness::catalog::{Class, Severity, Signal, Told, Watch, drift};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::promotion::{self, Known};
-use crate::catalog::record::{drift_record, severity_of};
-use crate::catalog::remembered::GATEWAY;
+use crate::catalog::promotion;
+use crate::catalog::record::{drift_record, says_the_same, severity_of};
+use crate::catalog::remembered::{self, GATEWAY, Remembered};
 use crate::catalog::round::{self, Asking, Round};
 use crate::catalog::snapshots::{Snapshot, Snapshots, Taken};
 use crate::catalog::standings::Standings;
@@ -32,6 +32,9 @@ use crate::state::digest::Digest;
 /// The first check comes within this time after the start, or within an interval where that is shorter.
 const SOON: Duration = Duration::from_secs(30);
 
+/// A check that says the same is recorded again after a day.
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// An interval is longer or shorter by up to one part in so many, so that gateways that were started together ask apart.
 const JITTER: u32 = 10;
 
@@ -42,6 +45,34 @@ pub(crate) struct Polling {
     gates: Arc<Keeper>,
     clock: GateClock,
     standings: Arc<Standings>,
+}
+
+/// What is known of a provider after a check.
+pub(super) struct Known {
+    pub(super) memory: Memory,
+    pub(super) round: Round,
+}
+
+/// What is remembered of a provider from check to check.
+pub(super) struct Memory {
+    pub(super) watch: Watch,
+    remembered: Remembered,
+    /// By this process.
+    recorded: Option<CatalogCheck>,
+}
+
+impl Memory {
+    fn begin(settings: &Settings, provider: &str) -> Result<Memory, Failure> {
+        let remembered = remembered::read(&settings.state_dir, provider).map_err(Failure::invalid)?;
+        Ok(Memory { watch: Watch::default(), remembered, recorded: None })
+    }
+
+    /// Whether a check says something else than the one that was recorded last, or that was a day ago: what is the same each
+    /// hour fills no store.
+    fn is_news(&self, now: &CatalogCheck) -> bool {
+        let Some(last) = &self.recorded else { return true };
+        now.ts.ms() - last.ts.ms() >= DAY_MS || !says_the_same(last, now)
+    }
 }
 
 impl Polling {
@@ -91,11 +122,14 @@ impl Polling {
         let names: Vec<&str> = checked.providers.iter().map(|provider| provider.name.as_str()).collect();
         known.retain(|name, _| names.contains(&name.as_str()));
         self.standings.keep_only(&names);
-        for at in 0..names.len() {
-            let round = round::check(&checked, at, back.as_ref().map(|back| &back.plan), &asking).await?;
-            let before = known.remove(&round.provider).map(|known| known.watch).unwrap_or_default();
-            let known_now = self.take_in(&checked, round, &before);
-            known.insert(known_now.round.provider.clone(), known_now);
+        for (at, name) in names.iter().copied().enumerate() {
+            let memory = match known.remove(name) {
+                Some(known) => known.memory,
+                None => Memory::begin(&self.settings, name)?,
+            };
+            let back = back.as_ref().map(|back| &back.plan);
+            let round = round::check(&checked, at, back, &asking, &memory.remembered).await;
+            known.insert(name.to_owned(), self.take_in(&checked, round, memory));
         }
         let snapshot = self.handle.current();
         if snapshot.plan().route_version() == checked.loaded.plan.route_version() {
@@ -109,16 +143,19 @@ impl Polling {
     }
 
     /// What a check says is logged, recorded and remembered.
-    fn take_in(&self, checked: &Checked, round: Round, before: &Watch) -> Known {
-        let mut watch = before.clone();
+    fn take_in(&self, checked: &Checked, round: Round, mut memory: Memory) -> Known {
+        let before = memory.watch.clone();
         let configured = round.alignment.models.iter().map(|model| model.of.model_id.as_str()).collect();
-        watch.tell(&self.told(&round), &configured);
-        tell_alerts(&round, before, &watch);
-        self.standings.note(&round, watch.missing(), watch.alerts());
-        let mut found = vec![(None, Body::from(round.record.clone()))];
-        if round.seen.outcome.class == Class::NoKey {
-            // Nobody was asked, so there is nothing to record each hour.
-            found.clear();
+        memory.watch.tell(&self.told(&round), &configured);
+        tell_alerts(&round, &before, &memory.watch);
+        self.standings.note(&round, memory.watch.missing(), memory.watch.alerts());
+        let record = &round.record;
+        memory.remembered.add(record);
+        let mut found = Vec::new();
+        // Where nobody was asked there is nothing to record.
+        if round.seen.outcome.class != Class::NoKey && memory.is_news(record) {
+            memory.recorded = Some(record.clone());
+            found.push((None, Body::from(record.clone())));
         }
         found.extend(self.compare(checked, &round).map(|body| (None, body)));
         if !found.is_empty()
@@ -126,7 +163,7 @@ impl Polling {
         {
             tracing::error!(provider = round.provider, "a check of a catalog is not recorded: {failure}");
         }
-        Known { watch, round }
+        Known { memory, round }
     }
 
     fn told<'r>(&self, round: &'r Round) -> Told<'r> {

@@ -7,13 +7,7 @@ use decisions::plan::{Check, Watched};
 use proxy::Snapshot;
 use readiness::catalog::{Alignment, Watch};
 
-use crate::catalog::round::Round;
-
-/// What is known of a provider after a check.
-pub(super) struct Known {
-    pub(super) watch: Watch,
-    pub(super) round: Round,
-}
+use crate::catalog::polling::Known;
 
 /// Tells the canaries of the map in force, and returns for each provider the routes whose canary it holds.
 ///
@@ -32,8 +26,9 @@ pub(super) fn tell(
         let named = route.providers().map(|provider| plan.provider(provider).name.as_str());
         let providers: Vec<(&str, &Known)> =
             named.filter_map(|name| known.get(name).map(|known| (name, known))).collect();
-        let holding =
-            providers.iter().filter(|(_, known)| holds(&known.watch, &known.round.alignment, &route.name));
+        let holding = providers
+            .iter()
+            .filter(|(_, known)| holds(&known.memory.watch, &known.round.alignment, &route.name));
         let mut is_held = false;
         for (name, _) in holding {
             is_held = true;

@@ -149,6 +149,20 @@ fn negative(round: &Round) -> Vec<CatalogNegative> {
     round.negative.iter().map(tried).collect()
 }
 
+/// Whether two checks found the same, at whatever time and however fast.
+pub(super) fn says_the_same(one: &CatalogCheck, other: &CatalogCheck) -> bool {
+    let found = |said: &CatalogCheck| CatalogCheck {
+        ts: Moment::default(),
+        check_id: "".into(),
+        duration_ms: 0,
+        provider_request_id: None,
+        // It holds times in many cases; the set of IDs has a hash of its own.
+        response_sha256: None,
+        ..said.clone()
+    };
+    found(one) == found(other)
+}
+
 /// How much a drift matters (runbook 2, section 4).
 pub(crate) fn severity_of(drift: &Drift) -> Severity {
     if !drift.gone_in_use.is_empty() {

@@ -45,6 +45,15 @@ pub(crate) fn read(state_dir: &Path, provider: &str) -> Result<Remembered, Error
 impl Remembered {
     /// Newest first.
     fn note(&mut self, said: &CatalogCheck) {
+        self.put(said, |place| place.is_none());
+    }
+
+    /// A check that was made since.
+    pub(super) fn add(&mut self, said: &CatalogCheck) {
+        self.put(said, |_| true);
+    }
+
+    fn put(&mut self, said: &CatalogCheck, may: impl Fn(&Option<CatalogCheck>) -> bool) {
         let outcome = said.request_outcome.as_str();
         let places = [
             (&mut self.last, said.models.iter().any(|model| model.present.is_some())),
@@ -52,7 +61,7 @@ impl Remembered {
             (&mut self.last_listed, outcome == "ok"),
             (&mut self.by_gateway, said.command_owner.as_str() == GATEWAY),
         ];
-        for (place, _) in places.into_iter().filter(|(place, is_meant)| *is_meant && place.is_none()) {
+        for (place, _) in places.into_iter().filter(|(place, is_meant)| *is_meant && may(place)) {
             *place = Some(said.clone());
         }
     }

@@ -16,10 +16,9 @@ use upstream::Credential;
 use crate::catalog::compared::Compared;
 use crate::catalog::mark::mark;
 use crate::catalog::record::{self, source};
-use crate::catalog::remembered::{Remembered, read};
+use crate::catalog::remembered::Remembered;
 use crate::catalog::snapshots::{Snapshots, Taken, hash};
 use crate::checks::Checked;
-use crate::exit::Failure;
 use crate::state::StateDir;
 use crate::way_back::{Versions, is_development};
 
@@ -88,20 +87,17 @@ pub(crate) fn rollback_map(checked: &Checked) -> Option<Loaded> {
     config::load_map(source, checked.paths.tenants_source(&checked.texts)).ok()
 }
 
-/// Checks the provider at this place of the map.
-///
-/// # Errors
-/// What is remembered of it cannot be read.
+/// Checks the provider at this place of the map, in the light of earlier checks of it.
 pub(crate) async fn check(
     checked: &Checked,
     at: usize,
     back: Option<&Plan>,
     asking: &Asking<'_>,
-) -> Result<Round, Failure> {
+    remembered: &Remembered,
+) -> Round {
     let provider = &checked.providers[at];
     let settings = &checked.loaded.providers[at];
     let state_dir = &checked.settings.state_dir;
-    let remembered = read(state_dir, &provider.name).map_err(Failure::invalid)?;
     let path = settings.models_path();
     let plain = Asked { method: Method::GET, path, auth: Auth::Ours, timeout: asking.timeout };
     let seen = ask(provider, plain).await;
@@ -138,7 +134,7 @@ pub(crate) async fn check(
         is_repeated: alignment.missing().iter().any(|id| remembered.knows(id)),
         has_odd_negative: negative.iter().any(|tried| !tried.is_as_expected()),
     });
-    let triage = find_triage(&seen, &remembered, mark.as_deref(), elsewhere.as_ref());
+    let triage = find_triage(&seen, remembered, mark.as_deref(), elsewhere.as_ref());
     let drift = snapshots.read(&provider.name, Taken::Reviewed).ok().flatten().and_then(|before| {
         let now = seen.catalog.as_ref().filter(|catalog| !catalog.ids.is_empty() && !catalog.is_partial)?;
         let used = alignment.models.iter().map(|model| model.of.model_id.as_str()).collect();
@@ -157,8 +153,8 @@ pub(crate) async fn check(
         record: CatalogCheck::default(),
     };
     round.record =
-        record::check_record(checked, at, &round, asking, record::Key { source, mark }, &remembered);
-    Ok(round)
+        record::check_record(checked, at, &round, asking, record::Key { source, mark }, remembered);
+    round
 }
 
 /// A map without canary or fallback needs none, and in development none is asked for.

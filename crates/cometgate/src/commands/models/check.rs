@@ -8,6 +8,7 @@ use readiness::catalog::Decision;
 use serde_json::json;
 
 use crate::catalog::Compared;
+use crate::catalog::remembered::read;
 use crate::catalog::round::{self, Asking, Round};
 use crate::checks::{Checked, tell};
 use crate::cli::{Format, ModelsCheck};
@@ -38,7 +39,10 @@ pub(super) fn run(options: &ModelsCheck) -> Result<(), Failure> {
         let back = round::rollback_map(&checked);
         let mut rounds = Vec::new();
         for at in places {
-            rounds.push(round::check(&checked, at, back.as_ref().map(|back| &back.plan), &asking).await?);
+            let provider = &checked.providers[at].name;
+            let remembered = read(&checked.settings.state_dir, provider).map_err(Failure::invalid)?;
+            let back = back.as_ref().map(|back| &back.plan);
+            rounds.push(round::check(&checked, at, back, &asking, &remembered).await);
         }
         Ok(rounds)
     })?;
