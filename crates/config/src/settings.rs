@@ -78,6 +78,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
     pub trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took.
+    pub server_timing: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
     /// How often providers are asked which models they have.
@@ -163,6 +165,7 @@ fn read_settings(
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
+    let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
     let catalog = catalog::read(document, fields.table("catalog"));
@@ -181,6 +184,7 @@ fn read_settings(
         checks: checks.flatten(),
         limits,
         trust_forwarded_for,
+        server_timing,
         cors_origins,
         catalog,
     })
