@@ -3,6 +3,8 @@
 mod evidence;
 mod gates;
 mod models;
+mod probe;
+mod route_checks;
 mod routes;
 mod simulate;
 mod tenants;
@@ -19,6 +21,8 @@ pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
 pub(crate) use models::{AskedModels, Models, ModelsCheck, ModelsDiff, ModelsInventory};
+pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
+pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -50,6 +54,9 @@ pub(crate) enum Command {
     Resume(GateResume),
     Promote(GatePromote),
     Accept(Accept),
+    Probe(Probe),
+    Smoke(Smoke),
+    Rollforward(Rollforward),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

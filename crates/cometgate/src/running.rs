@@ -129,12 +129,11 @@ impl Running {
         let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
         let reloader = Reloader::new(in_force, seen, watch, caller_tls, settings.watch);
         let reload = run_apart("reload", reloader.run(asked, stop.clone()))?;
-        let drain_timeout = settings.limits.drain_timeout;
         Ok(Running {
             gateway,
             admin,
             draining,
-            drain_timeout,
+            drain_timeout: settings.limits.drain_timeout,
             stop,
             look_now,
             reload,

@@ -23,10 +23,13 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage, Check,
-    CheckDecision, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
-    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
-    Scope, StepDecision, Verdict,
+    Acts, Assertion, Body, CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative,
+    CatalogTriage, Check, CheckState, ContractItem, ContractState, Decision, EndpointFamily,
+    FallbackDecision, Feature, GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked,
+    OperatorAction, OperatorResult, OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult,
+    ProbeSummary, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,
+    RollbackDecision, RollbackProof, RollforwardCheck, RollforwardDecision, Scope, ShapeSeen, SmokeCheck,
+    StatusClass, StepDecision, Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;

@@ -27,7 +27,7 @@ pub use ask::{Asked, Seen, ask};
 pub use auth_drift::{AuthDrift, AuthFacts, auth_drifts};
 pub use configured::{Configured, Use, configured};
 pub use drift::{Drift, drift};
-pub use judge::{Decision, Facts, Item, Judgement, State, judge};
+pub use judge::{Facts, Item, Judgement, State, judge};
 pub use negative::{Negative, NegativeCase};
 pub use outcome::{Class, Outcome, classify_failure, classify_status};
 pub use parity::{Difference, parity};

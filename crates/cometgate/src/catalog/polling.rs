@@ -109,7 +109,7 @@ impl Polling {
 
     /// All providers of the map in force, once.
     async fn poll(&self, known: &mut BTreeMap<String, Known>) -> Result<(), Failure> {
-        let checked = Checked::of(self.settings.clone(), self.texts_in_force()?)?;
+        let checked = Checked::of(self.settings.clone(), self.texts_in_force()?)?.prepare()?;
         let back = round::rollback_map(&checked);
         let asking = Asking {
             command: "cometgate serve",

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use config::CredentialSource;
 use evidence::{
-    CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage, CheckDecision,
-    Digest, Moment,
+    CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage, Digest, Moment,
 };
 use jiff::Timestamp;
-use readiness::catalog::{AuthFacts, Class, Decision, Drift, Presence, Severity, Signal};
+use readiness::catalog::{AuthFacts, Class, Drift, Presence, Severity, Signal};
 
 use crate::catalog::remembered::Remembered;
 use crate::catalog::round::{Asking, Round, identifiers_hash};
@@ -96,11 +95,7 @@ pub(super) fn check_record(
         auth_drift: round.drifts.iter().map(|drift| drift.as_str().into()).collect(),
         triage: triage(round),
         negative: negative(round),
-        decision: match round.decision() {
-            Decision::Proceed => CheckDecision::Proceed,
-            Decision::Pause => CheckDecision::Pause,
-            Decision::Escalate => CheckDecision::Escalate,
-        },
+        decision: round.decision(),
         next: round.judgement.next.iter().map(|next| (*next).into()).collect(),
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use config::Loaded;
 use decisions::plan::Plan;
-use evidence::CatalogCheck;
+use evidence::{CatalogCheck, Decision};
 use http::Method;
 use readiness::catalog::{
-    Alignment, Asked, AuthDrift, AuthFacts, Class, Decision, Difference, Drift, Facts, Judgement, Negative,
+    Alignment, Asked, AuthDrift, AuthFacts, Class, Difference, Drift, Facts, Judgement, Negative,
     NegativeCase, Seen, TriageFacts, TriageStep, align, ask, auth_drifts, configured, drift, judge, triage,
 };
 use readiness::{Auth, Provider};

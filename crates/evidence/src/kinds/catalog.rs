@@ -4,20 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Decision;
 use crate::{Digest, Moment, Name, Prose};
-
-/// What is to be done after a check (runbook 1, `Decision`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckDecision {
-    /// Go on.
-    Proceed,
-    /// Change nothing until it is mended.
-    #[default]
-    Pause,
-    /// Somebody else has to decide.
-    Escalate,
-}
 
 /// A row of runbook 1's table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,7 +132,7 @@ pub struct CatalogCheck {
     /// What was tried that has to fail.
     pub negative: Vec<CatalogNegative>,
     /// What is to be done.
-    pub decision: CheckDecision,
+    pub decision: Decision,
     /// Why, and what next.
     pub next: Vec<Prose>,
 }

@@ -1,8 +1,10 @@
 //! Records to write, and the counts of long runs.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod probes;
+
 use evidence::{
-    Acts, CatalogCheck, CatalogDrift, CatalogModel, Check, CheckDecision, CheckState, Digest, Entry, Exact,
+    Acts, CatalogCheck, CatalogDrift, CatalogModel, Check, CheckState, Decision, Digest, Entry, Exact,
     Feature, GateAction, GateDecision, GateLogSegment, Moment, OperatorAction, OperatorVerb, Override,
     ProofItem, ProofState, RollbackDecision, RollbackProof, Scope, StepDecision, Verdict,
 };
@@ -152,17 +154,17 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         route_version: None,
         config_sha256: None,
     };
-    vec![
+    let mut entries = vec![
         entry(1, gate_decision(1)),
         entry(2, step),
         entry(3, operator_action()),
         entry(4, proof),
         Entry { route: None, ..entry(5, segment) },
         entry(6, overridden),
-    ]
-    .into_iter()
-    .chain(of_catalogs())
-    .collect()
+    ];
+    entries.extend(probes::probes(7));
+    entries.extend(of_catalogs());
+    entries
 }
 
 /// What a provider lists.
@@ -184,7 +186,7 @@ fn of_catalogs() -> [Entry; 2] {
             case_near_miss: true,
             look_alike: false,
         }],
-        decision: CheckDecision::Pause,
+        decision: Decision::Pause,
         ..CatalogCheck::default()
     };
     let drift = CatalogDrift {

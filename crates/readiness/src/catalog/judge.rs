@@ -1,33 +1,12 @@
 //! The table of runbook 1, "Compare returned IDs against rollback config", and what follows from it.
 
+use evidence::Decision;
+
 use super::align::{Alignment, Presence};
 use super::auth_drift::AuthDrift;
 use super::configured::Use;
 use super::outcome::Class;
 use super::outcome::Outcome;
-
-/// What is to be done (runbook 1, `DECISION`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Decision {
-    /// Go on.
-    Proceed,
-    /// Change nothing until it is mended. Missing data leads here, never to a pass.
-    Pause,
-    /// Somebody else has to decide.
-    Escalate,
-}
-
-impl Decision {
-    /// The name used in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Decision::Proceed => "proceed",
-            Decision::Pause => "pause",
-            Decision::Escalate => "escalate",
-        }
-    }
-}
 
 /// How one check of the table stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use anyhow::anyhow;
 use decisions::plan::Check;
-use evidence::{Body, Head, Moment, Override};
+use evidence::{Body, Decision, Head, Moment, Override};
 use jiff::Timestamp;
-use readiness::catalog::Decision;
 use serde_json::json;
 
 use crate::catalog::Compared;
