@@ -2,6 +2,7 @@
 
 mod evidence;
 mod gates;
+mod models;
 mod probe;
 mod route_checks;
 mod routes;
@@ -19,6 +20,7 @@ pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, 
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use models::{AskedModels, Models, ModelsCheck, ModelsDiff, ModelsInventory};
 pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
 pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Tenants(Tenants),
     #[command(subcommand)]
     Gates(Gates),
+    #[command(subcommand)]
+    Models(Models),
     #[command(subcommand)]
     Evidence(Evidence),
 }

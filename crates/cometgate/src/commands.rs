@@ -6,6 +6,7 @@ mod demo_files;
 mod evidence;
 mod gates;
 mod init;
+mod models;
 mod probe;
 mod replay;
 mod rollforward;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),
         Command::Gates(Gates::Replay(options)) => replay::run(&options),
+        Command::Models(asked) => models::run(&asked),
         Command::Evidence(asked) => evidence::run(&asked),
     }
 }

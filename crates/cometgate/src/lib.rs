@@ -7,6 +7,7 @@
 mod admin;
 mod bindings;
 mod caller_tls;
+mod catalog;
 mod certificate_end;
 mod changes;
 mod checks;

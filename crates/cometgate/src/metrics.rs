@@ -11,6 +11,7 @@ use proxy::{Leases, Measured, SnapshotHandle};
 use telemetry::{Page, names};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::catalog::standings::Standings;
 use crate::gates::keeper::Keeper;
 pub(crate) use reloads::Reloads;
 
@@ -31,6 +32,7 @@ pub(crate) struct Sources {
     pub(crate) handle: Arc<SnapshotHandle>,
     pub(crate) gates: Arc<Keeper>,
     pub(crate) reloads: Arc<Reloads>,
+    pub(crate) catalogs: Arc<Standings>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) started: Timestamp,
 }
@@ -73,6 +75,7 @@ impl Sources {
         self.leases.write_to(&mut page);
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
         self.reloads.write_to(&mut page);
+        self.catalogs.write_to(&mut page);
         page.write(&names::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
         page.write(&names::STARTED, &[], self.started.as_second());
         page.text()

@@ -1,6 +1,7 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
 mod admin;
+mod catalog;
 mod checks;
 mod tls;
 
@@ -16,6 +17,8 @@ use crate::load::CredentialSource;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
+pub use catalog::CatalogSettings;
+pub(crate) use catalog::{INTERVAL, OFF, TIMEOUT_MS};
 pub(crate) use tls::CLIENT_CERTIFICATES;
 pub use tls::{ClientCertificates, TlsSettings};
 
@@ -79,6 +82,8 @@ pub struct Settings {
     pub server_timing: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
+    /// How often providers are asked which models they have.
+    pub catalog: CatalogSettings,
 }
 
 /// How a change of the route map or the tenants file is noticed.
@@ -163,6 +168,7 @@ fn read_settings(
     let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
+    let catalog = catalog::read(document, fields.table("catalog"));
     fields.finish();
     Some(Settings {
         listen: listen?,
@@ -180,6 +186,7 @@ fn read_settings(
         trust_forwarded_for,
         server_timing,
         cors_origins,
+        catalog,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Every field has a type that has no place for a prompt, a completion or a credential: numbers, moments, hashes, words of
 //! closed lists, and short text that comes from configuration or from an operator.
 
+mod catalog;
 mod contract_item;
 mod gate;
 mod operator;
@@ -16,6 +17,7 @@ mod segment;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use catalog::{CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage};
 pub use contract_item::{ContractItem, ContractState};
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
@@ -89,6 +91,10 @@ kinds! {
     GateLogSegment = "gate_log_segment",
     /// Someone decided to go on against what a check says.
     Override = "override",
+    /// A provider was asked which models it has.
+    CatalogCheck = "catalog_check",
+    /// What it lists was compared with what it listed before.
+    CatalogDrift = "catalog_drift",
     /// A provider was asked one thing directly.
     Probe = "probe",
     /// What the probes of an alias at a provider say together.

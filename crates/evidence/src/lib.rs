@@ -23,7 +23,8 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Assertion, Body, Check, CheckState, ContractItem, ContractState, Decision, EndpointFamily,
+    Acts, Assertion, Body, CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative,
+    CatalogTriage, Check, CheckState, ContractItem, ContractState, Decision, EndpointFamily,
     FallbackDecision, Feature, GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked,
     OperatorAction, OperatorResult, OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult,
     ProbeSummary, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,

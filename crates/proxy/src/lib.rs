@@ -42,6 +42,7 @@ mod snapshot;
 mod stream_stall;
 mod target_state;
 mod tenant_state;
+mod unlisted;
 mod websocket;
 mod worker;
 mod write_stall;
@@ -62,3 +63,4 @@ pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageS
 pub use request::forwards::Forwards;
 pub use series::Measured;
 pub use snapshot::{Provider, Snapshot, SnapshotHandle};
+pub use unlisted::UnlistedModel;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
 pub(crate) mod admin;
+pub(crate) mod catalog;
 pub(crate) mod client;
 pub(crate) mod contract;
 pub(crate) mod fault;
@@ -62,7 +63,9 @@ impl Files {
     pub(crate) fn new(settings: &str, routes: &str, tenants: &str) -> Files {
         let directory = tempfile::tempdir().unwrap();
         let files = Files { directory };
-        files.write("cometgate.toml", &format!("listen = \"127.0.0.1:0\"\n{settings}"));
+        // Providers are asked for nothing that the test does not ask for.
+        let catalog = if settings.contains("[catalog]") { "" } else { "catalog.interval = \"off\"\n" };
+        files.write("cometgate.toml", &format!("listen = \"127.0.0.1:0\"\n{catalog}{settings}"));
         files.write("routes.toml", routes);
         files.write("tenants.toml", tenants);
         files

@@ -10,8 +10,9 @@ use super::values::{
     choice, flag, integer, list, name, table, text, with,
 };
 use crate::settings::{
-    ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, HEARTBEAT_MS, LISTEN, LONGEST_MS, Limits,
-    MOST_CONNECTIONS, MOST_WORKERS, RELAY_IDLE_MS, ROUTES, STATE_DIR, TENANTS, WATCH, WRITE_STALL_MS,
+    ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, CatalogSettings, HEARTBEAT_MS, INTERVAL, LISTEN,
+    LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, OFF, RELAY_IDLE_MS, ROUTES, STATE_DIR, TENANTS,
+    TIMEOUT_MS, WATCH, WRITE_STALL_MS,
 };
 
 const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
@@ -55,6 +56,7 @@ pub(super) fn settings() -> Value {
             ("checks", Optional, checks()),
             ("limits", Optional, limits()),
             ("cors", Optional, cors()),
+            ("catalog", Optional, catalog()),
         ],
     )
 }
@@ -102,6 +104,23 @@ fn cors() -> Value {
     let origin = text("An origin, as in https://app.example.", "^https?://[a-z0-9.:\\[\\]-]{1,255}$");
     let origins = list("The origins whose pages may call; without any, none may.", &origin);
     table("Calls from pages in browsers.", vec![("origins", Optional, origins)])
+}
+
+fn catalog() -> Value {
+    let CatalogSettings { timeout, slow, .. } = CatalogSettings::default();
+    let interval = format!("How often providers are asked which models they have: 15m, 1h, 1d, or {OFF}.");
+    let interval = text(&interval, &format!("^({OFF}|[0-9]{{1,6}}[smhd])$"));
+    let millis = |description, default: Duration| {
+        integer(description, &TIMEOUT_MS, u64::try_from(default.as_millis()).ok())
+    };
+    table(
+        "Checks of the providers' models endpoints while the gateway runs.",
+        vec![
+            ("interval", Optional, with(interval, "default", json!(INTERVAL))),
+            ("timeout_ms", Optional, millis("How long one may take; in milliseconds.", timeout)),
+            ("slow_ms", Optional, millis("One that takes longer is told; in milliseconds.", slow)),
+        ],
+    )
 }
 
 fn limits() -> Value {
