@@ -18,6 +18,7 @@ use crate::admin::Admin;
 use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
 use crate::control_socket::{open as open_socket, serve_commands};
+use crate::drill_book::DrillBook;
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
@@ -71,6 +72,7 @@ impl Running {
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
+            drills: DrillBook::of(settings),
             preparer: Preparer::new(workers),
             gates: Arc::clone(&gates),
             reloads: Arc::clone(&reloads),

@@ -20,7 +20,14 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cometgate",
         &[
-            "affinity", "config", "decisions", "evidence", "proxy", "readiness", "telemetry", "testkit",
+            "affinity",
+            "config",
+            "decisions",
+            "evidence",
+            "proxy",
+            "readiness",
+            "telemetry",
+            "testkit",
             "upstream",
         ],
     ),

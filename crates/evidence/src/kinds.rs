@@ -3,18 +3,22 @@
 //! Every field has a type that has no place for a prompt, a completion or a credential: numbers, moments, hashes, words of
 //! closed lists, and short text that comes from configuration or from an operator.
 
+mod drill;
 mod gate;
 mod operator;
 mod overriding;
+mod readiness;
 mod rollback_proof;
 mod segment;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use drill::{Advice, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute, DrillStep, ErrorCount};
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
 pub use overriding::Override;
+pub use readiness::{Readiness, ReadinessItem, ReadinessModel, ReadinessState, RollbackNote};
 pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
 pub use segment::GateLogSegment;
 
@@ -78,6 +82,12 @@ kinds! {
     GateLogSegment = "gate_log_segment",
     /// Someone decided to go on against what a check says.
     Override = "override",
+    /// A rollback drill.
+    Drill = "drill",
+    /// What all checks together say of a route.
+    Readiness = "readiness",
+    /// Answers to the questions of the rollback decision, given before it is needed.
+    RollbackNote = "rollback_note",
 }
 
 impl Kind {

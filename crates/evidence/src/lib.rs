@@ -23,9 +23,11 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, Check, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
-    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
-    Scope, StepDecision, Verdict,
+    Acts, Advice, Body, Check, CheckState, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute,
+    DrillStep, ErrorCount, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
+    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, Readiness, ReadinessItem,
+    ReadinessModel, ReadinessState, RollbackDecision, RollbackNote, RollbackProof, Scope, StepDecision,
+    Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;

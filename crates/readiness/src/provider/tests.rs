@@ -38,11 +38,8 @@ async fn each_auth_shows_what_it_says_and_nothing_else_differs() {
         statuses.push(provider.ask(models(auth)).await.unwrap().status().as_u16());
     }
     assert_eq!(statuses, [200, 401, 401]);
-    let shown: Vec<_> = server
-        .requests()
-        .iter()
-        .map(|request| request.header("authorization").map(str::to_owned))
-        .collect();
+    let shown: Vec<_> =
+        server.requests().iter().map(|request| request.header("authorization").map(str::to_owned)).collect();
     let invalid = format!("Bearer {INVALID_KEY}");
     assert_eq!(shown, [Some("Bearer sk-real".to_owned()), None, Some(invalid)]);
 }

@@ -84,6 +84,16 @@ fn summary(record: &Record) -> String {
         Body::GateLogSegment(said) => {
             format!("gate {}, {}: {} events, {} missing", said.gate, said.file, said.events, said.missing)
         }
+        Body::Drill(said) => format!(
+            "{} {} back to {} by {}: {}",
+            word(&said.outcome),
+            said.target,
+            said.rollback_route_version,
+            said.by,
+            said.reason
+        ),
+        Body::Readiness(said) => format!("{}: {}", word(&said.decision), said.reason),
+        Body::RollbackNote(said) => format!("answers by {}", said.by),
         Body::Override(said) => {
             format!("{} until {} by {} ({}): {}", said.what, said.until, said.by, said.incident, said.reason)
         }
