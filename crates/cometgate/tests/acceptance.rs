@@ -5,10 +5,9 @@ mod support;
 
 use serde_json::Value;
 use support::world::World;
-use support::{ACME, Client, GLOBEX};
+use support::{ACME, CHAT, Client, GLOBEX};
 use testkit::Reply;
 
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const STREAM: &str = r#"{"model":"summary","messages":[],"stream":true}"#;
 
 async fn accept(world: &World, id: &str, verdict: &str) -> (i32, Value, String) {

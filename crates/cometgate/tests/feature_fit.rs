@@ -3,6 +3,9 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use serde_json::Value;
 use support::world::Setup;
 use support::{ACME, Client, Files, Map, Program, tenants};
@@ -74,4 +77,34 @@ async fn a_route_moved_to_its_fallback_keeps_at_home_what_would_not_work_there()
     assert_eq!(client.chat(ACME, PLAIN).await.header("x-cometgate-role"), "fallback");
     assert_eq!(client.chat(ACME, TOOLS).await.header("x-cometgate-role"), "primary");
     assert_eq!((world.primary.count(), world.canary.count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_form_counts_by_its_fields_and_a_large_one_by_what_may_yet_come() {
+    let world = world("100%", "", "mode = \"canary\"").await;
+    let mut client = Client::connect(world.program.address).await;
+    let field = |name: &str, value: &str| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let file = |bytes: usize| {
+        let head = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n";
+        format!("{head}{}\r\n", "s".repeat(bytes))
+    };
+    let (model, streams) = (field("model", "summary"), field("stream", "true"));
+    for (parts, role) in [
+        ([file(10), model.clone(), streams], "canary"),
+        ([file(10), model.clone(), field("include[]", "logprobs")], "primary"),
+        // Whether it asks for logprobs stands behind what is held of it.
+        ([model, file(2 << 20), field("prompt", "x")], "primary"),
+    ] {
+        let body = format!("{}--B--\r\n", parts.concat());
+        let request = Request::post("/v1/audio/transcriptions")
+            .header("host", "x")
+            .header("authorization", format!("Bearer {ACME}"))
+            .header("content-type", "multipart/form-data; boundary=B")
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        let answer = client.send(request).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.header("x-cometgate-role")), (200, role));
+    }
 }

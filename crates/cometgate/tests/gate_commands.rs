@@ -17,13 +17,11 @@ use support::client::request;
 use support::program::output;
 use support::records::recorded;
 use support::world::Setup;
-use support::{ACME, Client, Files, Map, Program, tenants};
+use support::{ACME, CHAT, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::Instant;
-
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 
 struct World {
     primary: Provider,

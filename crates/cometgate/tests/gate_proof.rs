@@ -14,14 +14,13 @@ use support::fault::{begun, done, finish, said};
 use support::program::PATIENCE;
 use support::rate::{Caller, kinds};
 use support::world::World;
-use support::{ACME, CANARY_KEY, Client, Files, Map, PRIMARY_KEY, Program, scaled, tenants};
+use support::{ACME, CANARY_KEY, CHAT, Client, Files, Map, PRIMARY_KEY, Program, scaled, tenants};
 use testkit::{Gate, Provider, RecordedRequest, Reply, Step};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const STREAM: &str = r#"{"model":"summary","messages":[],"stream":true}"#;
 
 /// From what an operator says to the last request that begins at the canary.

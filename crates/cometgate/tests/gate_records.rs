@@ -5,18 +5,14 @@ mod support;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use evidence::Kind;
 use serde_json::Value;
-use support::program::PATIENCE;
+use support::Program;
 use support::records::recorded;
 use support::world::World;
-use support::{ACME, Client, Program};
 use testkit::{Gate, Reply};
-use tokio::time::Instant;
 
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const ANNOUNCED: &str = "is rolled back for good";
 
 async fn run(world: &World, arguments: &[&str]) -> (i32, String) {
@@ -26,19 +22,6 @@ async fn run(world: &World, arguments: &[&str]) -> (i32, String) {
 
 fn store(world: &World) -> PathBuf {
     world.files.path().join("state/evidence")
-}
-
-async fn role(program: &Program) -> String {
-    let mut client = Client::connect(program.address).await;
-    client.chat(ACME, CHAT).await.header("x-cometgate-role").to_owned()
-}
-
-async fn until_served_by(program: &Program, who: &str) {
-    let started = Instant::now();
-    while role(program).await != who {
-        assert!(started.elapsed() < PATIENCE, "{who} does not serve");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// One refused credential is enough.
@@ -54,14 +37,14 @@ async fn a_damaged_store_stops_no_gate_is_said_loudly_and_is_begun_anew_when_it_
     fs::write(store(&world).join("evidence.sqlite3"), vec![b'x'; 20_000]).unwrap();
 
     let mut program = Program::serve(&world.files).await;
-    assert_eq!(role(&program).await, "canary");
+    assert_eq!(program.served_by().await, "canary");
     world.canary.on("POST", "*", refused());
-    role(&program).await;
+    program.served_by().await;
     // It is said when it is found, at the start, and whenever something is decided.
     program.logged("waits to be recorded").await;
     program.logged(ANNOUNCED).await;
     world.canary.clear_script();
-    assert_eq!(role(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     let latches = fs::read_dir(world.files.path().join("state/gates/latched")).unwrap();
     assert_eq!(latches.count(), 1);
     let status: Value = serde_json::from_str(&run(&world, &["status", "--format", "json"]).await.1).unwrap();
@@ -85,9 +68,9 @@ async fn where_nothing_can_be_recorded_no_canary_serves_until_it_can() {
     fs::rename(store(&world), world.files.path().join("away")).unwrap();
     fs::write(store(&world), "").unwrap();
     let program = Program::serve(&world.files).await;
-    assert_eq!(role(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     fs::remove_file(store(&world)).unwrap();
-    until_served_by(&program, "canary").await;
+    program.until_served_by("canary").await;
 }
 
 #[tokio::test]
@@ -95,7 +78,7 @@ async fn two_gateways_on_one_state_directory_write_one_chain_and_both_can_be_rep
     let mut world = World::start("", |_| ()).await;
     let mut second = Program::serve(&world.files).await;
     for program in [&world.program, &second] {
-        assert_eq!(role(program).await, "canary");
+        assert_eq!(program.served_by().await, "canary");
     }
     // Each finds out by itself, before it hears of the other: both have asked when the canary answers.
     let (answers, before) = (Gate::new(), world.canary.count());
@@ -104,7 +87,7 @@ async fn two_gateways_on_one_state_directory_write_one_chain_and_both_can_be_rep
         world.canary.wait_requests(before + 2).await;
         answers.open();
     };
-    tokio::join!(role(&world.program), role(&second), both_have_asked);
+    tokio::join!(world.program.served_by(), second.served_by(), both_have_asked);
     world.program.logged(ANNOUNCED).await;
     second.logged(ANNOUNCED).await;
     for program in [&mut world.program, &mut second] {

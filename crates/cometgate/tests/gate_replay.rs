@@ -10,10 +10,8 @@ use evidence::{Body, Entry, Exact, Filter, Kind, Reader, Record, Store};
 use serde_json::Value;
 use support::records::recorded;
 use support::world::Setup;
-use support::{ACME, Client, Files, Map, Program, tenants};
+use support::{ACME, CHAT, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
-
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 
 struct World {
     primary: Provider,

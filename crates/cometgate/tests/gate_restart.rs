@@ -13,11 +13,10 @@ use evidence::Kind;
 use fastrand::Rng;
 use support::records::recorded;
 use support::world::Setup;
-use support::{ACME, Client, Files, Map, Program, tenants};
+use support::{ACME, CHAT, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply};
 use tokio::time::Instant;
 
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const ANNOUNCED: &str = "is rolled back for good";
 
 struct World {
@@ -40,7 +39,7 @@ impl World {
     /// One refused credential is enough.
     async fn trip(&self, program: &mut Program) -> String {
         self.falls_ill();
-        ask(program).await;
+        program.served_by().await;
         let line = program.logged(ANNOUNCED).await;
         self.canary.clear_script();
         line
@@ -61,21 +60,6 @@ fn map(primary: &Provider, canary: &Provider, version: &str, share: &str, genera
     Map { version, sticky_by: &lines, ..Map::new(&urls.0, &urls.1, share) }.text()
 }
 
-/// Whose answer a request gets.
-async fn ask(program: &Program) -> String {
-    let mut client = Client::connect(program.address).await;
-    client.chat(ACME, CHAT).await.header("x-cometgate-role").to_owned()
-}
-
-/// Asks until the answer is this one's.
-async fn until_served_by(program: &Program, role: &str) {
-    let deadline = Instant::now() + support::program::PATIENCE;
-    while ask(program).await != role {
-        assert!(Instant::now() < deadline, "no request went to the {role}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 async fn end(mut program: Program) {
     program.terminate();
     assert_eq!(program.ended().await, 0);
@@ -85,20 +69,20 @@ async fn end(mut program: Program) {
 async fn it_stays_out_after_a_restart_a_reload_and_edits_until_its_generation_is_raised() {
     let world = World::new().await;
     let mut program = Program::serve(&world.files).await;
-    assert_eq!(ask(&program).await, "canary");
+    assert_eq!(program.served_by().await, "canary");
     let line = world.trip(&mut program).await;
     for part in ["route=the-canary", "target=canary", "signal=auth", "reason=auth"] {
         assert!(line.contains(part), "{line}");
     }
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     // Its share and another route's lines are edited, live.
     world.write_map("2", "99%", 1);
     program.logged("route map 2 is live").await;
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     end(program).await;
 
     let mut program = Program::serve(&world.files).await;
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     let other = map(&world.primary, &world.canary, "3", "99%", 1).replace(
         "[[routes]]",
         "[[routes]]\nname = \"another\"\ntenant_or_cohort = \"globex\"\nmodel_alias = \"other\"\nmode = \"primary\"\n\
@@ -106,15 +90,15 @@ async fn it_stays_out_after_a_restart_a_reload_and_edits_until_its_generation_is
     );
     world.files.write("routes.toml", &other);
     program.logged("route map 3 is live").await;
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
 
     world.write_map("4", "100%", 2);
     program.logged("route map 4 is live").await;
-    assert_eq!(ask(&program).await, "canary");
+    assert_eq!(program.served_by().await, "canary");
     // The try before is still over.
     world.write_map("5", "100%", 1);
     program.logged("route map 5 is live").await;
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     end(program).await;
 
     let latched = recorded(&world.files, Kind::GateDecision).remove(0);
@@ -162,7 +146,7 @@ async fn killed_around_a_trip_it_never_serves_a_canary_again_whose_end_was_annou
         let before = world.canary.count();
         let program = Program::serve(&world.files).await;
         for _ in 0..5 {
-            let role = ask(&program).await;
+            let role = program.served_by().await;
             assert!(!role.is_empty(), "round {round}: a request was not served");
         }
         if was_announced {
@@ -181,20 +165,20 @@ async fn where_nothing_can_be_kept_no_canary_serves_and_it_does_again_when_it_ca
     fs::create_dir_all(world.files.path().join("state")).unwrap();
     fs::write(world.gates(), "").unwrap();
     let mut program = Program::serve(&world.files).await;
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     fs::remove_file(world.gates()).unwrap();
     program.logged("gates are kept").await;
-    until_served_by(&program, "canary").await;
+    program.until_served_by("canary").await;
 
     // And while it runs.
     fs::rename(world.gates(), world.files.path().join("state/away")).unwrap();
     fs::write(world.gates(), "").unwrap();
     program.logged("gates cannot be kept").await;
-    until_served_by(&program, "primary").await;
+    program.until_served_by("primary").await;
     fs::remove_file(world.gates()).unwrap();
     fs::rename(world.files.path().join("state/away"), world.gates()).unwrap();
     program.logged("gates are kept").await;
-    until_served_by(&program, "canary").await;
+    program.until_served_by("canary").await;
     end(program).await;
 }
 
@@ -209,13 +193,13 @@ async fn a_latch_that_was_out_of_reach_at_the_start_is_found_before_the_canary_s
     fs::write(world.gates(), "").unwrap();
     let mut program = Program::serve(&world.files).await;
     let before = world.canary.count();
-    assert_eq!(ask(&program).await, "primary");
+    assert_eq!(program.served_by().await, "primary");
     fs::remove_file(world.gates()).unwrap();
     fs::rename(&away, world.gates()).unwrap();
     program.logged("gates are kept").await;
     let until = Instant::now() + Duration::from_millis(2500);
     while Instant::now() < until {
-        assert_eq!(ask(&program).await, "primary");
+        assert_eq!(program.served_by().await, "primary");
     }
     assert_eq!(world.canary.count(), before);
 }
@@ -224,7 +208,7 @@ async fn a_latch_that_was_out_of_reach_at_the_start_is_found_before_the_canary_s
 async fn a_file_that_cannot_be_taken_at_its_word_keeps_its_canary_out_and_is_named() {
     let world = World::new().await;
     let program = Program::serve(&world.files).await;
-    assert_eq!(ask(&program).await, "canary");
+    assert_eq!(program.served_by().await, "canary");
     end(program).await;
     let file = fs::read_dir(world.gates())
         .unwrap()
@@ -239,7 +223,7 @@ async fn a_file_that_cannot_be_taken_at_its_word_keeps_its_canary_out_and_is_nam
             log.contains(file.file_name().unwrap().to_str().unwrap()) && log.contains("generation"),
             "{log}"
         );
-        assert_eq!(ask(&program).await, "primary");
+        assert_eq!(program.served_by().await, "primary");
         program.terminate();
         program.ended().await;
         // It is left as it is, for whoever looks into it.
@@ -247,7 +231,7 @@ async fn a_file_that_cannot_be_taken_at_its_word_keeps_its_canary_out_and_is_nam
     }
     fs::write(&file, whole).unwrap();
     let program = Program::serve(&world.files).await;
-    assert_eq!(ask(&program).await, "canary");
+    assert_eq!(program.served_by().await, "canary");
 }
 
 /// What it says before it serves, through its standard error.
@@ -272,11 +256,11 @@ async fn what_one_gateway_rolls_back_another_on_the_same_state_directory_does_to
     let world = World::new().await;
     let mut first = Program::serve(&world.files).await;
     let second = Program::serve(&world.files).await;
-    assert_eq!(ask(&second).await, "canary");
+    assert_eq!(second.served_by().await, "canary");
     world.trip(&mut first).await;
-    until_served_by(&second, "primary").await;
+    second.until_served_by("primary").await;
     let before = world.canary.count();
-    assert_eq!(ask(&second).await, "primary");
+    assert_eq!(second.served_by().await, "primary");
     assert_eq!(world.canary.count(), before);
 }
 
@@ -292,7 +276,7 @@ async fn what_is_held_when_its_map_expires_is_rolled_back_and_nothing_else() {
         };
         world.files.write("routes.toml", &map("1", &format!("expires_at = {soon:.0}")));
         let mut program = Program::serve(&world.files).await;
-        assert_eq!(ask(&program).await, "canary");
+        assert_eq!(program.served_by().await, "canary");
         if is_held {
             let hold = ["hold", "the-canary", "--by", "kim", "--reason", "x"];
             assert_eq!(world.files.run(&hold).await.0, 0);
@@ -302,10 +286,10 @@ async fn what_is_held_when_its_map_expires_is_rolled_back_and_nothing_else() {
             let line = program.logged(ANNOUNCED).await;
             assert!(line.contains("reason=expired"), "{line}");
         }
-        assert_eq!(ask(&program).await, "primary");
+        assert_eq!(program.served_by().await, "primary");
         world.files.write("routes.toml", &map("2", ""));
         program.logged("route map 2 is live").await;
-        assert_eq!(ask(&program).await, if is_held { "primary" } else { "canary" });
+        assert_eq!(program.served_by().await, if is_held { "primary" } else { "canary" });
         end(program).await;
     }
 }

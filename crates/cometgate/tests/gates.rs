@@ -11,14 +11,13 @@ use support::client::Answer;
 use support::fault::{begun, role, said};
 use support::rate::{Caller, kinds};
 use support::world::Setup;
-use support::{ACME, Client, Files, Map, Program, tenants};
+use support::{ACME, CHAT, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply, Step};
 use tokio::time::Instant;
 
 /// The most attempts that may fail before a canary is out, where none is under way beside them.
 const MOST_FAILED: u64 = 10;
 
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const STREAM: &str = r#"{"model":"summary","messages":[],"stream":true}"#;
 
 struct Trial {

@@ -12,11 +12,10 @@ use support::client::request;
 use support::metrics::{Series, read};
 use support::program::output;
 use support::world::Setup;
-use support::{ACME, Client, FIRST, Files, GLOBEX, LAST, Map, Program, tenants_with};
+use support::{ACME, CHAT, Client, FIRST, Files, GLOBEX, LAST, Map, Program, tenants_with};
 use testkit::{Reply, Step};
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
-const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
 const STREAM: &str = r#"{"model":"summary","messages":[],"stream":true}"#;
 const ROUTE: &str = "fallback_provider = \"cometapi\"\nretry_policy = { retries = 1, on = [\"overloaded\"] }";
 

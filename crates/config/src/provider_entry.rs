@@ -37,6 +37,7 @@ pub(crate) struct ProviderEntry {
     pub(crate) blocked_models: Vec<Named>,
     /// Requests at one time.
     pub(crate) max_concurrent: Option<u32>,
+    pub(crate) asks_usage: bool,
 }
 
 pub(crate) fn read_provider(
@@ -74,6 +75,7 @@ pub(crate) fn read_provider(
     let headers = read_headers(document, &mut fields);
     let forward_headers = read_forward_headers(document, &mut fields);
     let allow_private_addresses = fields.flag("allow_private_addresses").unwrap_or(false);
+    let asks_usage = fields.flag("ask_usage").unwrap_or(false);
     fields.finish();
     let takes_client_key = credential == Some(CredentialSource::Client);
     let settings = base_url.zip(credential).map(|(base_url, credential)| ProviderSettings {
@@ -98,6 +100,7 @@ pub(crate) fn read_provider(
         approved_models,
         blocked_models,
         max_concurrent,
+        asks_usage,
     }
 }
 

@@ -277,6 +277,7 @@ impl Resolved {
                 blocked: sorted(&entry.blocked_models),
             },
             max_concurrent: entry.max_concurrent,
+            asks_usage: entry.asks_usage,
         };
         let routes: Option<Vec<Route>> = map
             .routes

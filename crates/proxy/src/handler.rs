@@ -23,7 +23,7 @@ use crate::passed_on::{PassedOn, relay};
 use crate::placing::decide_placed;
 use crate::request::conformance;
 use crate::request::path::{Asked, has_model_parameter, read};
-use crate::request::peek::PeekError;
+use crate::request::peek::{PeekError, Peeked};
 use crate::request::receive::receive;
 use crate::response::GatewayBody;
 use crate::response::headers::stamp;
@@ -152,6 +152,13 @@ async fn prepare(
     })))
 }
 
+/// A stream of chat whose caller has not said whether it is to tell its tokens. The other shapes tell them anyway.
+fn leaves_usage_open(endpoint: Endpoint, peeked: &Peeked<'_>) -> bool {
+    matches!(endpoint, Endpoint::Chat | Endpoint::Completions)
+        && peeked.stream
+        && peeked.leaves_stream_options
+}
+
 /// A request that is routed by its model, read and decided.
 async fn route(
     context: &Arc<Context>,
@@ -224,6 +231,7 @@ async fn route(
         deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
         delivery: hints.delivery(route.map_or_else(Default::default, |route| route.delivery)),
         stream: peeked.stream,
+        leaves_usage_open: leaves_usage_open(endpoint, &peeked),
         abandoned: drains.then(CancellationToken::new),
         wanted: peeked.wanted(endpoint),
         payload: {

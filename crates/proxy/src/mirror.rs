@@ -70,6 +70,7 @@ pub(crate) fn send(call: &Call, copy: Copy) {
         payload,
         aims: [Some(aim), None],
         stream: call.stream,
+        leaves_usage_open: call.leaves_usage_open,
         // Read to its end, as far as answers are held at all.
         delivery: Delivery::Whole,
         wanted: Wanted::Nothing,

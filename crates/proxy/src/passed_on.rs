@@ -82,7 +82,7 @@ impl PassedOn {
                 let body = RequestBody::whole(held.bytes.clone());
                 (body, Some(Payload::Held { held, model_at: 0..0, is_form: false }))
             }
-            Arrived::Form(payload, _) => (payload.body(None).ok_or(Error::Internal)?, Some(payload)),
+            Arrived::Form(payload, _) => (payload.body(None, false).ok_or(Error::Internal)?, Some(payload)),
             Arrived::Unread(incoming) if !incoming.is_end_stream() => {
                 let paced = Paced::new(incoming, context.limits.min_body_rate, &fault);
                 (RequestBody::Stream(Box::pin(paced)), None)

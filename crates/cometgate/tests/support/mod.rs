@@ -36,6 +36,9 @@ pub(crate) const PRIMARY_KEY: &str = "sk-primary-marker";
 /// What the gateway shows the canary.
 pub(crate) const CANARY_KEY: &str = "sk-canary-marker";
 
+/// A chat request for the alias of the tests.
+pub(crate) const CHAT: &str = r#"{"model":"summary","messages":[]}"#;
+
 /// A first event of a chat stream with content, so that it goes to the caller at once.
 pub(crate) const FIRST: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"1\"}}]}\n\n";
 /// A last one.

@@ -1,6 +1,6 @@
 //! The real binary as a child process, ended by its id.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::Instant;
 
-use super::{CANARY_KEY, Files, PRIMARY_KEY};
+use super::{ACME, CANARY_KEY, CHAT, Client, Files, PRIMARY_KEY};
 
 /// Far beyond what anything here takes, so that a hang is a failure and not a hung build.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,6 +39,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// `serve` with the settings of a directory.
+fn serve(directory: &Path, flags: &[&str]) -> Command {
+    let settings = directory.join("cometgate.toml");
+    command(&[&["serve", "--config", settings.to_str().unwrap()], flags].concat())
+}
+
 /// Runs a command to its end: exit code, standard output, standard error.
 pub(crate) async fn output(arguments: &[&str]) -> (i32, String, String) {
     let output = tokio::time::timeout(PATIENCE, command(arguments).output()).await.unwrap().unwrap();
@@ -55,41 +62,20 @@ impl Program {
         Program::serve_with(directory, &[]).await
     }
 
-    /// With a listener for probes, and where that is.
-    pub(crate) async fn serve_with_probes(files: &Files) -> (Program, SocketAddr) {
-        let settings = files.path().join("cometgate.toml");
-        let mut child = command(&["serve", "--config", settings.to_str().unwrap()])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut log = follow(child.stderr.take().unwrap());
-        let probes = address_in(&wait_for(&mut log, "probes are answered at http://").await);
-        let address = address_in(&wait_for(&mut log, "serving http").await);
-        (Program { address, child, log, lines: None }, probes)
-    }
-
     /// With more in its environment.
     pub(crate) async fn serve_with(directory: &Path, environment: &[(&str, &str)]) -> Program {
-        let settings = directory.join("cometgate.toml");
-        let mut child = command(&["serve", "--config", settings.to_str().unwrap()])
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut log = follow(child.stderr.take().unwrap());
-        let address = address_in(&wait_for(&mut log, "serving http").await);
-        Program { address, child, log, lines: None }
+        let mut command = serve(directory, &[]);
+        Program::start(command.envs(environment.iter().copied())).await
     }
 
     /// With `--log-requests` of this format; what it prints is there for [`Program::lines`].
     pub(crate) async fn serve_and_print(files: &Files, format: &str) -> Program {
-        let settings = files.path().join("cometgate.toml");
-        let flag = format!("--log-requests={format}");
-        let mut child = command(&["serve", &flag, "--config", settings.to_str().unwrap()]).spawn().unwrap();
-        let lines = follow(child.stdout.take().unwrap());
-        let mut log = follow(child.stderr.take().unwrap());
-        let address = address_in(&wait_for(&mut log, "serving http").await);
-        Program { address, child, log, lines: Some(lines) }
+        Program::start(&mut serve(files.path(), &[&format!("--log-requests={format}")])).await
+    }
+
+    /// With a listener for probes, and where that is.
+    pub(crate) async fn serve_with_probes(files: &Files) -> (Program, SocketAddr) {
+        Program::start_with_probes(&mut serve(files.path(), &[])).await
     }
 
     /// At every level of the log, with a line for each attempt and a listener for probes, and where that is; what it logs
@@ -98,15 +84,44 @@ impl Program {
         files: &Files,
         environment: &[(&str, &str)],
     ) -> (Program, SocketAddr) {
-        let settings = files.path().join("cometgate.toml");
-        let arguments = ["serve", "--log-requests=json", "--config", settings.to_str().unwrap()];
-        let mut child =
-            command(&arguments).env("RUST_LOG", "trace").envs(environment.iter().copied()).spawn().unwrap();
-        let lines = follow(child.stdout.take().unwrap());
-        let mut log = follow(child.stderr.take().unwrap());
-        let probes = address_in(&wait_for(&mut log, "probes are answered at http://").await);
-        let address = address_in(&wait_for(&mut log, "serving http").await);
-        (Program { address, child, log, lines: Some(lines) }, probes)
+        let mut command = serve(files.path(), &["--log-requests=json"]);
+        command.env("RUST_LOG", "trace").envs(environment.iter().copied());
+        Program::start_with_probes(&mut command).await
+    }
+
+    async fn start(command: &mut Command) -> Program {
+        Program::begin(command.spawn().unwrap()).until_it_serves().await
+    }
+
+    async fn start_with_probes(command: &mut Command) -> (Program, SocketAddr) {
+        let mut program = Program::begin(command.spawn().unwrap());
+        let probes = address_in(&program.logged("probes are answered at http://").await);
+        (program.until_it_serves().await, probes)
+    }
+
+    fn begin(mut child: Child) -> Program {
+        let (lines, log) = (follow(child.stdout.take().unwrap()), follow(child.stderr.take().unwrap()));
+        Program { address: (Ipv4Addr::UNSPECIFIED, 0).into(), child, log, lines: Some(lines) }
+    }
+
+    async fn until_it_serves(mut self) -> Program {
+        self.address = address_in(&self.logged("serving http").await);
+        self
+    }
+
+    /// Whose answer a request gets: the role of the target.
+    pub(crate) async fn served_by(&self) -> String {
+        let mut client = Client::connect(self.address).await;
+        client.chat(ACME, CHAT).await.header("x-cometgate-role").to_owned()
+    }
+
+    /// Asks until the answer is this one's.
+    pub(crate) async fn until_served_by(&self, role: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.served_by().await != role {
+            assert!(Instant::now() < deadline, "no request went to the {role}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What it logs and prints from now on, line by line as it comes.

@@ -159,6 +159,7 @@ impl Describe<'_> {
                     let words = settings.forward_headers.iter().map(|header| header.as_str().to_owned());
                     fields.many("forward_headers", words.collect());
                 }
+                fields.one_of("ask_usage", provider.asks_usage.then_some("true"));
                 fields.one_of("allow_private_addresses", settings.allow_private_addresses.then_some("true"));
             }
             for (endpoint, path) in &settings.paths {

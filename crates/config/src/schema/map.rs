@@ -89,6 +89,7 @@ fn provider() -> Value {
     let forward = "What callers send that goes on to this provider, besides what goes to every one.";
     let forwarded = choice("A header.", ForwardHeader::ALL.map(ForwardHeader::as_str));
     let private = "Its name may stand for addresses of private networks and of this machine.";
+    let usage = "Chat streams are asked how many tokens they took, also where the caller does not ask.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
         "A provider.",
@@ -107,6 +108,7 @@ fn provider() -> Value {
             ("headers", Optional, headers()),
             ("forward_headers", Optional, set(forward, &forwarded)),
             ("allow_private_addresses", Optional, flag(private, false)),
+            ("ask_usage", Optional, flag(usage, false)),
         ],
     )
 }

@@ -13,6 +13,8 @@ pub struct Provider {
     pub models: ModelRules,
     /// The most requests at once to one target here; `None` leaves it to what the provider pushes back.
     pub max_concurrent: Option<u32>,
+    /// Streams are asked to say how many tokens they took, also where their caller does not ask.
+    pub asks_usage: bool,
 }
 
 impl Provider {
@@ -25,6 +27,7 @@ impl Provider {
             credential: CredentialKind::Ours,
             models: ModelRules::default(),
             max_concurrent: None,
+            asks_usage: false,
         }
     }
 }

@@ -126,8 +126,12 @@ impl Call {
             return self.malformed(aim, "it refused the request, and its error could not be read to the end");
         };
         lease.release();
-        let failure = Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes()));
-        self.keep_to_ourselves(failure, aim)
+        self.refusal(aim, head, frames.into_bytes())
+    }
+
+    /// What an answer that says no is to whoever asked.
+    fn refusal(&self, aim: Aim, head: response::Parts, body: Bytes) -> Failure {
+        self.keep_to_ourselves(Failure::refused(head, self.about.snapshot.secrets().cover(body)), aim)
     }
 
     /// Where the gateway's credential is refused, the caller's own key is in order; what a provider says of ours is the
@@ -174,7 +178,7 @@ impl Call {
         }
         if seen.error.is_some() || seen.response_failed {
             // A failure in the coat of a success: the body says which.
-            return Err(Failure::refused(head, self.about.snapshot.secrets().cover(frames.into_bytes())));
+            return Err(self.refusal(aim, head, frames.into_bytes()));
         }
         if !seen.well_formed || !seen.is_object {
             return Err(self.malformed(aim, "its answer is not a JSON object"));
@@ -197,6 +201,9 @@ impl Call {
         let (head, body) = response.into_parts();
         let scanner = StreamScanner::new(shape).wanting(self.wanted);
         let mut stream = Box::new(StreamBody::new(scanner, shape, body, lease));
+        if self.asks_usage(aim) {
+            stream.hide_usage();
+        }
         let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
         let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {

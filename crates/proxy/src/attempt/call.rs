@@ -25,6 +25,8 @@ pub(crate) struct Call {
     pub(crate) aims: [Option<Aim>; 2],
     /// A streamed answer is asked for.
     pub(crate) stream: bool,
+    /// Whoever sends it on may ask what its stream takes: a chat that says nothing of that itself.
+    pub(crate) leaves_usage_open: bool,
     pub(crate) delivery: Delivery,
     /// What of the answer can be referred to later.
     pub(crate) wanted: Wanted,
@@ -59,9 +61,15 @@ impl Call {
         if self.aims[1].is_some() { 2 } else { 1 }
     }
 
-    /// The body for one target: only the value of `model` differs. Nothing if it is gone.
+    /// The body for one target: only the value of `model` differs, and where the map has it asked for, that the stream is to
+    /// say what it took. Nothing if it is gone.
     pub(crate) fn body_for(&self, aim: Aim) -> Option<RequestBody> {
-        self.payload.body(self.about.model_id(aim.provider))
+        self.payload.body(self.about.model_id(aim.provider), self.asks_usage(aim))
+    }
+
+    /// Whether the gateway asks for the tokens of the stream, which its caller has not.
+    pub(crate) fn asks_usage(&self, aim: Aim) -> bool {
+        self.leaves_usage_open && self.about.snapshot.plan().provider(aim.provider).asks_usage
     }
 
     /// What the events of a streamed answer look like, where it is text. Streamed sound and images go on as they come.

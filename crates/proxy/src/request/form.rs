@@ -9,6 +9,8 @@ mod disposition;
 
 use std::ops::Range;
 
+use decisions::plan::{Feature, FeatureSet};
+
 use crate::request::peek::PeekError;
 use crate::request::references::{Place, References, must_be_read, place_of_part};
 use disposition::{Disposition, header};
@@ -40,6 +42,8 @@ pub(crate) struct FormScanner {
     part: Part,
     model: Option<(String, Range<usize>)>,
     user: Option<String>,
+    /// What its fields use of the API.
+    features: FeatureSet,
     /// What it refers to, if that is what it is read for.
     references: Option<Box<References<'static>>>,
     /// Where it goes has been decided: it may refer to nothing more.
@@ -72,6 +76,10 @@ enum Field {
     Other,
     Model,
     User,
+    /// Whether the answer is to be streamed.
+    Stream,
+    /// What else the answer is to hold.
+    Include,
     /// It may refer to something.
     Referring(Place),
 }
@@ -102,6 +110,7 @@ impl FormScanner {
             part: Part::default(),
             model: None,
             user: None,
+            features: FeatureSet::EMPTY,
             references: None,
             is_placed: false,
         })
@@ -134,6 +143,11 @@ impl FormScanner {
 
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// What the fields that have passed use of the API.
+    pub(crate) fn features(&self) -> FeatureSet {
+        self.features
     }
 
     /// The next bytes.
@@ -260,6 +274,9 @@ impl FormScanner {
             },
             ("model", None) => Field::Model,
             ("user", None) => Field::User,
+            ("stream", None) => Field::Stream,
+            // `include[]` from most clients.
+            (name, None) if name.starts_with("include") => Field::Include,
             _ => Field::Other,
         };
         if matches!(self.part.field, Field::Referring(_)) && self.part.is_encoded {
@@ -298,10 +315,22 @@ impl FormScanner {
             // The first one counts, and one that cannot be read counts as none.
             Field::Referring(place) => return self.refer(place, text, &part.value),
             Field::User if self.user.is_none() => self.user = text.map(str::to_owned),
-            Field::User | Field::Other => {}
+            // What nobody can read here somebody may there: it counts as use.
+            Field::Stream if part.is_encoded || text.is_none_or(|text| !is_default(text)) => {
+                self.features = self.features.with(Feature::Streaming);
+            }
+            Field::Include if part.is_encoded || text.is_none_or(|text| text.contains("logprobs")) => {
+                self.features = self.features.with(Feature::Logprobs);
+            }
+            Field::User | Field::Stream | Field::Include | Field::Other => {}
         }
         Ok(())
     }
+}
+
+/// A flag that is not set, as clients write it.
+fn is_default(flag: &str) -> bool {
+    matches!(flag, "" | "0") || flag.eq_ignore_ascii_case("false")
 }
 
 impl FormScanner {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use decisions::Endpoint;
+use decisions::plan::{Feature, FeatureSet};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use upstream::{BoxError, RequestBody};
@@ -17,7 +18,7 @@ use crate::request::body::Buffered;
 use crate::request::form::FormScanner;
 use crate::request::pace::{Fault, Flaw, Paced};
 use crate::request::peek::{PeekError, Peeked, peek, peek_with_features};
-use crate::request::splice::{splice, splice_text};
+use crate::request::splice::{splice, splice_asking, splice_text};
 
 /// What has been read of a body, enough of it to decide.
 pub(crate) struct Received {
@@ -34,10 +35,26 @@ impl Received {
             let peek = if asks_features { peek_with_features } else { peek };
             return peek(&self.held.bytes, endpoint);
         };
-        match form.model() {
-            Some((model, at)) => Ok(Peeked::of_form(model, at, form.user())),
-            None if endpoint.has_default_model() => Ok(Peeked::of_form("", 0..0, form.user())),
-            None => Err(PeekError::NoModel),
+        let (model, at) = match form.model() {
+            Some(found) => found,
+            None if endpoint.has_default_model() => ("", 0..0),
+            None => return Err(PeekError::NoModel),
+        };
+        let features = if asks_features { self.features_of(form, endpoint) } else { FeatureSet::EMPTY };
+        let mut peeked = Peeked::of_form(model, at, form.user());
+        peeked.features = features;
+        Ok(peeked)
+    }
+
+    /// What a form uses of the API. Of one that is sent on before its end, also what may yet come: rather kept home than sent
+    /// where it does not work.
+    fn features_of(&self, form: &FormScanner, endpoint: Endpoint) -> FeatureSet {
+        let seen = form.features();
+        match endpoint {
+            _ if self.rest.is_none() => seen,
+            Endpoint::Transcriptions => seen.with(Feature::Streaming).with(Feature::Logprobs),
+            Endpoint::ImageEdits => seen.with(Feature::Streaming),
+            _ => seen,
         }
     }
 
@@ -84,8 +101,9 @@ impl Payload {
 
     /// The body for a target that calls the model so; `None` leaves it as it was sent. Nothing if it was sent already
     /// and cannot be sent again.
-    pub(crate) fn body(&self, model_id: Option<&str>) -> Option<RequestBody> {
+    pub(crate) fn body(&self, model_id: Option<&str>, asks_usage: bool) -> Option<RequestBody> {
         let parts = |bytes: &Bytes, at: &Range<usize>, is_form: bool| match model_id {
+            _ if asks_usage => splice_asking(bytes, at.clone(), model_id),
             None => [bytes.clone(), Bytes::new(), Bytes::new()],
             Some(model_id) if is_form => splice_text(bytes, at.clone(), model_id),
             Some(model_id) => splice(bytes, at.clone(), model_id),

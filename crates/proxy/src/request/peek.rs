@@ -26,6 +26,8 @@ pub struct Peeked<'b> {
     pub model_at: Range<usize>,
     /// `stream` is `true`.
     pub stream: bool,
+    /// It says nothing of what its stream is to tell beside the answer.
+    pub leaves_stream_options: bool,
     /// The request creates or uses state that lives at one provider.
     pub stateful: bool,
     /// Its answer is stored, so what is in it can be referred to.
@@ -89,6 +91,7 @@ impl<'b> Peeked<'b> {
             model: Cow::Borrowed(model),
             model_at,
             stream: false,
+            leaves_stream_options: false,
             stateful: false,
             stores: false,
             references: References::default(),
@@ -206,6 +209,7 @@ fn read(body: &[u8], endpoint: Endpoint, uses: Uses) -> Result<Peeked<'_>, PeekE
         model,
         model_at,
         stream: is(fields.stream, "true"),
+        leaves_stream_options: !fields.has_stream_options,
         stateful: stores || fields.references.goes_on,
         stores,
         references: fields.references,
@@ -256,6 +260,7 @@ struct Fields<'b> {
     refers: bool,
     has_previous: bool,
     has_conversation: bool,
+    has_stream_options: bool,
     duplicate: Option<&'static str>,
 }
 
@@ -275,6 +280,7 @@ impl<'b> Fields<'b> {
             refers: false,
             has_previous: false,
             has_conversation: false,
+            has_stream_options: false,
             duplicate: None,
         }
     }
@@ -294,7 +300,7 @@ impl<'b> Fields<'b> {
             Field::PromptCacheKey => (&mut self.prompt_cache_key, "prompt_cache_key"),
             Field::Store => (&mut self.store, "store"),
             Field::Background => (&mut self.background, "background"),
-            Field::Refers(_) | Field::Tells(_) | Field::Other => return None,
+            Field::StreamOptions | Field::Refers(_) | Field::Tells(_) | Field::Other => return None,
         })
     }
 
@@ -331,6 +337,7 @@ enum Field {
     PromptCacheKey,
     Store,
     Background,
+    StreamOptions,
     /// Something may be referred to here.
     Refers(Place),
     /// It may say that something of the API is used.
@@ -358,6 +365,7 @@ impl<'de> serde::Deserialize<'de> for Field {
                     "prompt_cache_key" => Field::PromptCacheKey,
                     "store" => Field::Store,
                     "background" => Field::Background,
+                    "stream_options" => Field::StreamOptions,
                     _ => match Place::Root.member(key) {
                         Place::Nowhere => Tells::of(key).map_or(Field::Other, Field::Tells),
                         place => Field::Refers(place),
@@ -399,6 +407,7 @@ impl<'b> Visitor<'b> for FieldsVisitor<'_, 'b> {
                 self.0.references.uses.field(field, endpoint, value);
                 continue;
             }
+            self.0.has_stream_options |= matches!(key, Field::StreamOptions);
             let Some((slot, name)) = self.0.slot(key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;

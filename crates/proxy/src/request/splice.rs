@@ -15,6 +15,23 @@ pub fn splice(body: &Bytes, model_at: Range<usize>, model_id: &str) -> [Bytes; 3
     [body.slice(..model_at.start), value, body.slice(model_at.end..)]
 }
 
+/// What asks a chat stream how many tokens it took; stands behind the value of `model`.
+const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
+
+/// The same, with the question how many tokens a stream takes. For a body that has no `stream_options`; without a model ID the
+/// model stays as it was sent.
+#[must_use]
+pub(crate) fn splice_asking(body: &Bytes, model_at: Range<usize>, model_id: Option<&str>) -> [Bytes; 3] {
+    let Range { start, end } = model_at;
+    match model_id {
+        None => [body.slice(..end), Bytes::from_static(ASK_USAGE), body.slice(end..)],
+        Some(model_id) => {
+            let value = [&quote(model_id), ASK_USAGE].concat();
+            [body.slice(..start), value.into(), body.slice(end..)]
+        }
+    }
+}
+
 /// The same for a form, where the value stands as it is.
 #[must_use]
 pub(crate) fn splice_text(body: &Bytes, model_at: Range<usize>, model_id: &str) -> [Bytes; 3] {
@@ -56,6 +73,17 @@ mod tests {
         let parts = splice(&body, 9..12, "a");
         assert_eq!(parts[0], body);
         assert!(parts[1].is_empty() && parts[2].is_empty());
+    }
+
+    #[test]
+    fn the_question_for_tokens_stands_behind_the_model() {
+        let body = Bytes::from_static(br#"{"model" : "a" ,"stream":true}"#);
+        let asked = |model: &str| {
+            format!(r#"{{"model" : "{model}","stream_options":{{"include_usage":true}} ,"stream":true}}"#)
+        };
+        for (model_id, model) in [(None, "a"), (Some("a"), "a"), (Some("bb"), "bb")] {
+            assert_eq!(joined(&splice_asking(&body, 11..14, model_id)), asked(model).as_bytes());
+        }
     }
 
     #[test]

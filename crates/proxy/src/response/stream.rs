@@ -8,6 +8,7 @@ mod draining;
 
 use std::collections::VecDeque;
 use std::future::Future as _;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -67,6 +68,8 @@ pub(crate) struct StreamBody {
     held: usize,
     /// Nothing of it is handed on before its end.
     is_held_whole: bool,
+    /// The gateway has asked for its tokens, and its caller has not.
+    hides_usage: bool,
     /// The last event of the answer was seen.
     is_complete: bool,
     failed: Option<ErrorClass>,
@@ -112,12 +115,18 @@ impl StreamBody {
             has_content: false,
             held: 0,
             is_held_whole: false,
+            hides_usage: false,
             is_complete: false,
             failed: None,
             clock: Clock::unset(),
             keeping: None,
             caller: None,
         }
+    }
+
+    /// The event that says what it took is read and not handed on.
+    pub(crate) fn hide_usage(&mut self) {
+        self.hides_usage = true;
     }
 
     /// Sets how long it may be silent, and when it must have ended.
@@ -249,12 +258,19 @@ impl StreamBody {
     /// Takes in what was read: whole events may go out, the rest waits for its end.
     fn take(&mut self, chunk: &Bytes) {
         self.held = self.held.saturating_add(chunk.len());
-        let mut done = 0;
+        let (mut begun, mut done) = (0, 0);
         while let Some(event) = self.scanner.next(chunk, done) {
             self.keep_made();
             match event.kind {
                 EventKind::Silence => {}
-                EventKind::Lifecycle => self.clock.touch(),
+                EventKind::Usage if self.hides_usage && !self.is_mid_event => {
+                    self.clock.touch();
+                    self.pass(chunk, begun..done);
+                    self.drop_tail();
+                    (begun, done) = (event.end, event.end);
+                    continue;
+                }
+                EventKind::Lifecycle | EventKind::Usage => self.clock.touch(),
                 EventKind::Content | EventKind::Finish => self.begin(),
                 EventKind::Terminal => self.complete(),
                 EventKind::Done if self.scanner.progress().is_complete() => self.complete(),
@@ -268,17 +284,17 @@ impl StreamBody {
                 EventKind::Error => self.failed = Some(self.error_class()),
             }
             if self.failed.is_some() {
-                self.pass(chunk, done);
+                self.pass(chunk, begun..done);
                 self.tail.clear();
                 return;
             }
             done = event.end;
             if self.is_complete {
-                self.pass(chunk, done);
+                self.pass(chunk, begun..done);
                 return;
             }
         }
-        self.pass(chunk, done);
+        self.pass(chunk, begun..done);
         self.keep(chunk.slice(done..));
     }
 
@@ -302,15 +318,20 @@ impl StreamBody {
         self.settle(None);
     }
 
-    /// Lets the events out that end before `end`.
-    fn pass(&mut self, chunk: &Bytes, end: usize) {
-        if end == 0 {
+    /// Lets these events out, with what came of the first before.
+    fn pass(&mut self, chunk: &Bytes, events: Range<usize>) {
+        if events.is_empty() {
             return;
         }
         self.ready.extend(self.tail.drain(..));
         self.tail_length = 0;
         self.is_mid_event = false;
-        self.ready.push_back(if end == chunk.len() { chunk.clone() } else { chunk.slice(..end) });
+        self.ready.push_back(if events.len() == chunk.len() { chunk.clone() } else { chunk.slice(events) });
+    }
+
+    fn drop_tail(&mut self) {
+        self.tail.clear();
+        self.tail_length = 0;
     }
 
     fn keep(&mut self, rest: Bytes) {
@@ -361,8 +382,7 @@ impl StreamBody {
 
     /// An answer that has finished and forgot to say so gets its end.
     fn mend(&mut self) {
-        self.tail.clear();
-        self.tail_length = 0;
+        self.drop_tail();
         if self.is_complete {
             return;
         }

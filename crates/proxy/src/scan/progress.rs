@@ -85,6 +85,10 @@ impl Choices {
         self.beyond_finished = self.beyond_finished.saturating_add(other.beyond_finished);
     }
 
+    pub(super) fn is_none(&self) -> bool {
+        self.seen == 0 && self.beyond_seen == 0
+    }
+
     pub(super) fn any_finished(&self) -> bool {
         self.finished != 0 || self.beyond_finished != 0
     }

@@ -32,13 +32,15 @@ pub struct Event {
 pub enum EventKind {
     /// Comments only, or no data; a ping.
     Silence,
-    /// Something was said, but no content yet: a role, an empty delta, usage alone, a response that was created or
+    /// Something was said, but no content yet: a role, an empty delta, a response that was created or
     /// queued, a type not known here.
     Lifecycle,
     /// Text, a refusal, reasoning, a tool call, audio; for responses every `.delta` and `.done`.
     Content,
     /// Chat: a choice has its finish reason, and nothing else was said.
     Finish,
+    /// Chat: how many tokens it took, and of no choice a word.
+    Usage,
     /// `[DONE]`.
     Done,
     /// Responses: completed or incomplete. Messages: `message_stop`.
@@ -240,6 +242,7 @@ impl StreamScanner {
         match self.shape {
             Shape::Chat if facts.content => EventKind::Content,
             Shape::Chat if facts.choices.any_finished() => EventKind::Finish,
+            Shape::Chat if facts.choices.is_none() && facts.usage.if_any().is_some() => EventKind::Usage,
             Shape::Chat => EventKind::Lifecycle,
             Shape::Responses => {
                 let by_name = facts.event_type == EventType::Absent;
@@ -274,7 +277,7 @@ impl StreamScanner {
             EventKind::Error if progress.error.is_none() => {
                 progress.error = Some(self.answer.signs.take().unwrap_or_default());
             }
-            EventKind::Error | EventKind::Finish | EventKind::Lifecycle => {}
+            EventKind::Error | EventKind::Finish | EventKind::Usage | EventKind::Lifecycle => {}
         }
         match self.shape {
             Shape::Chat => progress.choices.add(facts.choices),

@@ -127,3 +127,29 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn its_fields_say_what_of_the_api_is_used() {
+    let (streaming, logprobs) = (Feature::Streaming, Feature::Logprobs);
+    let used = |fields: &[String]| {
+        let mut scanner = FormScanner::new(TYPE).unwrap();
+        scanner.feed(form(fields).as_bytes()).unwrap();
+        scanner.finish().unwrap();
+        scanner.features()
+    };
+    let encoded = "Content-Disposition: form-data; name=\"stream\"\r\nContent-Transfer-Encoding: base64";
+    let streams = FeatureSet::EMPTY.with(streaming);
+    for (fields, expected) in [
+        (vec![file("x"), field("model", "a"), field("prompt", "stream")], FeatureSet::EMPTY),
+        (vec![field("stream", "false")], FeatureSet::EMPTY),
+        (vec![field("stream", "False"), field("include[]", "other")], FeatureSet::EMPTY),
+        (vec![file("x"), field("stream", "true")], streams),
+        (vec![field("stream", "false"), field("stream", "yes")], streams),
+        (vec![field("stream", &" ".repeat(2_000))], streams),
+        (vec![part(encoded, "ZmFsc2U=")], streams),
+        (vec![field("include[]", "logprobs")], FeatureSet::EMPTY.with(logprobs)),
+        (vec![field("include", "[\"logprobs\"]"), field("stream", "1")], streams.with(logprobs)),
+    ] {
+        assert_eq!(used(&fields), expected, "{fields:?}");
+    }
+}

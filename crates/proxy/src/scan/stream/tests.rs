@@ -105,7 +105,7 @@ fn a_chat_stream_is_read_to_its_end() {
     let seen = chat(CHAT);
     assert_eq!(
         seen.kinds(),
-        [Silence, Lifecycle, Content, Content, Content, Silence, Finish, Lifecycle, Done],
+        [Silence, Lifecycle, Content, Content, Content, Silence, Finish, EventKind::Usage, Done],
         "{seen:?}"
     );
     assert_eq!(seen.events.last().unwrap().0, CHAT.len());
