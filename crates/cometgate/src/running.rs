@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Settings;
 use jiff::Timestamp;
-use proxy::{Cors, Gateway, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Cors, Gateway, Leases, Limits, Observer, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
+use crate::checks::key::CheckKey;
+use crate::checks::leasing::Leasing;
 use crate::control_socket::{open as open_socket, serve_commands};
 use crate::drill_book::DrillBook;
 use crate::exit::Failure;
@@ -73,12 +75,13 @@ impl Running {
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
             drills: DrillBook::of(settings),
-            preparer: Preparer::new(workers),
+            preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
             gates: Arc::clone(&gates),
             reloads: Arc::clone(&reloads),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
+        let leases = Arc::new(Leases::default());
         let setup = Setup {
             listener,
             workers,
@@ -89,6 +92,7 @@ impl Running {
             trust_forwarded_for: settings.trust_forwarded_for,
             observer,
             affinity: bindings::open(&settings.state_dir),
+            leases: Arc::clone(&leases),
         };
         let draining = CancellationToken::new();
         let probes = settings.admin.map(listen_for_probes).transpose()?;
@@ -98,6 +102,7 @@ impl Running {
             handle: Arc::clone(&handle),
             gates: Arc::clone(&gates),
             reloads,
+            leases: Arc::clone(&leases),
             started: Timestamp::now(),
         };
         let admin = probes.map(|listener| Admin::start(listener, sources, draining.clone()));
@@ -107,7 +112,8 @@ impl Running {
         let stop = CancellationToken::new();
         let clock = GateClock::new(gateway.now_ms());
         tokio::spawn(tick_gates(Arc::clone(&handle), Arc::clone(&gates), clock, stop.clone()));
-        let acting = Acting { handle: Arc::clone(&handle), keeper: Arc::clone(&gates), clock };
+        let leasing = Leasing::new(settings, leases, gateway.address());
+        let acting = Acting { handle: Arc::clone(&handle), keeper: Arc::clone(&gates), clock, leasing };
         let socket =
             Some(&settings.state_dir).filter(|_| gates.has_turn()).and_then(|path| open_socket(path).ok());
         tokio::spawn(serve_commands(settings.state_dir.clone(), socket, Arc::new(acting), stop.clone()));

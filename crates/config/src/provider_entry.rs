@@ -143,36 +143,58 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
             return None;
         }
     };
-    let mut fields = Fields::new(document, table, at, "`credential`");
+    let fields = Fields::new(document, table, at, "`credential`");
+    let source = read_secret_name(document, fields, ("`credential`", help))?;
+    match source {
+        SecretName::Env(name) => Some(CredentialSource::Env(name)),
+        SecretName::File(path) if Path::new(&path.text).is_absolute() => {
+            Some(CredentialSource::File(PathBuf::from(path.text)))
+        }
+        SecretName::File(path) => {
+            document.problem(Code::BadCredential, path.at, "`file` must be an absolute path");
+            None
+        }
+    }
+}
+
+/// Where a secret is kept, as it is written.
+pub(crate) enum SecretName {
+    Env(String),
+    File(Named),
+}
+
+/// Reads `env` or `file` of a table that names a secret. `title` and `help` say which.
+pub(crate) fn read_secret_name(
+    document: &Document<'_>,
+    mut fields: Fields<'_, '_>,
+    (title, help): (&str, &str),
+) -> Option<SecretName> {
+    let at = fields.at();
     let env = fields.text("env");
     let file = fields.text("file");
     fields.finish();
     match (env, file) {
-        (Some(env), None) if is_variable(&env.text) => Some(CredentialSource::Env(env.text)),
+        (Some(env), None) if is_variable(&env.text) => Some(SecretName::Env(env.text)),
         (Some(env), None) => {
             // Most likely the key itself, so it is not repeated.
             let message = "`env` must name an environment variable: letters, digits and `_`, no digit first";
             document.problem(Code::BadCredential, env.at, message);
             None
         }
-        (None, Some(file)) if Path::new(&file.text).is_absolute() && !file.text.contains('\0') => {
-            Some(CredentialSource::File(PathBuf::from(file.text)))
+        (None, Some(file)) if !file.text.is_empty() && !file.text.contains('\0') => {
+            Some(SecretName::File(file))
         }
         (None, Some(file)) => {
-            document.problem(Code::BadCredential, file.at, "`file` must be an absolute path");
+            document.problem(Code::BadCredential, file.at, "`file` must be a path");
             None
         }
         (Some(_), Some(_)) => {
-            document.problem_with_help(
-                Code::BadCredential,
-                at,
-                "`credential` has both `env` and `file`",
-                help,
-            );
+            let message = format!("{title} has both `env` and `file`");
+            document.problem_with_help(Code::BadCredential, at, message, help);
             None
         }
         (None, None) => {
-            document.problem_with_help(Code::BadCredential, at, "`credential` names no secret", help);
+            document.problem_with_help(Code::BadCredential, at, format!("{title} names no secret"), help);
             None
         }
     }

@@ -1,6 +1,7 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
 mod admin;
+mod checks;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::document::{Document, Source};
 use crate::fields::Fields;
+use crate::load::CredentialSource;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
@@ -67,6 +69,8 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// Where probes connect to; without it nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where the key of the gateway's own checks is kept; without it there are none.
+    pub checks: Option<CredentialSource>,
     /// What the process takes on at most.
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
@@ -152,6 +156,7 @@ fn read_settings(
     let watch = fields.choice("watch", &WATCH);
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
+    let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
@@ -167,6 +172,7 @@ fn read_settings(
         // What is wrong in them has been reported, and the file is refused.
         tls: tls.flatten(),
         admin: admin.flatten(),
+        checks: checks.flatten(),
         limits,
         trust_forwarded_for,
         cors_origins,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::cors::Cors;
+use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -42,6 +43,8 @@ pub struct Setup {
     pub observer: Arc<dyn Observer>,
     /// Who remembers where things live.
     pub affinity: Arc<dyn Affinity>,
+    /// What is lent to checks.
+    pub leases: Arc<Leases>,
 }
 
 /// A running gateway.
@@ -77,6 +80,7 @@ impl Gateway {
                     trust_forwarded_for: setup.trust_forwarded_for,
                     observer: Arc::clone(&setup.observer),
                     affinity: Arc::clone(&setup.affinity),
+                    leases: Arc::clone(&setup.leases),
                 };
                 Worker::start(context, drain.clone())
             })

@@ -81,6 +81,11 @@ impl Provider {
         Ok(Provider { endpoints, origin, credential, credential_header, headers, forwards: None })
     }
 
+    /// The same in all but its credential, which is nobody's.
+    pub(crate) fn twin(&self) -> Provider {
+        Provider { credential: Credential::invalid(self.credential_header), ..self.clone() }
+    }
+
     /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.
     pub(crate) fn endpoint_path(
         &self,

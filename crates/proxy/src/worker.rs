@@ -17,6 +17,7 @@ use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::connection;
 use crate::cors::Cors;
+use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) trust_forwarded_for: bool,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) affinity: Arc<dyn Affinity>,
+    pub(crate) leases: Arc<Leases>,
 }
 
 /// A connection that was accepted, with its place among the connections allowed.

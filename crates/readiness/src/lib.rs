@@ -3,11 +3,11 @@
 //! Judging is apart from asking: each check has a pure part, which is given what was seen, and a part that goes and sees.
 //! Nothing here is on the path of a request, and nothing here changes a route.
 //!
-//! Reading order: [`Provider`] (asking a provider one thing), [`Gateway`] (asking the running gateway), [`drill`] (the
-//! rollback drill).
+//! Reading order: [`Provider`] (asking a provider one thing), [`gateway`] (the running gateway as a check uses it),
+//! [`drill`] (the rollback drill).
 
 pub mod drill;
-mod gateway;
+pub mod gateway;
 mod provider;
 
 pub use gateway::{

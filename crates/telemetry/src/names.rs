@@ -131,6 +131,13 @@ families! {
     EVIDENCE_RECORDED = Kind::Gauge, "evidence_recorded", &[],
         "1 while decisions can be appended to the store of evidence; at 0 gates act all the same.";
 
+    CHECK_LEASES = Kind::Gauge, "check_leases", &[],
+        "Leases of the gateway's own checks that hold.";
+    CHECK_REQUESTS = Kind::Counter, "check_requests_total", &["outcome"],
+        "Requests of checks that are over: served, or refused without an attempt. They are in no count of a route or target.";
+    CHECK_ATTEMPTS = Kind::Counter, "check_attempts_total", &["outcome"],
+        "Attempts of checks that are over: ok or failed, as often on purpose.";
+
     ROUTE_MAP = Kind::Gauge, "route_map_info", &["llm_route_version"],
         "1 for the route map in force.";
     RELOADS = Kind::Counter, "reloads_total", &["outcome"],

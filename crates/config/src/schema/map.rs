@@ -162,17 +162,26 @@ fn http2() -> Value {
 }
 
 fn credential() -> Value {
-    let variable = format!("^[A-Za-z_][A-Za-z0-9_]{{0,{}}}$", VARIABLE_BYTES - 1);
-    let env = text("The environment variable that holds the key.", &variable);
     let file = text("The file that holds the key: an absolute path.", "^/[^\\u0000]*$");
+    let [env, file] = secret_tables(file);
     json!({
         "description": "What pays. It names a secret and never is one.",
         "oneOf": [
             choice("The caller's own key goes on; one provider of the map at most.", ["client"]),
-            table("A key in the environment.", vec![("env", Required, env)]),
-            table("A key in a file.", vec![("file", Required, file)]),
+            env,
+            file,
         ],
     })
+}
+
+/// The two ways to name a secret; `file` says how its file is written.
+pub(super) fn secret_tables(file: Value) -> [Value; 2] {
+    let variable = format!("^[A-Za-z_][A-Za-z0-9_]{{0,{}}}$", VARIABLE_BYTES - 1);
+    let env = text("The environment variable that holds the key.", &variable);
+    [
+        table("A key in the environment.", vec![("env", Required, env)]),
+        table("A key in a file.", vec![("file", Required, file)]),
+    ]
 }
 
 fn credential_header() -> Value {

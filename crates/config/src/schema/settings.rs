@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::map::secret_tables;
 use super::values::{
     Presence::{Optional, Required},
     choice, flag, integer, list, name, table, text, with,
@@ -48,6 +49,7 @@ pub(super) fn settings() -> Value {
             ("trust_forwarded_for", Optional, flag(trust, false)),
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
+            ("checks", Optional, checks()),
             ("limits", Optional, limits()),
             ("cors", Optional, cors()),
         ],
@@ -80,6 +82,16 @@ fn admin() -> Value {
     table(
         "GET /healthz and /readyz, on a listener of their own; without this table there is none.",
         vec![("listen", Required, text(listen, ADDRESS))],
+    )
+}
+
+fn checks() -> Value {
+    let file =
+        text("The file that holds the key; a relative path is relative to this file.", "^[^\\u0000]+$");
+    let key = json!({ "description": "A key for nothing else.", "oneOf": secret_tables(file) });
+    table(
+        "The gateway's own checks (smoke, rollforward, drill) call it with this key; without this table there are none.",
+        vec![("key", Required, key)],
     )
 }
 

@@ -24,11 +24,14 @@ use crate::target_state::{Admission, TargetState};
 /// How much text makes a token, where nobody has counted.
 const BYTES_OF_A_TOKEN: u64 = 4;
 
+/// What an attempt holds at its target while it is under way.
+pub(crate) type Held = (Arc<TargetState>, Admission);
+
 /// One attempt, admitted by its target.
 pub(crate) struct UnderWay {
     about: Arc<About>,
-    /// What it holds at its target; a copy holds nothing there, and takes no caller's place.
-    held: Option<(Arc<TargetState>, Admission)>,
+    /// What it holds at its target; a copy or a check holds nothing there, and takes no caller's place.
+    held: Option<Held>,
     pub(crate) aim: Aim,
     number: u8,
     kind: AttemptKind,
@@ -67,13 +70,11 @@ pub(crate) struct Cause {
 }
 
 impl UnderWay {
-    pub(crate) fn begin(
-        about: &Arc<About>,
-        held: (Arc<TargetState>, Admission),
-        aim: Aim,
-        cause: Cause,
-    ) -> UnderWay {
+    pub(crate) fn begin(about: &Arc<About>, held: Option<Held>, aim: Aim, cause: Cause) -> UnderWay {
         let started = Instant::now();
+        if about.check.is_some() {
+            return UnderWay::new(about, held, aim, cause, started, None);
+        }
         if cause.number == 1 {
             about.snapshot.series().overhead().record(started.duration_since(about.body_at));
         }
@@ -82,7 +83,7 @@ impl UnderWay {
             gates.begin(plan, route, (aim.provider, aim.role), class);
         }
         let waiting = about.snapshot.gates().waiting(about.route, aim.role);
-        UnderWay::new(about, Some(held), aim, cause, started, waiting)
+        UnderWay::new(about, held, aim, cause, started, waiting)
     }
 
     /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
@@ -93,7 +94,7 @@ impl UnderWay {
 
     fn new(
         about: &Arc<About>,
-        held: Option<(Arc<TargetState>, Admission)>,
+        held: Option<Held>,
         aim: Aim,
         cause: Cause,
         started: Instant,
@@ -216,6 +217,10 @@ impl UnderWay {
     /// What its answer made is found from now on; the end of the answer waits for what is returned.
     pub(crate) fn keep(&self, made: &[Made]) -> Option<Keeping> {
         let about = &self.about;
+        if about.check.is_some() {
+            // Nobody will ask for it again.
+            return None;
+        }
         keep(&about.context, &about.snapshot, (about.tenant, self.aim.provider), made)
     }
 
@@ -343,11 +348,11 @@ impl UnderWay {
         }
     }
 
-    /// Each attempt exactly once, retries, hedges and those that another has mended included. Those of the gateway's own
-    /// checks, once there are any, are to be left out here.
+    /// Each attempt exactly once, retries, hedges and those that another has mended included; none of the gateway's own
+    /// checks.
     fn tell_gates(&self, failure: Option<ErrorClass>) {
         let about = &self.about;
-        let Some(route) = about.route else { return };
+        let Some(route) = about.route.filter(|_| about.check.is_none()) else { return };
         let finished = Finished {
             route,
             provider: self.aim.provider,
@@ -410,7 +415,7 @@ impl UnderWay {
             None | Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectTimeout | ErrorClass::Tls)
         );
         let refused = self.status.is_some_and(|status| status.is_client_error());
-        about.context.observer.attempted(&AttemptRecord {
+        let record = AttemptRecord {
             snapshot: &about.snapshot,
             request_id: text(about.request_id.as_ref()).unwrap_or_default(),
             endpoint: about.endpoint.as_str(),
@@ -436,7 +441,11 @@ impl UnderWay {
             usage_source: self.usage_source,
             possibly_billed: after_sending && !refused,
             callers_retries: about.callers_retries,
-        });
+        };
+        about.context.observer.attempted(&record);
+        if let Some(check) = &about.check {
+            check.attempted(&about.context.leases, &record);
+        }
     }
 }
 
