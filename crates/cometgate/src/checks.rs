@@ -23,7 +23,7 @@ use crate::map_files::{MapPaths, Texts};
 use crate::prepare::Preparer;
 use crate::state::digest::Digest;
 #[allow(unused_imports, reason = "likewise")]
-pub(crate) use calling::CalledGateway;
+pub(crate) use calling::{CalledGateway, refused};
 #[allow(unused_imports, reason = "likewise")]
 pub(crate) use results::tell;
 

@@ -1,7 +1,9 @@
 //! What can be asked on the command line.
 
+mod drill;
 mod evidence;
 mod gates;
+mod readiness;
 mod routes;
 mod simulate;
 mod tenants;
@@ -13,10 +15,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::request_lines::LineFormat;
 
+pub(crate) use drill::{Drill, DrillTarget};
 pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, EvidenceVerify, Which};
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use readiness::Readiness;
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -29,7 +33,7 @@ pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, Tenant
     name = "cometgate",
     version,
     after_help = "Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid input, 4 not allowed, \
-                  5 nobody answers.\n\
+                  5 nobody answers, 6 a drill did not pass.\n\
                   Start with `cometgate demo`: it needs no keys and no network."
 )]
 pub(crate) struct Cli {
@@ -48,6 +52,8 @@ pub(crate) enum Command {
     Resume(GateResume),
     Promote(GatePromote),
     Accept(Accept),
+    Drill(Drill),
+    Readiness(Readiness),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

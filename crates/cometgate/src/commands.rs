@@ -3,9 +3,11 @@
 mod accept;
 mod demo;
 mod demo_files;
+mod drill;
 mod evidence;
 mod gates;
 mod init;
+mod readiness;
 mod replay;
 mod routes;
 pub(crate) mod serve;
@@ -29,6 +31,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Resume(options) => gates::resume(&options),
         Command::Promote(options) => gates::promote(&options),
         Command::Accept(options) => accept::run(&options),
+        Command::Drill(options) => drill::run(&options),
+        Command::Readiness(options) => readiness::run(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),
