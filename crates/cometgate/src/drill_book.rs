@@ -14,9 +14,6 @@ use evidence::{Body, DrillOutcome, Filter, Head, Reader, Record};
 
 use crate::state::digest::Digest;
 
-/// For how long a clean drill counts, in seconds: 30 days.
-pub(crate) const DRILL_MAX_AGE: i64 = 30 * 24 * 3_600;
-
 /// What a drill is of. Share, steps and other routes are no part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
@@ -46,7 +43,8 @@ struct Known {
 impl DrillBook {
     pub(crate) fn of(settings: &Settings) -> DrillBook {
         let evidence = settings.state_dir.join("evidence");
-        DrillBook { evidence, max_age: DRILL_MAX_AGE, known: Mutex::default() }
+        let max_age = i64::try_from(settings.check_ages.drill.as_secs()).unwrap_or(i64::MAX);
+        DrillBook { evidence, max_age, known: Mutex::default() }
     }
 
     /// For how long a clean drill counts, in seconds.

@@ -64,7 +64,7 @@ pub use problem::{Beside, Place, Problem, Problems};
 pub use provider_connection::{Http2Settings, ProviderTls, Roots};
 pub use provider_forward::ForwardHeader;
 pub use schema::{SchemaFile, schema};
-pub use settings::{ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings};
+pub use settings::{CheckAges, ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings};
 pub use share::{ShareError, format_share, parse_share};
 pub use snippet::Snippet;
 pub use starter::{ModelIds, Starter, StarterError, StarterOptions, starter};

@@ -16,6 +16,8 @@ use crate::load::CredentialSource;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
+pub use checks::CheckAges;
+pub(crate) use checks::{AGE_S, ages};
 pub(crate) use tls::CLIENT_CERTIFICATES;
 pub use tls::{ClientCertificates, TlsSettings};
 
@@ -71,6 +73,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Where the key of the gateway's own checks is kept; without it there are none.
     pub checks: Option<CredentialSource>,
+    /// For how long what they found counts.
+    pub check_ages: CheckAges,
     /// What the process takes on at most.
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
@@ -157,6 +161,7 @@ fn read_settings(
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
+    let (checks, check_ages) = checks.unwrap_or_default();
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
@@ -172,7 +177,8 @@ fn read_settings(
         // What is wrong in them has been reported, and the file is refused.
         tls: tls.flatten(),
         admin: admin.flatten(),
-        checks: checks.flatten(),
+        checks,
+        check_ages,
         limits,
         trust_forwarded_for,
         cors_origins,

@@ -9,17 +9,19 @@ mod operator;
 mod overriding;
 mod readiness;
 mod rollback_proof;
+mod rollback_readiness;
 mod segment;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub use drill::{Advice, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute, DrillStep, ErrorCount};
+pub use drill::{Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute, DrillStep, ErrorCount};
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
 pub use overriding::Override;
-pub use readiness::{Readiness, ReadinessItem, ReadinessModel, ReadinessState, RollbackNote};
+pub use readiness::Decision;
 pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
+pub use rollback_readiness::{Readiness, ReadinessItem, ReadinessModel, ReadinessState, RollbackNote};
 pub use segment::GateLogSegment;
 
 macro_rules! kinds {

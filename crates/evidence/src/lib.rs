@@ -23,7 +23,7 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Advice, Body, Check, CheckState, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute,
+    Acts, Body, Check, CheckState, Decision, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute,
     DrillStep, ErrorCount, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
     OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, Readiness, ReadinessItem,
     ReadinessModel, ReadinessState, RollbackDecision, RollbackNote, RollbackProof, Scope, StepDecision,

@@ -29,8 +29,7 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
     if !options.answer.yes && !options.approve_each {
         confirm()?;
     }
-    let report =
-        block_on(async { Ok(run_drill(plan, &gateway, &around, interrupted().await?).await) })?;
+    let report = block_on(async { Ok(run_drill(plan, &gateway, &around, interrupted().await?).await) })?;
     let record = report.record();
     let passed = match report.outcome {
         DrillOutcome::Passed => Some(true),
@@ -57,12 +56,19 @@ fn announce(plan: &DrillPlan, options: &Drill) {
     let Limits { requests, tokens, .. } = plan.limits;
     terminal::say(&format!(
         "drill {} of {}: {} and back to {}, of route map {} with {} as the way back",
-        plan.check_id, plan.route, plan.target, plan.prior_target, plan.route_version, plan.rollback_route_version
+        plan.check_id,
+        plan.route,
+        plan.target,
+        plan.prior_target,
+        plan.route_version,
+        plan.rollback_route_version
     ));
     for step in Step::ALL {
         terminal::say(&format!("  {}. {}", step.number(), step.text()));
     }
-    terminal::say(&format!("{requests} requests with {tokens} tokens at the most. It ends before its time by:"));
+    terminal::say(&format!(
+        "{requests} requests with {tokens} tokens at the most. It ends before its time by:"
+    ));
     plan.limits.lines().iter().for_each(|line| terminal::say(&format!("  - {line}")));
     if options.acceptance.is_some() {
         terminal::say("  - an answer of the target that the acceptance command does not take");

@@ -21,7 +21,8 @@ impl Acting {
     pub(crate) fn close_idle(&self, left: &Left) -> Result<Value, Refusal> {
         let snapshot = self.handle.current();
         let plan = snapshot.plan();
-        let gates = || decisions::plan::Watched::ALL.into_iter().filter(|watched| watched.as_str() == left.target);
+        let gates =
+            || decisions::plan::Watched::ALL.into_iter().filter(|watched| watched.as_str() == left.target);
         let found = plan.route_named(&left.route).and_then(|(id, route)| {
             let watched = gates().next()?;
             let (provider, _) = target_of(route, watched)?;

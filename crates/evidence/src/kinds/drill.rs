@@ -3,19 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Moment, Name, ProofItem, Prose};
-
-/// What a check comes to (runbook 1: "Proceed / pause / escalate").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Advice {
-    /// Nothing speaks against going on.
-    Proceed,
-    /// Something has to be mended first, or is not known.
-    Pause,
-    /// A person has to look now.
-    Escalate,
-}
+use crate::{Decision, Digest, Moment, Name, ProofItem, Prose};
 
 /// How something ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +170,7 @@ pub struct Drill {
     /// How it ended.
     pub outcome: DrillOutcome,
     /// The rollback decision: what follows.
-    pub verdict: Advice,
+    pub verdict: Decision,
     /// Why.
     pub reason: Prose,
     /// What to do next.

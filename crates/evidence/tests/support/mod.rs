@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use evidence::{
-    Acts, Advice, Check, CheckState, Digest, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute,
+    Acts, Check, CheckState, Decision, Digest, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute,
     DrillStep, Entry, ErrorCount, Exact, Feature, GateAction, GateDecision, GateLogSegment, Moment,
     OperatorAction, OperatorVerb, Override, ProofItem, ProofState, Readiness, ReadinessItem, ReadinessModel,
     ReadinessState, RollbackDecision, RollbackNote, RollbackProof, Scope, StepDecision, Verdict,
@@ -232,7 +232,7 @@ fn drill() -> Drill {
         while_live: false,
         rollback_model_id: None,
         outcome: DrillOutcome::Passed,
-        verdict: Advice::Proceed,
+        verdict: Decision::Proceed,
         reason: "every step was clean".into(),
         next: "raise the share".into(),
         stop_conditions: vec!["any malformed answer".into()],
@@ -277,7 +277,7 @@ fn readiness() -> Readiness {
         evidence_location: "records 7".into(),
         checks: vec![check],
         rollback_decision: RollbackDecision::default(),
-        decision: Advice::Pause,
+        decision: Decision::Pause,
         reason: "questions are open".into(),
         next: vec!["answer them".into()],
         approver: None,

@@ -2,8 +2,8 @@
 
 use decisions::rolled_back::{Connections, Finding, Item};
 use evidence::{
-    Advice, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute, DrillStep, ErrorCount, Exact, Moment,
-    Name, ProofItem, ProofState,
+    Decision, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute, DrillStep, ErrorCount, Exact,
+    Moment, Name, ProofItem, ProofState,
 };
 
 use crate::drill::judge::{Acceptance, Expected, Sent};
@@ -92,7 +92,7 @@ pub struct Report {
     /// How it ended.
     pub outcome: DrillOutcome,
     /// What follows.
-    pub verdict: Advice,
+    pub verdict: Decision,
     /// Why.
     pub reason: String,
     /// What to do next.
@@ -113,7 +113,7 @@ impl Report {
             connections: None,
             in_flight: 0,
             outcome: DrillOutcome::NotRun,
-            verdict: Advice::Pause,
+            verdict: Decision::Pause,
             reason: String::new(),
             next: String::new(),
         }
@@ -150,18 +150,18 @@ impl Report {
         (self.outcome, self.verdict, self.reason, self.next) = match ended {
             Ok(()) => (
                 DrillOutcome::Passed,
-                Advice::Proceed,
+                Decision::Proceed,
                 format!("all seven steps were clean; {back} is proven as the way back"),
                 format!("a map that goes back to {back} may raise its canary: `cometgate routes check`"),
             ),
             Err(Ended::Failed { why, mend }) => {
                 // A canary that is ill waits; a way back that does not work is for somebody now.
                 let is_way_back = step.is_some_and(Step::is_way_back);
-                let verdict = if is_way_back { Advice::Escalate } else { Advice::Pause };
+                let verdict = if is_way_back { Decision::Escalate } else { Decision::Pause };
                 (DrillOutcome::Failed, verdict, format!("{place}{why}"), format!("{mend}; then {repeat}"))
             }
             Err(Ended::Interrupted(why)) => {
-                (DrillOutcome::Interrupted, Advice::Pause, format!("{place}{why}"), repeat)
+                (DrillOutcome::Interrupted, Decision::Pause, format!("{place}{why}"), repeat)
             }
         };
         let outcome = self.outcome;

@@ -8,7 +8,7 @@ use decisions::bucket::{Share, contains};
 use decisions::plan::{Bucketing, StickyBy};
 use decisions::rolled_back::Connections;
 use decisions::{Endpoint, Role};
-use evidence::{Advice, Digest, DrillOutcome, Moment, ProofState};
+use evidence::{Decision, Digest, DrillOutcome, Moment, ProofState};
 use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -233,7 +233,7 @@ async fn a_clean_drill_passes_with_every_item_of_the_runbook() {
     let record = report.record();
     assert_eq!(
         (record.outcome, record.verdict),
-        (DrillOutcome::Passed, Advice::Proceed),
+        (DrillOutcome::Passed, Decision::Proceed),
         "{}",
         record.reason
     );
@@ -397,7 +397,7 @@ async fn whatever_is_wrong_ends_the_drill_where_it_shows_and_gives_the_route_bac
         assert!(record.reason.as_str().contains(reason), "{name}: {}", record.reason);
         if let Some(step) = step {
             assert_eq!(report.steps.last().map(|done| done.step), Some(step), "{name}: {}", record.reason);
-            let verdict = if step.is_way_back() { Advice::Escalate } else { Advice::Pause };
+            let verdict = if step.is_way_back() { Decision::Escalate } else { Decision::Pause };
             assert_eq!(record.verdict, verdict, "{name}");
             let later = &record.steps[step.number()..];
             assert!(later.iter().all(|later| later.outcome == DrillOutcome::NotRun), "{name}");

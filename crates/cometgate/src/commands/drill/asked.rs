@@ -161,7 +161,10 @@ fn way_back(
         back.plan.alias(alias).model_ids.get(back_route.primary.index())?.clone()
     });
     let no_model = || {
-        invalid(format!("version {version} has no route {} with a model: leave out --rollback-model", route.name))
+        invalid(format!(
+            "version {version} has no route {} with a model: leave out --rollback-model",
+            route.name
+        ))
     };
     let model = model.map(|model| model.ok_or_else(no_model)).transpose()?;
     Ok((version, Digest::of(&text), model))
@@ -172,15 +175,18 @@ fn request_of(plan: &Plan, id: RouteId, options: &Drill) -> Result<(AliasId, End
     let route = plan.route(id);
     let is_meant =
         |alias: &AliasId| options.model.as_deref().is_none_or(|name| plan.alias(*alias).name == name);
-    let alias = aliases_of(plan, id)
-        .find(is_meant)
-        .ok_or_else(|| invalid(format!("the route {} serves no such alias; --model names one", route.name)))?;
+    let alias = aliases_of(plan, id).find(is_meant).ok_or_else(|| {
+        invalid(format!("the route {} serves no such alias; --model names one", route.name))
+    })?;
     let is_known = |endpoint: &Endpoint| {
         let is_wanted = options.endpoint.as_deref().is_none_or(|name| endpoint.as_str() == name);
         is_wanted && takes_endpoint(route, *endpoint) && body(*endpoint, "m", None).is_some()
     };
     let endpoint = Endpoint::ALL.into_iter().find(is_known).ok_or_else(|| {
-        invalid(format!("the route {} serves no such endpoint, or a drill knows no request for it", route.name))
+        invalid(format!(
+            "the route {} serves no such endpoint, or a drill knows no request for it",
+            route.name
+        ))
     })?;
     Ok((alias, endpoint))
 }
