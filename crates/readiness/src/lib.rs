@@ -9,6 +9,7 @@
 pub mod drill;
 pub mod gateway;
 mod provider;
+pub mod review;
 
 pub use gateway::{
     CheckRequest, Gateway, GatewayError, LeaseTerms, Leased, Paying, Reply, Seen, SeenAttempt,
