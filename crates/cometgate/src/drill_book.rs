@@ -104,3 +104,6 @@ fn note(drills: &mut HashMap<[String; 3], Drills>, record: &Record) {
         DrillOutcome::Interrupted | DrillOutcome::NotRun => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,14 +58,12 @@ pub struct Subject {
     pub rollback_route_version: Option<String>,
     /// Why there is no going back to it, and what mends that; `None` where it is there and has not expired.
     pub no_way_back: Option<(String, String)>,
-    /// The aliases that the route serves.
-    pub aliases: Vec<String>,
-    /// What its canary serves, or its fallback where it has no canary.
-    pub current: Model,
+    /// What its canary serves, or its fallback where it has no canary: one for each alias of the route.
+    pub current: Vec<Model>,
     /// What a rollback leads to.
-    pub rollback: Option<Model>,
+    pub rollback: Vec<Model>,
     /// What is asked where the primary fails.
-    pub fallback: Option<Model>,
+    pub fallback: Vec<Model>,
     /// The identities that have to be drilled.
     pub identities: Vec<String>,
     /// Of the text of the version to go back to.
@@ -158,13 +156,6 @@ pub fn review(subject: &Subject, records: &[Known], now: Moment) -> Readiness {
         [] => "everything that a rollback needs was checked, and not too long ago".to_owned(),
         _ => open.iter().map(|open| format!("{}: {}", open.check, open.note)).collect::<Vec<_>>().join("; "),
     };
-    let model = |model: Option<&Model>| ReadinessModel {
-        model_id: model.map(|model| model.model_id.as_str().into()),
-        provider: model.map(|model| model.provider.as_str().into()),
-        present: model
-            .and_then(|model| checks::presence(records, model).map(|(present, ..)| present))
-            .flatten(),
-    };
     let is_fresh = |name: &str| {
         findings.iter().any(|finding| finding.check == name && finding.state == ReadinessState::Fresh)
     };
@@ -178,9 +169,9 @@ pub fn review(subject: &Subject, records: &[Known], now: Moment) -> Readiness {
         route_version: subject.route_version.as_str().into(),
         config_sha256: subject.config_sha256,
         rollback_route_version: subject.rollback_route_version.as_deref().map(Name::from),
-        current: model(Some(&subject.current)),
-        rollback: model(subject.rollback.as_ref()),
-        fallback: model(subject.fallback.as_ref()),
+        current: listed(&subject.current, records),
+        rollback: listed(&subject.rollback, records),
+        fallback: listed(&subject.fallback, records),
         models_endpoint_checked: is_fresh("models"),
         canary_completed: is_fresh("smoke"),
         evidence_location: format!("{}, records {}{link}", subject.store, used.join(", ")).as_str().into(),
@@ -190,6 +181,29 @@ pub fn review(subject: &Subject, records: &[Known], now: Moment) -> Readiness {
         reason: reason.as_str().into(),
         next: next(subject, &open),
         approver: subject.approver.as_deref().map(Name::from),
+    }
+}
+
+/// They are present if each of them is.
+fn listed(models: &[Model], records: &[Known]) -> ReadinessModel {
+    let joined = |text: fn(&Model) -> &str| {
+        let mut words: Vec<&str> = models.iter().map(text).collect();
+        words.dedup();
+        (!words.is_empty()).then(|| words.join(", ").as_str().into())
+    };
+    let present =
+        models.iter().map(|model| checks::presence(records, model).and_then(|(present, ..)| present));
+    ReadinessModel {
+        model_id: joined(|model| &model.model_id),
+        provider: joined(|model| &model.provider),
+        // One that is known to be absent says more than one that nobody knows of.
+        present: present
+            .reduce(|one, other| match (one, other) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                (None, _) | (_, None) => None,
+            })
+            .flatten(),
     }
 }
 

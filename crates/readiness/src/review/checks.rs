@@ -69,7 +69,7 @@ impl<'r> Look<'r> {
     fn models(&self) -> Finding {
         let subject = self.subject;
         let max_age = subject.ages.models;
-        let needed = [Some(&subject.current), subject.rollback.as_ref(), subject.fallback.as_ref()];
+        let needed = [&subject.current, &subject.rollback, &subject.fallback];
         let next = "`cometgate models check --by WHO`".to_owned();
         let mut oldest: Option<(Moment, u64)> = None;
         let mut missing = Vec::new();
@@ -83,7 +83,7 @@ impl<'r> Look<'r> {
             oldest = Some(oldest.map_or((at, sequence), |known| known.min((at, sequence))));
             match present {
                 Some(true) => {}
-                Some(false) => missing.push((name, subject.rollback.as_ref() == Some(model))),
+                Some(false) => missing.push((name, subject.rollback.contains(model))),
                 None => unknown.push(name),
             }
         }
@@ -113,10 +113,10 @@ impl<'r> Look<'r> {
 
     /// Every line of both worksheets was verified, for the provider that requests go away to.
     fn contract(&self) -> Finding {
-        let provider = &self.subject.current.provider;
+        let provider = self.subject.current.first().map_or("", |model| model.provider.as_str());
         let max_age = self.subject.ages.contract;
         let mut seen: Vec<(&str, &str, &Known)> = Vec::new();
-        for record in self.of_kind("contract_item").filter(|record| record.body["provider"] == **provider) {
+        for record in self.of_kind("contract_item").filter(|record| record.body["provider"] == *provider) {
             let text = |field: &str| record.body[field].as_str().unwrap_or_default();
             let (worksheet, item) = (text("worksheet"), text("contract_item"));
             if !seen.iter().any(|(known, name, _)| (*known, *name) == (worksheet, item)) {
@@ -124,26 +124,20 @@ impl<'r> Look<'r> {
             }
         }
         let oldest = seen.iter().map(|(_, _, record)| (record.at, record.sequence)).min();
+        let at = oldest.map(|(at, _)| at);
         let refuted: Vec<&str> = seen
             .iter()
             .filter(|(_, _, record)| record.body["state"] != "verified")
             .map(|(_, item, _)| *item)
             .collect();
-        let open: usize = CONTRACT_ITEMS
-            .iter()
-            .map(|(worksheet, of)| {
-                of.saturating_sub(seen.iter().filter(|(known, ..)| known == worksheet).count())
-            })
-            .sum();
-        let at = oldest.map(|(at, _)| at);
-        let (state, note) = match (&refuted[..], open) {
-            ([], 0) => {
-                (self.state(at, max_age), format!("all lines of the worksheets of {provider} are verified"))
-            }
-            ([], open) => {
-                (ReadinessState::Missing, format!("{open} lines of the worksheets of {provider} are open"))
-            }
-            (refuted, _) => (ReadinessState::Failed, format!("not as assumed: {}", refuted.join(", "))),
+        let of_sheet = |sheet: &str| seen.iter().filter(|(known, ..)| *known == sheet).count();
+        let open: usize = CONTRACT_ITEMS.iter().map(|(sheet, of)| of.saturating_sub(of_sheet(sheet))).sum();
+        let (state, note) = if !refuted.is_empty() {
+            (ReadinessState::Failed, format!("not as assumed: {}", refuted.join(", ")))
+        } else if open > 0 {
+            (ReadinessState::Missing, format!("{open} lines of the worksheets of {provider} are open"))
+        } else {
+            (self.state(at, max_age), format!("all lines of the worksheets of {provider} are verified"))
         };
         Finding {
             at,
@@ -154,16 +148,22 @@ impl<'r> Look<'r> {
         }
     }
 
+    /// Each model was probed at its provider; the one that stands worst counts.
     fn probe(&self) -> Finding {
         let subject = self.subject;
-        let model = &subject.current;
-        let record = self.of_kind("probe_summary").find(|record| {
-            let alias = record.body["model_alias"].as_str().unwrap_or_default();
-            record.body["provider"] == *model.provider && subject.aliases.iter().any(|known| known == alias)
-        });
-        let is_same = |record: &Known| record.body["provider_model_id"] == *model.model_id;
-        let next = format!("`cometgate probe --provider {} --by WHO`", model.provider);
-        self.judged("probe", record, subject.ages.probe, (decides_to_proceed, is_same), next)
+        let provider = subject.current.first().map_or("", |model| model.provider.as_str());
+        let next = format!("`cometgate probe --provider {provider} --by WHO`");
+        let of = |model: &Model| {
+            let record = self.of_kind("probe_summary").find(|record| {
+                record.body["provider"] == *model.provider
+                    && record.body["provider_model_id"] == *model.model_id
+            });
+            self.judged("probe", record, subject.ages.probe, decides_to_proceed, next.clone())
+        };
+        let findings: Vec<Finding> = subject.current.iter().map(of).collect();
+        let worst = findings.iter().position(|finding| !finding.is_in_order());
+        let nothing = || self.judged("probe", None, subject.ages.probe, decides_to_proceed, next.clone());
+        findings.into_iter().nth(worst.unwrap_or(0)).unwrap_or_else(nothing)
     }
 
     /// What would take the canary out again.
@@ -181,74 +181,51 @@ impl<'r> Look<'r> {
     }
 
     fn smoke(&self, check: &'static str, asked: &str) -> Finding {
-        let record = self.smoke_record(asked);
         let next = if asked == "current" { "" } else { " --rollback-id" };
         let next = format!("`cometgate smoke {}{next} --by WHO`", self.subject.route);
-        let wanted = match asked {
-            "rollback" => self.subject.rollback.as_ref(),
-            _ => Some(&self.subject.current),
-        };
-        let is_same = |record: &Known| {
-            let selected = record.body["selected_model_id"].as_str();
-            wanted.is_none_or(|model| selected.is_none_or(|selected| selected == model.model_id))
-        };
-        // Happy and error path of one run: all of it has to be in order.
-        let all = |newest: &Known| {
-            let is_of_run = |record: &&Known| record.body["check_id"] == newest.body["check_id"];
-            self.of_kind("smoke_check").filter(is_of_run).all(decides_to_proceed)
-        };
-        self.judged(check, record, self.subject.ages.smoke, (all, is_same), next)
+        let record = self
+            .of_kind("smoke_check")
+            .find(|record| self.is_of_route(record) && record.body["model_asked"] == asked);
+        let wanted = if asked == "current" { &self.subject.current } else { &self.subject.rollback };
+        let finding =
+            self.judged(check, record, self.subject.ages.smoke, |newest| self.run_proceeds(newest), next);
+        let selected = record.and_then(|record| record.body["selected_model_id"].as_str());
+        let is_other = selected.is_some_and(|id| wanted.iter().all(|model| model.model_id != id));
+        if is_other && finding.state == ReadinessState::Fresh {
+            let note = "the last one was of another model".to_owned();
+            return Finding { state: ReadinessState::Stale, note, ..finding };
+        }
+        finding
     }
 
-    fn smoke_record(&self, asked: &str) -> Option<&'r Known> {
-        self.of_kind("smoke_check")
-            .find(|record| self.is_of_route(record) && record.body["model_asked"] == asked)
+    /// Happy and error path of one run: all of it has to be in order.
+    fn run_proceeds(&self, newest: &Known) -> bool {
+        self.of_kind(&newest.kind)
+            .filter(|record| record.body["check_id"] == newest.body["check_id"])
+            .all(decides_to_proceed)
     }
 
     /// "Repeat once with the rollback model ID": nothing to repeat where that is the same model.
     fn smoke_rollback_id(&self) -> Finding {
-        if self.subject.rollback.as_ref() == Some(&self.subject.current) {
-            return self.found(
-                "smoke_rollback_id",
-                ReadinessState::NotNeeded,
-                "the rollback leads to the same model".to_owned(),
-            );
+        if self.subject.rollback == self.subject.current {
+            let note = "the rollback leads to the same model".to_owned();
+            return self.found("smoke_rollback_id", ReadinessState::NotNeeded, note);
         }
         self.smoke("smoke_rollback_id", "rollback")
     }
 
-    /// Of every target that the route may send to, back to the version that its map names.
+    /// Of every target that the route may send to, back to the version that its map names; whoever vouches for that version in
+    /// the map stands in for it.
     fn drill(&self) -> Finding {
         let subject = self.subject;
-        let next = format!("`cometgate drill {} --by WHO`", subject.route);
-        let rollback = subject.rollback_sha256.map(|digest| digest.to_string()).unwrap_or_default();
-        let mut oldest: Option<&Known> = None;
-        for identity in &subject.identities {
-            let record = self.of_kind("drill").find(|record| {
-                self.is_of_route(record)
-                    && record.body["identity"] == **identity
-                    && record.body["rollback_config_sha256"] == *rollback
-                    && record.body["outcome"] != "interrupted"
-            });
-            let Some(record) = record else {
-                let note = format!("the way back of target {identity} was not drilled");
-                return Finding {
-                    max_age: subject.ages.drill,
-                    next,
-                    ..self.found("drill", ReadinessState::Missing, note)
-                };
-            };
-            let is_worse =
-                record.body["outcome"] != "passed" || oldest.is_none_or(|known| record.at < known.at);
-            if is_worse && oldest.is_none_or(|known| known.body["outcome"] == "passed") {
-                oldest = Some(record);
-            }
-        }
-        let passes = |record: &Known| record.body["outcome"] == "passed";
-        let mut finding = self.judged("drill", oldest, subject.ages.drill, (passes, |_: &Known| true), next);
-        finding.escalates = oldest.is_some_and(|record| record.body["verdict"] == "escalate");
-        if let (Some((by, until)), false) = (&subject.vouched, finding.is_in_order())
-            && *until > self.now
+        let findings = subject.identities.iter().map(|identity| self.drill_of(identity));
+        // The one that stands worst counts.
+        let findings: Vec<Finding> = findings.collect();
+        let worst = findings.iter().position(|finding| !finding.is_in_order()).unwrap_or(0);
+        let nothing = || self.found("drill", ReadinessState::NotNeeded, "it sends nothing away".to_owned());
+        let mut finding = findings.into_iter().nth(worst).unwrap_or_else(nothing);
+        if let Some((by, until)) = subject.vouched.as_ref().filter(|(_, until)| *until > self.now)
+            && !finding.is_in_order()
         {
             finding.note = format!("{}; {by} vouches for the way back until {until}", finding.note);
             finding.state = ReadinessState::Overridden;
@@ -256,16 +233,29 @@ impl<'r> Look<'r> {
         finding
     }
 
+    fn drill_of(&self, identity: &str) -> Finding {
+        let subject = self.subject;
+        let rollback = subject.rollback_sha256.map(|digest| digest.to_string()).unwrap_or_default();
+        let record = self.of_kind("drill").find(|record| {
+            self.is_of_route(record)
+                && record.body["identity"] == *identity
+                && record.body["rollback_config_sha256"] == *rollback
+                && record.body["outcome"] != "interrupted"
+        });
+        let passes = |record: &Known| record.body["outcome"] == "passed";
+        let next = format!("`cometgate drill {} --by WHO`", subject.route);
+        let finding = self.judged("drill", record, subject.ages.drill, passes, next);
+        let escalates = record.is_some_and(|record| record.body["verdict"] == "escalate");
+        Finding { escalates, ..finding }
+    }
+
     fn rollforward(&self) -> Finding {
         let record = self
             .of_kind("rollforward_check")
             .find(|record| self.is_of_route(record) || record.body["route_label"] == *self.subject.route);
-        let all = |newest: &Known| {
-            let is_of_run = |record: &&Known| record.body["check_id"] == newest.body["check_id"];
-            self.of_kind("rollforward_check").filter(is_of_run).all(decides_to_proceed)
-        };
         let next = format!("`cometgate rollforward {} --by WHO`", self.subject.route);
-        self.judged("rollforward", record, self.subject.ages.rollforward, (all, |_: &Known| true), next)
+        let ages = &self.subject.ages;
+        self.judged("rollforward", record, ages.rollforward, |newest| self.run_proceeds(newest), next)
     }
 
     /// A check that one record speaks of.
@@ -274,7 +264,7 @@ impl<'r> Look<'r> {
         check: &'static str,
         record: Option<&Known>,
         max_age: Duration,
-        (passes, is_same): (impl Fn(&Known) -> bool, impl Fn(&Known) -> bool),
+        passes: impl Fn(&Known) -> bool,
         next: String,
     ) -> Finding {
         let Some(record) = record else {
@@ -285,8 +275,6 @@ impl<'r> Look<'r> {
             || record.body["reason"].as_str().or(record.body["notes"].as_str()).unwrap_or("").to_owned();
         let (state, note) = if !passes(record) {
             (ReadinessState::Failed, format!("the last one did not pass {}", reason()).trim_end().to_owned())
-        } else if !is_same(record) {
-            (ReadinessState::Stale, "the last one was of another model".to_owned())
         } else {
             let state = self.state(Some(record.at), max_age);
             let note = if state == ReadinessState::Stale { "it was too long ago" } else { "it passed" };
@@ -316,7 +304,7 @@ impl<'r> Look<'r> {
         if age < max_age.as_millis() { ReadinessState::Fresh } else { ReadinessState::Stale }
     }
 
-    fn of_kind(&self, kind: &'r str) -> impl Iterator<Item = &'r Known> {
+    fn of_kind<'k>(&self, kind: &'k str) -> impl Iterator<Item = &'r Known> + use<'r, 'k> {
         self.records.iter().filter(move |record| record.kind == kind)
     }
 

@@ -22,10 +22,15 @@ pub fn answered(subject: &Subject, records: &[Known], now: Moment) -> RollbackDe
     let prose = |field: &str, known: Option<String>| {
         said(field).map(str::to_owned).or(known).map(|text| text.as_str().into())
     };
-    let model = |model: &super::Model| format!("{} at {}", model.model_id, model.provider);
+    let models = |models: &[super::Model]| {
+        let mut words: Vec<String> =
+            models.iter().map(|model| format!("{} at {}", model.model_id, model.provider)).collect();
+        words.dedup();
+        (!words.is_empty()).then(|| words.join(", "))
+    };
     RollbackDecision {
-        rolling_back_from: name("rolling_back_from", Some(model(&subject.current))),
-        rolling_back_to: name("rolling_back_to", subject.rollback.as_ref().map(model)),
+        rolling_back_from: name("rolling_back_from", models(&subject.current)),
+        rolling_back_to: name("rolling_back_to", models(&subject.rollback)),
         mapping_approved_by: name("mapping_approved_by", approved_by(subject, records, now)),
         rollback_id_last_confirmed: prose("rollback_id_last_confirmed", last_confirmed(subject, records)),
         canary_request: prose("canary_request", canary_request(subject, records)),
@@ -88,8 +93,10 @@ fn approved_by(subject: &Subject, records: &[Known], now: Moment) -> Option<Stri
 }
 
 fn last_confirmed(subject: &Subject, records: &[Known]) -> Option<String> {
-    let (present, sequence, at) = presence(records, subject.rollback.as_ref()?)?;
-    (present == Some(true)).then(|| format!("{at}, record {sequence}"))
+    let all: Option<Vec<_>> = subject.rollback.iter().map(|model| presence(records, model)).collect();
+    let all = all.filter(|all| all.iter().all(|(present, ..)| *present == Some(true)))?;
+    let (at, sequence) = all.into_iter().map(|(_, sequence, at)| (at, sequence)).min()?;
+    Some(format!("{at}, record {sequence}"))
 }
 
 /// A request through the application's own path: of the smoke test, else the first of the drill's at the target.

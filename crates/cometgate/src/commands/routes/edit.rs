@@ -141,7 +141,7 @@ fn check_vouch(given: &Given, routes: &str) -> Result<(), Failure> {
 }
 
 /// A point in time, or how long from now: `8h`, `7d`.
-fn parse_until(text: &str) -> Result<Timestamp, Failure> {
+pub(crate) fn parse_until(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
