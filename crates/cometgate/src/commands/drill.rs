@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
     if !options.answer.yes && !options.approve_each {
         confirm()?;
     }
-    let report = block_on(async { Ok(run_drill(plan, &gateway, &around, interrupted().await?).await) })?;
+    let report = block_on(async { Ok(run_drill(plan, &gateway, &around, interrupted()?).await) })?;
     let record = report.record();
     let passed = match report.outcome {
         DrillOutcome::Passed => Some(true),
@@ -86,8 +86,8 @@ fn confirm() -> Result<(), Failure> {
     }
 }
 
-/// Why it is to be broken off, once somebody wants that.
-async fn interrupted() -> Result<impl Future<Output = String>, Failure> {
+/// Why it is to be broken off, once somebody wants that. Needs a runtime.
+fn interrupted() -> Result<impl Future<Output = String>, Failure> {
     let hear = |kind| signal(kind).map_err(Failure::internal);
     let (mut interrupt, mut terminate, mut hangup) =
         (hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?, hear(SignalKind::hangup())?);

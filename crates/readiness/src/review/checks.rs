@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use evidence::{Moment, ReadinessState};
-use serde_json::Value;
-
 use super::{Finding, Known, Model, Subject};
+use evidence::{Moment, ReadinessState};
 
 /// Lines of runbook 3's worksheet for requests, and of runbook 1's for the list of models.
 const CONTRACT_ITEMS: [(&str, usize); 2] = [("inference", 6), ("models", 10)];
@@ -52,7 +50,7 @@ impl<'r> Look<'r> {
         match &self.subject.no_way_back {
             None => {
                 let version = self.subject.rollback_route_version.as_deref().unwrap_or_default();
-                self.found(
+                found_to_be(
                     "way_back",
                     ReadinessState::Fresh,
                     format!("{version} is kept, valid and not expired"),
@@ -60,7 +58,7 @@ impl<'r> Look<'r> {
             }
             Some((why, mend)) => Finding {
                 next: mend.clone(),
-                ..self.found("way_back", ReadinessState::Missing, format!("{why} ({route})"))
+                ..found_to_be("way_back", ReadinessState::Missing, format!("{why} ({route})"))
             },
         }
     }
@@ -93,7 +91,7 @@ impl<'r> Look<'r> {
             max_age,
             evidence: oldest.map(|(_, sequence)| sequence),
             next: next.clone(),
-            ..self.found("models", state, note)
+            ..found_to_be("models", state, note)
         };
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
@@ -144,7 +142,7 @@ impl<'r> Look<'r> {
             max_age,
             evidence: oldest.map(|(_, sequence)| sequence),
             next: format!("verify the worksheets of {provider}: `cometgate probe --help`"),
-            ..self.found("contract", state, note)
+            ..found_to_be("contract", state, note)
         }
     }
 
@@ -177,7 +175,7 @@ impl<'r> Look<'r> {
         let next = format!(
             "set `[gates]` of the map, and look what it would do: `cometgate gates simulate {route}`"
         );
-        Finding { next, ..self.found("gate", state, note.to_owned()) }
+        Finding { next, ..found_to_be("gate", state, note.to_owned()) }
     }
 
     fn smoke(&self, check: &'static str, asked: &str) -> Finding {
@@ -209,7 +207,7 @@ impl<'r> Look<'r> {
     fn smoke_rollback_id(&self) -> Finding {
         if self.subject.rollback == self.subject.current {
             let note = "the rollback leads to the same model".to_owned();
-            return self.found("smoke_rollback_id", ReadinessState::NotNeeded, note);
+            return found_to_be("smoke_rollback_id", ReadinessState::NotNeeded, note);
         }
         self.smoke("smoke_rollback_id", "rollback")
     }
@@ -222,7 +220,7 @@ impl<'r> Look<'r> {
         // The one that stands worst counts.
         let findings: Vec<Finding> = findings.collect();
         let worst = findings.iter().position(|finding| !finding.is_in_order()).unwrap_or(0);
-        let nothing = || self.found("drill", ReadinessState::NotNeeded, "it sends nothing away".to_owned());
+        let nothing = || found_to_be("drill", ReadinessState::NotNeeded, "it sends nothing away".to_owned());
         let mut finding = findings.into_iter().nth(worst).unwrap_or_else(nothing);
         if let Some((by, until)) = subject.vouched.as_ref().filter(|(_, until)| *until > self.now)
             && !finding.is_in_order()
@@ -268,7 +266,7 @@ impl<'r> Look<'r> {
         next: String,
     ) -> Finding {
         let Some(record) = record else {
-            let finding = self.found(check, ReadinessState::Missing, "there is no record of it".to_owned());
+            let finding = found_to_be(check, ReadinessState::Missing, "there is no record of it".to_owned());
             return Finding { max_age, next, ..finding };
         };
         let reason =
@@ -282,20 +280,7 @@ impl<'r> Look<'r> {
         };
         let escalates = record.body["decision"] == "escalate" && state == ReadinessState::Failed;
         let evidence = Some(record.sequence);
-        Finding { at: Some(record.at), max_age, evidence, next, escalates, ..self.found(check, state, note) }
-    }
-
-    fn found(&self, check: &'static str, state: ReadinessState, note: String) -> Finding {
-        Finding {
-            check,
-            state,
-            at: None,
-            max_age: Duration::ZERO,
-            evidence: None,
-            note,
-            next: String::new(),
-            escalates: false,
-        }
+        Finding { at: Some(record.at), max_age, evidence, next, escalates, ..found_to_be(check, state, note) }
     }
 
     fn state(&self, at: Option<Moment>, max_age: Duration) -> ReadinessState {
@@ -314,8 +299,21 @@ impl<'r> Look<'r> {
     }
 }
 
-/// Runbook 1's word for it, or what those that have none say instead.
+/// What is found of a check, where nothing more is known of it.
+fn found_to_be(check: &'static str, state: ReadinessState, note: String) -> Finding {
+    Finding {
+        check,
+        state,
+        at: None,
+        max_age: Duration::ZERO,
+        evidence: None,
+        note,
+        next: String::new(),
+        escalates: false,
+    }
+}
+
+/// Runbook 1's word for it.
 fn decides_to_proceed(record: &Known) -> bool {
-    let is = |field: &str, word: &str| record.body[field] == Value::from(word);
-    is("decision", "proceed")
+    record.body["decision"] == "proceed"
 }
