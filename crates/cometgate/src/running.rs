@@ -90,6 +90,7 @@ impl Running {
             tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
             cors: Cors::new(&settings.cors_origins),
             trust_forwarded_for: settings.trust_forwarded_for,
+            server_timing: settings.server_timing,
             observer,
             affinity: bindings::open(&settings.state_dir),
             leases: Arc::clone(&leases),

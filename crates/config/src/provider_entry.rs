@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use decisions::plan::CredentialHeader;
+use decisions::price::Prices;
 use toml::de::DeValue;
 
 use crate::base_url::{BaseUrl, BaseUrlError};
@@ -16,6 +17,7 @@ use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;
 use crate::provider_forward::read_forward_headers;
+use crate::provider_prices::read_prices;
 use crate::provider_request::{read_headers, read_paths};
 
 pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
@@ -38,6 +40,7 @@ pub(crate) struct ProviderEntry {
     /// Requests at one time.
     pub(crate) max_concurrent: Option<u32>,
     pub(crate) asks_usage: bool,
+    pub(crate) prices: Prices,
 }
 
 pub(crate) fn read_provider(
@@ -76,6 +79,7 @@ pub(crate) fn read_provider(
     let forward_headers = read_forward_headers(document, &mut fields);
     let allow_private_addresses = fields.flag("allow_private_addresses").unwrap_or(false);
     let asks_usage = fields.flag("ask_usage").unwrap_or(false);
+    let prices = read_prices(document, &mut fields);
     fields.finish();
     let takes_client_key = credential == Some(CredentialSource::Client);
     let settings = base_url.zip(credential).map(|(base_url, credential)| ProviderSettings {
@@ -101,6 +105,7 @@ pub(crate) fn read_provider(
         blocked_models,
         max_concurrent,
         asks_usage,
+        prices,
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
     pub trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took.
+    pub server_timing: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
 }
@@ -163,6 +165,7 @@ fn read_settings(
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
     let (checks, check_ages) = checks.unwrap_or_default();
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
+    let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
     fields.finish();
@@ -181,6 +184,7 @@ fn read_settings(
         check_ages,
         limits,
         trust_forwarded_for,
+        server_timing,
         cors_origins,
     })
 }

@@ -30,6 +30,7 @@ pub mod mirror;
 pub mod order;
 pub mod pinned;
 pub mod plan;
+pub mod price;
 pub mod proof;
 pub mod rolled_back;
 pub mod rollout;

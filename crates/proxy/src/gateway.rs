@@ -39,6 +39,8 @@ pub struct Setup {
     pub cors: Cors,
     /// Whoever connects is a proxy of the operator's: what it says in `X-Forwarded-For` is true.
     pub trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took (`Server-Timing`).
+    pub server_timing: bool,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
     /// Who remembers where things live.
@@ -78,6 +80,7 @@ impl Gateway {
                     tls: setup.tls.clone(),
                     cors: setup.cors.clone(),
                     trust_forwarded_for: setup.trust_forwarded_for,
+                    server_timing: setup.server_timing,
                     observer: Arc::clone(&setup.observer),
                     affinity: Arc::clone(&setup.affinity),
                     leases: Arc::clone(&setup.leases),

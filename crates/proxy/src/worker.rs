@@ -41,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) cors: Cors,
     /// Whoever connects is a proxy of the operator's, and says truly for whom.
     pub(crate) trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took.
+    pub(crate) server_timing: bool,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) affinity: Arc<dyn Affinity>,
     pub(crate) leases: Arc<Leases>,

@@ -18,6 +18,7 @@ use crate::provider_connection::{
 };
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
 use crate::provider_forward::ForwardHeader;
+use crate::provider_prices::MOST_OF_A_PRICE;
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
 
 pub(super) fn map() -> Value {
@@ -89,6 +90,7 @@ fn provider() -> Value {
     let forward = "What callers send that goes on to this provider, besides what goes to every one.";
     let forwarded = choice("A header.", ForwardHeader::ALL.map(ForwardHeader::as_str));
     let private = "Its name may stand for addresses of private networks and of this machine.";
+    let prices = "What tokens cost, by model ID.";
     let usage = "Chat streams are asked how many tokens they took, also where the caller does not ask.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
@@ -109,6 +111,7 @@ fn provider() -> Value {
             ("forward_headers", Optional, set(forward, &forwarded)),
             ("allow_private_addresses", Optional, flag(private, false)),
             ("ask_usage", Optional, flag(usage, false)),
+            ("prices", Optional, entries(prices, &exact_pattern(), price())),
         ],
     )
 }
@@ -188,6 +191,21 @@ fn credential_header() -> Value {
     let description = "The header that carries the key: Authorization with Bearer before it, or x-api-key.";
     let schema = choice(description, CredentialHeader::ALL.map(CredentialHeader::as_str));
     with(schema, "default", json!(CredentialHeader::default().as_str()))
+}
+
+fn price() -> Value {
+    let of = |tokens| {
+        let number = json!({ "type": "number", "minimum": 0, "maximum": MOST_OF_A_PRICE });
+        with(number, "description", json!(format!("What a million tokens of {tokens} cost.")))
+    };
+    table(
+        "The price of a model's tokens, in whatever currency you count.",
+        vec![
+            ("input", Required, of("input")),
+            ("cached_input", Optional, of("input that is read from a cache; without this field as input")),
+            ("output", Required, of("output")),
+        ],
+    )
 }
 
 fn paths() -> Value {

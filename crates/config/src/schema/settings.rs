@@ -26,6 +26,8 @@ pub(super) fn settings() -> Value {
     let environment = "The environment that this gateway is for; a map of another is refused.";
     let watch = "How a change of the two files is noticed: by the system's events and by looking twice a second, or, \
                  where a file system has no events, by looking alone.";
+    let timing =
+        "Answers of models say in Server-Timing how long the gateway and the provider took until their head.";
     let trust = "What callers say in X-Forwarded-For is sent on to providers that get this header.";
     let path =
         |description, default: &str| with(text(description, "^[^\\u0000]+$"), "default", json!(default));
@@ -48,6 +50,7 @@ pub(super) fn settings() -> Value {
                 with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
             ),
             ("trust_forwarded_for", Optional, flag(trust, false)),
+            ("server_timing", Optional, flag(timing, false)),
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
             ("checks", Optional, checks()),

@@ -39,7 +39,10 @@ pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<Gateway
         let Step { kind, because, is_charged } = step;
         let cause = Cause { number: attempts.made(), kind, because, is_charged };
         let under_way = UnderWay::begin(&call.about, held, aim, cause);
-        let (failure, mut under_way, was_hedged) = match make(&call, under_way, &mut attempts).await {
+        let asked_at = under_way.started();
+        let made = make(&call, under_way, &mut attempts).await;
+        ticket.provider_took(asked_at);
+        let (failure, mut under_way, was_hedged) = match made {
             Raced::Good(good, under_way) => {
                 ticket.target = Some((under_way.aim.provider, under_way.aim.role));
                 ticket.attempts = attempts.made();

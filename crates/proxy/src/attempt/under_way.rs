@@ -8,6 +8,7 @@ use decisions::attempts::breaker::Change;
 use decisions::attempts::{RetryHint, Sample, Seen};
 use decisions::gate;
 use decisions::plan::{CredentialKind, OnDisconnect};
+use decisions::price::Cost;
 use decisions::{Endpoint, ErrorClass};
 use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
@@ -388,13 +389,35 @@ impl UnderWay {
         }
     }
 
+    /// What it cost, where the map has a price for its model and somebody knows its tokens.
+    fn cost(&self) -> Option<Cost> {
+        if self.usage_source == UsageSource::Unread {
+            return None;
+        }
+        let prices = &self.about.snapshot.plan().provider(self.aim.provider).prices;
+        let price = prices.of(self.about.model_id(self.aim.provider)?)?;
+        let [input, cached, output] =
+            [self.usage.input, self.usage.cached, self.usage.output].map(Option::unwrap_or_default);
+        Some(price.of(input, cached, output))
+    }
+
+    /// All that was tried for its request is its tenant's; a copy was not tried for it.
+    fn count_for_tenant(&self, cost: Option<Cost>) {
+        if self.held.is_none() || self.usage_source == UsageSource::Unread {
+            return;
+        }
+        let series = self.about.snapshot.series();
+        let Some(spent) = series.spent(self.about.tenant, self.aim.provider) else { return };
+        spent.add(&self.usage, cost);
+    }
+
     fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
         self.is_over = true;
         self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
         self.tell_gates(error_class);
         let about = &self.about;
-        let elapsed = self.started.elapsed();
+        let (elapsed, cost) = (self.started.elapsed(), self.cost());
         if let Some((state, admission)) = &self.held {
             state.release(*admission, sample, about.context.live.now());
         }
@@ -408,8 +431,10 @@ impl UnderWay {
                 content_events: self.content_events,
                 usage: self.usage,
                 usage_source: self.usage_source,
+                cost,
             });
         }
+        self.count_for_tenant(cost);
         let after_sending = !matches!(
             error_class,
             None | Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectTimeout | ErrorClass::Tls)
@@ -439,6 +464,7 @@ impl UnderWay {
             elapsed,
             usage: self.usage,
             usage_source: self.usage_source,
+            cost,
             possibly_billed: after_sending && !refused,
             callers_retries: about.callers_retries,
         };
