@@ -72,9 +72,14 @@ async fn what_was_not_checked_is_a_pause_with_what_to_do_in_order_and_is_on_reco
     assert_eq!((&found["current"]["present"], &found["approver"]), (&Value::Null, &"kim".into()));
     assert_eq!(check(&found, "way_back")["state"], "fresh");
     assert_eq!(check(&found, "gate")["state"], "fresh");
-    for name in ["models", "contract", "probe", "smoke", "smoke_rollback_id", "drill", "rollforward"] {
+    for name in ["models", "contract", "probe", "smoke", "drill", "rollforward"] {
         assert_eq!(check(&found, name)["state"], "missing", "{name}");
     }
+    assert_eq!(
+        check(&found, "smoke_rollback_id")["state"],
+        "not_needed",
+        "version 1 has the same model there"
+    );
     let next: Vec<&str> =
         found["next"].as_array().unwrap().iter().map(|next| next.as_str().unwrap()).collect();
     let at = |part: &str| {
@@ -152,14 +157,14 @@ async fn a_drill_and_answers_count_and_what_is_overridden_counts_until_its_end()
         "--reason",
         "the primary is down",
     ];
-    for name in ["models", "contract", "probe", "smoke", "smoke_rollback_id", "rollforward"] {
+    for name in ["models", "contract", "probe", "smoke", "rollforward"] {
         asked.extend(["--override", name]);
     }
     let (code, found) = world.readiness(&asked).await;
     assert_eq!((code, &found["decision"]), (0, &"proceed".into()), "{}", found["reason"]);
     assert_eq!(check(&found, "smoke")["state"], "overridden");
     let overrides = world.kept("override").await;
-    assert_eq!((overrides.len(), &overrides[0]["body"]["incident"]), (6, &"INC-42".into()));
+    assert_eq!((overrides.len(), &overrides[0]["body"]["incident"]), (5, &"INC-42".into()));
     // They hold for whoever asks next, and answers stay.
     let (code, _) = world.readiness(&[]).await;
     assert_eq!(code, 0);

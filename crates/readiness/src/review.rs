@@ -62,6 +62,8 @@ pub struct Subject {
     pub current: Vec<Model>,
     /// What a rollback leads to.
     pub rollback: Vec<Model>,
+    /// What the version to go back to has at the provider of `current`.
+    pub rollback_there: Vec<Model>,
     /// What is asked where the primary fails.
     pub fallback: Vec<Model>,
     /// The identities that have to be drilled.

@@ -141,7 +141,7 @@ impl<'r> Look<'r> {
             at,
             max_age,
             evidence: oldest.map(|(_, sequence)| sequence),
-            next: format!("verify the worksheets of {provider}: `cometgate probe --help`"),
+            next: format!("`cometgate probe worksheet --provider {provider}` lists what is open"),
             ..found_to_be("contract", state, note)
         }
     }
@@ -149,8 +149,7 @@ impl<'r> Look<'r> {
     /// Each model was probed at its provider; the one that stands worst counts.
     fn probe(&self) -> Finding {
         let subject = self.subject;
-        let provider = subject.current.first().map_or("", |model| model.provider.as_str());
-        let next = format!("`cometgate probe --provider {provider} --by WHO`");
+        let next = format!("`cometgate probe --route {} --by WHO`", subject.route);
         let of = |model: &Model| {
             let record = self.of_kind("probe_summary").find(|record| {
                 record.body["provider"] == *model.provider
@@ -179,14 +178,14 @@ impl<'r> Look<'r> {
     }
 
     fn smoke(&self, check: &'static str, asked: &str) -> Finding {
-        let next = if asked == "current" { "" } else { " --rollback-id" };
-        let next = format!("`cometgate smoke {}{next} --by WHO`", self.subject.route);
+        let more = if asked == "current" { "" } else { " --rollback-id" };
+        let next = format!("`cometgate smoke {} --docs-reviewed{more} --by WHO`", self.subject.route);
         let record = self
             .of_kind("smoke_check")
             .find(|record| self.is_of_route(record) && record.body["model_asked"] == asked);
-        let wanted = if asked == "current" { &self.subject.current } else { &self.subject.rollback };
-        let finding =
-            self.judged(check, record, self.subject.ages.smoke, |newest| self.run_proceeds(newest), next);
+        let wanted = if asked == "current" { &self.subject.current } else { &self.subject.rollback_there };
+        let passes = |newest: &Known| self.run_proceeds(newest);
+        let finding = self.judged(check, record, self.subject.ages.smoke, passes, next);
         let selected = record.and_then(|record| record.body["selected_model_id"].as_str());
         let is_other = selected.is_some_and(|id| wanted.iter().all(|model| model.model_id != id));
         if is_other && finding.state == ReadinessState::Fresh {
@@ -203,10 +202,11 @@ impl<'r> Look<'r> {
             .all(decides_to_proceed)
     }
 
-    /// "Repeat once with the rollback model ID": nothing to repeat where that is the same model.
+    /// "Repeat once with the rollback model ID": nothing to repeat where the version to go back to has no other model there.
     fn smoke_rollback_id(&self) -> Finding {
-        if self.subject.rollback == self.subject.current {
-            let note = "the rollback leads to the same model".to_owned();
+        let (there, current) = (&self.subject.rollback_there, &self.subject.current);
+        if there.iter().all(|model| current.contains(model)) {
+            let note = "the version to go back to has no other model at this provider".to_owned();
             return found_to_be("smoke_rollback_id", ReadinessState::NotNeeded, note);
         }
         self.smoke("smoke_rollback_id", "rollback")
@@ -251,7 +251,7 @@ impl<'r> Look<'r> {
         let record = self
             .of_kind("rollforward_check")
             .find(|record| self.is_of_route(record) || record.body["route_label"] == *self.subject.route);
-        let next = format!("`cometgate rollforward {} --by WHO`", self.subject.route);
+        let next = format!("`cometgate rollforward {} --review-link URL --by WHO`", self.subject.route);
         let ages = &self.subject.ages;
         self.judged("rollforward", record, ages.rollforward, |newest| self.run_proceeds(newest), next)
     }

@@ -51,6 +51,11 @@ pub(super) fn subject(options: &Readiness, checked: &Checked, id: RouteId) -> Re
         rollback: found
             .as_ref()
             .map_or_else(|| models(route.primary), |(back, _)| rollback(plan, &aliases, back, &route.name)),
+        rollback_there: found
+            .as_ref()
+            .zip(away)
+            .map(|((back, _), (_, there))| models_at(plan, &aliases, back, &plan.provider(there).name))
+            .unwrap_or_default(),
         fallback,
         identities,
         rollback_sha256: found.as_ref().map(|(_, text)| Digest::of(text).into()),
@@ -73,10 +78,17 @@ fn model(plan: &Plan, alias: AliasId, provider: ProviderId) -> Option<Model> {
 
 /// Where the version to go back to has the same aliases served at home.
 fn rollback(plan: &Plan, aliases: &[AliasId], back: &Loaded, route: &str) -> Vec<Model> {
-    let back = &back.plan;
-    let home = back.route_named(route).map_or(back.parts().primary_provider, |(_, route)| route.primary);
-    let at_home = |alias: &AliasId| model(back, back.alias_named(&plan.alias(*alias).name)?, home);
-    aliases.iter().filter_map(at_home).collect()
+    let known = &back.plan;
+    let home = known.route_named(route).map_or(known.parts().primary_provider, |(_, route)| route.primary);
+    models_at(plan, aliases, back, &known.provider(home).name)
+}
+
+/// The models that another version has for the same aliases at a provider.
+fn models_at(plan: &Plan, aliases: &[AliasId], other: &Loaded, provider: &str) -> Vec<Model> {
+    let other = &other.plan;
+    let Some(provider) = other.provider_named(provider) else { return Vec::new() };
+    let there = |alias: &AliasId| model(other, other.alias_named(&plan.alias(*alias).name)?, provider);
+    aliases.iter().filter_map(there).collect()
 }
 
 fn ages(ages: CheckAges) -> Ages {
