@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 use config::parse_share;
 use decisions::lent::{aliases_of, takes_endpoint};
-use decisions::plan::{Bucketing, CHECKS_TENANT, Plan, Route, StickyBy, Watched, gate_identity, target_of};
+use decisions::plan::{
+    Bucketing, CHECKS_TENANT, CredentialKind, Plan, Route, StickyBy, Watched, gate_identity, target_of,
+};
 use decisions::proof::{Lack, Rollback};
 use decisions::rolled_back::LEAST_JUDGED;
 use decisions::{AliasId, Endpoint, ProviderId, Role, RouteId};
@@ -42,6 +44,7 @@ impl Asked {
             target_of(route, watched).ok_or_else(|| invalid(format!("the route {} has none", route.name)))?;
         let identity = gate_identity(plan, id, watched)
             .ok_or_else(|| invalid(format!("the route {} has no such target", route.name)))?;
+        check_credentials(plan, route, provider)?;
         let (rollback_version, rollback_sha256, rollback_model_id) =
             way_back(checked, route, options.rollback_model)?;
         let (alias, endpoint) = request_of(plan, id, options)?;
@@ -133,6 +136,17 @@ fn watched(options: &Drill, route: &Route) -> Result<Watched, Failure> {
     wanted
         .filter(|watched| has(*watched))
         .ok_or_else(|| invalid(format!("the route {} has no {what}: there is nothing to drill", route.name)))
+}
+
+/// A check has no key but the gateway's, which is no provider's.
+fn check_credentials(plan: &Plan, route: &Route, target: ProviderId) -> Result<(), Failure> {
+    let is_callers = |id: &ProviderId| plan.provider(*id).credential == CredentialKind::Client;
+    let Some(id) = [route.primary, target].into_iter().find(is_callers) else { return Ok(()) };
+    Err(invalid(format!(
+        "provider {} takes the callers' own key, and a drill has none\n  help: give it a `credential` of yours, or vouch for \
+         the way back: `cometgate routes vouch --by WHO --incident ID --until TIME`",
+        plan.provider(id).name
+    )))
 }
 
 /// The version to go back to, its hash, and, where that is asked for, the model that it has the route's primary asked for.
