@@ -356,6 +356,18 @@ async fn where_callers_are_at_the_canary_it_is_left_alone_or_nothing_is_sent() {
     assert_eq!((&drill["while_live"], &drill["outcome"]), (&true.into(), &"passed".into()));
 }
 
+/// A fallback has no share: each request is said to go there or home. At the canary's provider it is the same target.
+#[tokio::test]
+async fn a_fallback_is_drilled_by_naming_it() {
+    let world = World::start("", "100%", "production", "fallback_provider = \"cometapi\"").await;
+    let (code, said, errors) = world.drill(&["--target", "fallback"]).await;
+    assert_eq!(code, 0, "{said}{errors}");
+    let drill = world.drills().await.pop().unwrap();
+    assert_eq!((&drill["role"], &drill["outcome"]), (&"fallback".into(), &"passed".into()), "{drill:#}");
+    assert_eq!(step(&drill, "canary_cohort")["note"], "2 of 10 went there, each as its key says");
+    world.serves("canary").await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_drilled_is_said_and_nothing_is_sent() {
     let mut world = World::held("").await;
@@ -363,6 +375,8 @@ async fn what_cannot_be_drilled_is_said_and_nothing_is_sent() {
     assert!(code == 3 && errors.contains("the map has no route"), "{errors}");
     let (code, _, errors) = world.files.run(&["drill", "the-canary", "--by", "kim"]).await;
     assert!(code == 2 && errors.contains("--yes"), "{errors}");
+    let (code, _, errors) = world.files.run(&["drill", "the-canary", "--by", "kim", "--approve-each"]).await;
+    assert!(code == 2 && errors.contains("approve each step"), "{errors}");
     let text = std::fs::read_to_string(world.files.routes()).unwrap();
     world.files.write(
         "routes.toml",

@@ -3,6 +3,8 @@
 mod around;
 mod asked;
 
+use std::io::IsTerminal as _;
+
 use anyhow::anyhow;
 use decisions::plan::Check;
 use evidence::DrillOutcome;
@@ -25,6 +27,11 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
     let plan = &asked.plan;
     let around = Around::new(options, &checked, &asked);
     around.standing_now().and_then(|standing| asked.check(&standing, options))?;
+    if options.approve_each && !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(anyhow!(
+            "nothing was sent: nobody is at a terminal to approve each step"
+        )));
+    }
     announce(plan, options);
     if !options.answer.yes && !options.approve_each {
         confirm()?;

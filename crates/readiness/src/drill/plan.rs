@@ -103,13 +103,12 @@ impl Standing {
         self.phase == "serving" && self.share_ppm != Some(0)
     }
 
-    /// Whether nothing that an operator decides is otherwise than `before`.
+    /// Whether it is no other than `before`. A canary that is live may have taken a step meanwhile.
     #[must_use]
     pub fn is_as(&self, before: &Standing) -> bool {
-        let decided = |standing: &Standing| {
-            (standing.config_sha256.clone(), standing.share_ppm, standing.is_held, standing.phase.clone())
-        };
-        decided(self) == decided(before)
+        let is_same_map = self.config_sha256 == before.config_sha256;
+        let decided = |standing: &Standing| (standing.is_live(), standing.is_held);
+        is_same_map && decided(self) == decided(before)
     }
 }
 

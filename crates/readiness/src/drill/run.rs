@@ -351,7 +351,12 @@ impl<'d, G: Gateway, S: Surroundings> Running<'d, G, S> {
         if let Some(stop) = self.plan.limits.reached(&self.report.tally, spent) {
             return Err(Ended::failed(&stop.text(&self.plan.limits), stop.mend()));
         }
-        wrong.map_or(Ok(()), |why| Err(Ended::failed(&why, "see its attempts in the record")))
+        match wrong {
+            None => Ok(()),
+            // Nobody was asked, so it says nothing of anybody.
+            Some(why) if versions.is_empty() => Err(Ended::Interrupted(why)),
+            Some(why) => Err(Ended::failed(&why, "see its attempts in the record")),
+        }
     }
 
     /// A drill is of one map.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use config::parse_share;
+use decisions::bucket::Share;
 use decisions::lent::{aliases_of, takes_endpoint};
 use decisions::plan::{
     Bucketing, CHECKS_TENANT, CredentialKind, Plan, Route, StickyBy, Watched, gate_identity, target_of,
@@ -49,7 +50,14 @@ impl Asked {
             way_back(checked, route, options.rollback_model)?;
         let (alias, endpoint) = request_of(plan, id, options)?;
         let share = parse_share(&options.share).map_err(|error| invalid(format!("--share: {error}")))?;
+        if share == Share::NONE || share == Share::ALL {
+            return Err(invalid("--share: a small cohort is more than nothing and less than all".to_owned()));
+        }
         let split = match (&route.canary, watched) {
+            // This API refuses fields that it does not know, so its requests carry no key.
+            (Some(canary), Watched::Canary) if endpoint == Endpoint::Messages => {
+                Bucketing { share, sticky_by: vec![StickyBy::Request], ..canary.bucketing.clone() }
+            }
             (Some(canary), Watched::Canary) => Bucketing { share, ..canary.bucketing.clone() },
             // A fallback has no share of its own; which requests go there is for the drill to say.
             _ => Bucketing { share, sticky_by: vec![StickyBy::User], salt: route.name.clone() },
