@@ -3,7 +3,9 @@
 mod drill;
 mod evidence;
 mod gates;
+mod probe;
 mod readiness;
+mod route_checks;
 mod routes;
 mod simulate;
 mod tenants;
@@ -20,7 +22,9 @@ pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, 
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
 pub(crate) use readiness::Readiness;
+pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -54,6 +58,9 @@ pub(crate) enum Command {
     Accept(Accept),
     Drill(Drill),
     Readiness(Readiness),
+    Probe(Probe),
+    Smoke(Smoke),
+    Rollforward(Rollforward),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

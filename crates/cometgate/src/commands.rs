@@ -7,11 +7,15 @@ mod drill;
 mod evidence;
 mod gates;
 mod init;
+mod probe;
 mod readiness;
 mod replay;
+mod rollforward;
+mod route_check_text;
 mod routes;
 pub(crate) mod serve;
 mod simulate;
+mod smoke;
 mod status;
 mod status_text;
 mod tenants;
@@ -33,6 +37,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Accept(options) => accept::run(&options),
         Command::Drill(options) => drill::run(&options),
         Command::Readiness(options) => readiness::run(&options),
+        Command::Probe(asked) => probe::run(&asked),
+        Command::Smoke(options) => smoke::run(&options),
+        Command::Rollforward(options) => rollforward::run(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),

@@ -23,11 +23,13 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, Check, CheckState, Decision, Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute,
-    DrillStep, ErrorCount, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
-    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, Readiness, ReadinessItem,
-    ReadinessModel, ReadinessState, RollbackDecision, RollbackNote, RollbackProof, Scope, StepDecision,
-    Verdict,
+    Acts, Assertion, Body, Check, CheckState, ContractItem, ContractState, Decision, Drill, DrillAttempt,
+    DrillChange, DrillOutcome, DrillRoute, DrillStep, EndpointFamily, ErrorCount, FallbackDecision, Feature,
+    GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked, OperatorAction, OperatorResult,
+    OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult, ProbeSummary, ProofItem,
+    ProofState, ProofVerdict, QUESTIONS, Readiness, ReadinessItem, ReadinessModel, ReadinessState,
+    RequestType, RetryDecision, RollbackDecision, RollbackNote, RollbackProof, RollforwardCheck,
+    RollforwardDecision, Scope, ShapeSeen, SmokeCheck, StatusClass, StepDecision, Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;

@@ -6,10 +6,8 @@
 use std::time::Duration;
 
 use super::{Finding, Known, Model, Subject};
+use crate::probe::{ITEMS, Item};
 use evidence::{Moment, ReadinessState};
-
-/// Lines of runbook 3's worksheet for requests, and of runbook 1's for the list of models.
-const CONTRACT_ITEMS: [(&str, usize); 2] = [("inference", 6), ("models", 10)];
 
 /// All but the questions, in the order of [`super::CHECKS`].
 pub(super) fn findings(subject: &Subject, records: &[Known], now: Moment) -> Vec<Finding> {
@@ -128,8 +126,10 @@ impl<'r> Look<'r> {
             .filter(|(_, _, record)| record.body["state"] != "verified")
             .map(|(_, item, _)| *item)
             .collect();
-        let of_sheet = |sheet: &str| seen.iter().filter(|(known, ..)| *known == sheet).count();
-        let open: usize = CONTRACT_ITEMS.iter().map(|(sheet, of)| of.saturating_sub(of_sheet(sheet))).sum();
+        let is_open = |item: &&Item| {
+            !seen.iter().any(|(sheet, name, _)| (*sheet, *name) == (item.worksheet, item.name))
+        };
+        let open = ITEMS.iter().filter(is_open).count();
         let (state, note) = if !refuted.is_empty() {
             (ReadinessState::Failed, format!("not as assumed: {}", refuted.join(", ")))
         } else if open > 0 {

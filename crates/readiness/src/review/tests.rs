@@ -82,15 +82,10 @@ fn records() -> Vec<Known> {
             {"watched_metric": "CanaryErrors", "may_revert": "platform-oncall"}}),
         ),
     ];
-    for (worksheet, count) in [("inference", 6), ("models", 10)] {
-        for number in 0..count {
-            said.push((
-                "contract_item",
-                None,
-                json!({"provider": "cometapi", "worksheet": worksheet,
-                "contract_item": format!("item-{number}"), "state": "verified"}),
-            ));
-        }
+    for item in crate::probe::ITEMS {
+        let body = json!({"provider": "cometapi", "worksheet": item.worksheet, "contract_item": item.name,
+            "state": "verified"});
+        said.push(("contract_item", None, body));
     }
     let known = |(sequence, (kind, route, body)): (u64, (&str, Option<&str>, Value))| Known {
         sequence,
