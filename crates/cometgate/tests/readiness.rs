@@ -145,6 +145,22 @@ async fn a_drill_and_answers_count_and_what_is_overridden_counts_until_its_end()
     assert_eq!(check(&found, "rollback_decision")["note"], "not answered: rollback_id_last_confirmed");
     assert_eq!(world.kept("rollback_note").await.len(), 1);
 
+    // What the other checks wrote is read by their own words.
+    let link = "https://tickets.example/7";
+    for command in [
+        &["smoke", "the-canary", "--by", "kim", "--docs-reviewed"][..],
+        &["rollforward", "the-canary", "--by", "kim", "--review-link", link],
+    ] {
+        let (code, said, errors) = world.files.run(command).await;
+        assert_eq!(code, 0, "{said}{errors}");
+    }
+    let (_, found) = world.readiness(&[]).await;
+    for name in ["smoke", "rollforward"] {
+        assert_eq!(check(&found, name)["state"], "fresh", "{name}: {}", check(&found, name));
+    }
+    assert_eq!(found["canary_completed"], true);
+    assert!(found["rollback_decision"]["canary_request"].as_str().unwrap().starts_with("request "));
+
     let mut asked = vec![
         "--by",
         "kim",
@@ -157,14 +173,14 @@ async fn a_drill_and_answers_count_and_what_is_overridden_counts_until_its_end()
         "--reason",
         "the primary is down",
     ];
-    for name in ["models", "contract", "probe", "smoke", "rollforward"] {
+    for name in ["models", "contract", "probe"] {
         asked.extend(["--override", name]);
     }
     let (code, found) = world.readiness(&asked).await;
     assert_eq!((code, &found["decision"]), (0, &"proceed".into()), "{}", found["reason"]);
-    assert_eq!(check(&found, "smoke")["state"], "overridden");
+    assert_eq!(check(&found, "probe")["state"], "overridden");
     let overrides = world.kept("override").await;
-    assert_eq!((overrides.len(), &overrides[0]["body"]["incident"]), (5, &"INC-42".into()));
+    assert_eq!((overrides.len(), &overrides[0]["body"]["incident"]), (3, &"INC-42".into()));
     // They hold for whoever asks next, and answers stay.
     let (code, _) = world.readiness(&[]).await;
     assert_eq!(code, 0);
