@@ -21,7 +21,7 @@ use crate::exit::Failure;
 use crate::map_files::{MapPaths, Texts};
 use crate::prepare::Preparer;
 use crate::state::digest::Digest;
-pub(crate) use calling::CalledGateway;
+pub(crate) use calling::{CalledGateway, refused};
 pub(crate) use results::tell;
 
 /// Commands have one event loop.

@@ -23,6 +23,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::gates::acting::{Acting, Action, Asked, Refusal};
+use crate::gates::connections::Left;
 use crate::gates::report::report;
 use crate::small_server::{Answer, Visitors, json_answer, serve_all};
 
@@ -172,6 +173,10 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
         }
         (&Method::POST, "/checks/end") => acting.leasing.end(&read_body(request.into_body()).await?),
         (&Method::POST, "/checks/result") => acting.heard(&read_body(request.into_body()).await?),
+        (&Method::POST, "/connections/close-idle") => {
+            let asked: Left = read_body(request.into_body()).await?;
+            acting.close_idle(&asked)
+        }
         (&Method::POST, "/accept") => acting.accept(&read_body(request.into_body()).await?),
         (&Method::POST, path) => {
             let action =

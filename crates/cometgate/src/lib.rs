@@ -15,6 +15,7 @@ mod cli;
 mod commands;
 mod control_client;
 mod control_socket;
+mod drill_book;
 mod edit_lock;
 mod exit;
 mod files;

@@ -22,6 +22,7 @@ use crate::catalog::standings::Standings;
 use crate::checks::key::CheckKey;
 use crate::checks::leasing::Leasing;
 use crate::control_socket::{open as open_socket, serve_commands};
+use crate::drill_book::DrillBook;
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
@@ -71,6 +72,7 @@ impl Running {
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
+            drills: DrillBook::of(settings),
             preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
             gates: Arc::clone(&gates),
             reloads: Arc::clone(&reloads),

@@ -67,7 +67,7 @@ pub use provider_connection::{Http2Settings, ProviderTls, Roots};
 pub use provider_forward::ForwardHeader;
 pub use schema::{SchemaFile, schema};
 pub use settings::{
-    CatalogSettings, ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings,
+    CatalogSettings, CheckAges, ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings,
 };
 pub use share::{ShareError, format_share, parse_share};
 pub use snippet::Snippet;

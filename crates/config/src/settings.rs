@@ -19,6 +19,8 @@ use crate::problem::{Problem, Problems};
 
 pub use catalog::CatalogSettings;
 pub(crate) use catalog::{INTERVAL, OFF, TIMEOUT_MS};
+pub use checks::CheckAges;
+pub(crate) use checks::{AGE_S, ages};
 pub(crate) use tls::CLIENT_CERTIFICATES;
 pub use tls::{ClientCertificates, TlsSettings};
 
@@ -74,6 +76,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Where the key of the gateway's own checks is kept; without it there are none.
     pub checks: Option<CredentialSource>,
+    /// For how long what they found counts.
+    pub check_ages: CheckAges,
     /// What the process takes on at most.
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
@@ -164,6 +168,7 @@ fn read_settings(
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
+    let (checks, check_ages) = checks.unwrap_or_default();
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
@@ -181,7 +186,8 @@ fn read_settings(
         // What is wrong in them has been reported, and the file is refused.
         tls: tls.flatten(),
         admin: admin.flatten(),
-        checks: checks.flatten(),
+        checks,
+        check_ages,
         limits,
         trust_forwarded_for,
         server_timing,

@@ -84,6 +84,11 @@ impl Files {
         self.path().join("cometgate.toml").to_str().unwrap().to_owned()
     }
 
+    /// The route map.
+    pub(crate) fn routes(&self) -> String {
+        self.path().join("routes.toml").to_str().unwrap().to_owned()
+    }
+
     /// Runs a command on this configuration: exit code, standard output, standard error.
     pub(crate) async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         program::output(&[arguments, &["--config", &self.settings()]].concat()).await

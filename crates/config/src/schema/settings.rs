@@ -10,9 +10,9 @@ use super::values::{
     choice, flag, integer, list, name, table, text, with,
 };
 use crate::settings::{
-    ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, CatalogSettings, HEARTBEAT_MS, INTERVAL, LISTEN,
-    LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, OFF, RELAY_IDLE_MS, ROUTES, STATE_DIR, TENANTS,
-    TIMEOUT_MS, WATCH, WRITE_STALL_MS,
+    AGE_S, ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, CatalogSettings, CheckAges, HEARTBEAT_MS,
+    INTERVAL, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, OFF, RELAY_IDLE_MS, ROUTES,
+    STATE_DIR, TENANTS, TIMEOUT_MS, WATCH, WRITE_STALL_MS, ages,
 };
 
 const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
@@ -96,8 +96,16 @@ fn checks() -> Value {
     let key = json!({ "description": "A key for nothing else.", "oneOf": secret_tables(file) });
     table(
         "The gateway's own checks (smoke, rollforward, drill) call it with this key; without this table there are none.",
-        vec![("key", Required, key)],
+        vec![("key", Required, key), ("max_age_s", Optional, check_ages())],
     )
+}
+
+fn check_ages() -> Value {
+    let mut usual = CheckAges::default();
+    let age = |(name, age): (&'static str, &mut Duration)| {
+        (name, Optional, integer("Seconds.", &AGE_S, Some(age.as_secs())))
+    };
+    table("For how long what checks found counts.", ages(&mut usual).map(age).into())
 }
 
 fn cors() -> Value {

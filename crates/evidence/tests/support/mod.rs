@@ -1,6 +1,7 @@
 //! Records to write, and the counts of long runs.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod drills;
 mod probes;
 
 use evidence::{
@@ -164,6 +165,7 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
     ];
     entries.extend(probes::probes(7));
     entries.extend(of_catalogs());
+    entries.extend(drills::drills(20));
     entries
 }
 

@@ -97,6 +97,16 @@ fn summary(record: &Record) -> String {
         }
         Body::CatalogCheck(said) => catalog_check(&said),
         Body::CatalogDrift(said) => format!("{}: {} ({})", said.provider, said.diff_summary, said.severity),
+        Body::Drill(said) => format!(
+            "{} {} back to {} by {}: {}",
+            word(&said.outcome),
+            said.target,
+            said.rollback_route_version,
+            said.by,
+            said.reason
+        ),
+        Body::Readiness(said) => format!("{}: {}", word(&said.decision), said.reason),
+        Body::RollbackNote(said) => format!("answers by {}", said.by),
         Body::SmokeCheck(said) => format!(
             "{} {}: {} {}, {}",
             word(&said.decision),
