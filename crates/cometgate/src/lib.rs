@@ -16,6 +16,7 @@ mod control_client;
 mod control_socket;
 mod edit_lock;
 mod exit;
+mod export;
 mod files;
 mod gates;
 mod gateway_key;

@@ -11,6 +11,7 @@ use proxy::{Measured, SnapshotHandle};
 use telemetry::{Page, names};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::export::Counts;
 use crate::gates::keeper::Keeper;
 pub(crate) use reloads::Reloads;
 
@@ -31,6 +32,7 @@ pub(crate) struct Sources {
     pub(crate) handle: Arc<SnapshotHandle>,
     pub(crate) gates: Arc<Keeper>,
     pub(crate) reloads: Arc<Reloads>,
+    pub(crate) export: Counts,
     pub(crate) started: Timestamp,
 }
 
@@ -71,6 +73,7 @@ impl Sources {
         page.write(&names::EVIDENCE_RECORDED, &[], u8::from(self.gates.unrecorded().is_none()));
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
         self.reloads.write_to(&mut page);
+        self.export.write_to(&mut page);
         page.write(&names::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
         page.write(&names::STARTED, &[], self.started.as_second());
         page.text()

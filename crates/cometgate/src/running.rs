@@ -19,6 +19,7 @@ use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
 use crate::control_socket::{open as open_socket, serve_commands};
 use crate::exit::Failure;
+use crate::export::{Export, Exporting};
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
 use crate::gates::ticking::{GateClock, end_proofs, save_all, tick_gates};
@@ -45,6 +46,7 @@ pub(crate) struct Running {
     signals: Signals,
     gates: Arc<Keeper>,
     gate_writer: GateWriter,
+    exporting: Option<Exporting>,
     handle: Arc<SnapshotHandle>,
 }
 
@@ -65,6 +67,7 @@ impl Running {
         let gates = Keeper::open(&settings.state_dir)
             .context("no thread for the log of gates")
             .map_err(Failure::internal)?;
+        let export = Export::prepare(settings)?;
         let reloads = Arc::new(Reloads::default());
         let means = Means {
             paths: MapPaths::of(settings),
@@ -86,6 +89,7 @@ impl Running {
             cors: Cors::new(&settings.cors_origins),
             trust_forwarded_for: settings.trust_forwarded_for,
             observer,
+            traces: export.as_ref().and_then(Export::sink),
             affinity: bindings::open(&settings.state_dir),
         };
         let draining = CancellationToken::new();
@@ -96,8 +100,11 @@ impl Running {
             handle: Arc::clone(&handle),
             gates: Arc::clone(&gates),
             reloads,
+            export: export.as_ref().map(Export::counts).unwrap_or_default(),
             started: Timestamp::now(),
         };
+        let exporting = export.map(Export::start).transpose();
+        let exporting = exporting.context("no thread for the export").map_err(Failure::internal)?;
         let admin = probes.map(|listener| Admin::start(listener, sources, draining.clone()));
         let admin = admin.transpose().context("probes cannot be answered").map_err(Failure::internal)?;
         let gate_writer =
@@ -128,6 +135,7 @@ impl Running {
             signals,
             gates,
             gate_writer,
+            exporting,
             handle,
         })
     }
@@ -166,6 +174,10 @@ impl Running {
         save_all(&self.handle, &self.gates);
         drop(self.gate_writer);
         drop(self.admin);
+        // The last: what the end itself has to say goes with it.
+        if let Some(exporting) = self.exporting {
+            exporting.end();
+        }
         Ok(())
     }
 }

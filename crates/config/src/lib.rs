@@ -62,9 +62,12 @@ pub use document::Source;
 pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map};
 pub use problem::{Beside, Place, Problem, Problems};
 pub use provider_connection::{Http2Settings, ProviderTls, Roots};
-pub use provider_forward::ForwardHeader;
+pub use provider_forward::{ForwardHeader, TraceParentTold};
 pub use schema::{SchemaFile, schema};
-pub use settings::{ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings};
+pub use settings::{
+    ClientCertificates, Limits, OtlpProtocol, Settings, TelemetrySettings, TlsSettings, TraceSettings, Watch,
+    load_settings,
+};
 pub use share::{ShareError, format_share, parse_share};
 pub use snippet::Snippet;
 pub use starter::{ModelIds, Starter, StarterError, StarterOptions, starter};

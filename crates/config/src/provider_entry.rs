@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use decisions::plan::CredentialHeader;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use crate::base_url::{BaseUrl, BaseUrlError};
 use crate::code::Code;
@@ -15,7 +15,7 @@ use crate::load::{CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;
-use crate::provider_forward::read_forward_headers;
+use crate::provider_forward::{TraceParentTold, read_forward_headers};
 use crate::provider_request::{read_headers, read_paths};
 
 pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
@@ -46,19 +46,7 @@ pub(crate) fn read_provider(
     mut fields: Fields<'_, '_>,
 ) -> ProviderEntry {
     check_name(document, "provider", &name);
-    let base_url = fields.required_text("base_url").and_then(|text| {
-        let parsed = text.text.parse::<BaseUrl>();
-        let code = |error| match error {
-            BaseUrlError::UserInfo => Code::SecretInFile,
-            BaseUrlError::Scheme
-            | BaseUrlError::Unreachable
-            | BaseUrlError::QueryOrFragment
-            | BaseUrlError::Host
-            | BaseUrlError::Port
-            | BaseUrlError::Path => Code::BadBaseUrl,
-        };
-        parsed.map_err(|error| document.problem(code(error), text.at, error.to_string())).ok()
-    });
+    let base_url = read_base_url(document, &mut fields, "base_url");
     let value = fields.required("credential");
     let credential_at = value.map_or(name.at, |value| value.span().start);
     let credential = value.and_then(|value| read_credential(document, value));
@@ -74,6 +62,8 @@ pub(crate) fn read_provider(
     let paths = read_paths(document, &mut fields);
     let headers = read_headers(document, &mut fields);
     let forward_headers = read_forward_headers(document, &mut fields);
+    let told = TraceParentTold::ALL.map(|told| (told.as_str(), told));
+    let trace_parent = fields.choice("trace_parent", &told).unwrap_or_default();
     let allow_private_addresses = fields.flag("allow_private_addresses").unwrap_or(false);
     let asks_usage = fields.flag("ask_usage").unwrap_or(false);
     fields.finish();
@@ -89,6 +79,7 @@ pub(crate) fn read_provider(
         paths,
         headers,
         forward_headers,
+        trace_parent,
         allow_private_addresses,
         place: document.place(credential_at),
     });
@@ -102,6 +93,27 @@ pub(crate) fn read_provider(
         max_concurrent,
         asks_usage,
     }
+}
+
+/// A URL of http or https, with nothing in it that could hide a secret.
+pub(crate) fn read_base_url(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+) -> Option<BaseUrl> {
+    fields.required_text(name).and_then(|text| {
+        let parsed = text.text.parse::<BaseUrl>();
+        let code = |error| match error {
+            BaseUrlError::UserInfo => Code::SecretInFile,
+            BaseUrlError::Scheme
+            | BaseUrlError::Unreachable
+            | BaseUrlError::QueryOrFragment
+            | BaseUrlError::Host
+            | BaseUrlError::Port
+            | BaseUrlError::Path => Code::BadBaseUrl,
+        };
+        parsed.map_err(|error| document.problem(code(error), text.at, error.to_string())).ok()
+    })
 }
 
 fn read_models(
@@ -143,7 +155,17 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
             return None;
         }
     };
-    let mut fields = Fields::new(document, table, at, "`credential`");
+    read_named_secret(document, table, at, ("`credential`", help))
+}
+
+/// `{ env = "…" }` or `{ file = "…" }`: where a secret is. `what` names that, for messages.
+pub(crate) fn read_named_secret(
+    document: &Document<'_>,
+    table: &DeTable<'_>,
+    at: usize,
+    (what, help): (&str, &str),
+) -> Option<CredentialSource> {
+    let mut fields = Fields::new(document, table, at, what);
     let env = fields.text("env");
     let file = fields.text("file");
     fields.finish();
@@ -166,13 +188,13 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
             document.problem_with_help(
                 Code::BadCredential,
                 at,
-                "`credential` has both `env` and `file`",
+                format!("{what} has both `env` and `file`"),
                 help,
             );
             None
         }
         (None, None) => {
-            document.problem_with_help(Code::BadCredential, at, "`credential` names no secret", help);
+            document.problem_with_help(Code::BadCredential, at, format!("{what} names no secret"), help);
             None
         }
     }

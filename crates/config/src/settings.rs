@@ -1,6 +1,7 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
 mod admin;
+mod telemetry;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,6 +15,11 @@ use crate::fields::Fields;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
+pub(crate) use telemetry::{
+    ATTRIBUTE_BYTES, CANARY_SHARE_DEFAULT, COMPRESSION, EXPORT_TIMEOUT_MS, INTERVAL_DEFAULT_MS, INTERVAL_MS,
+    MOST_ATTRIBUTES, PROTOCOLS, SAMPLE_DEFAULT, SLOW_DEFAULT_MS, SLOW_MS, TIMEOUT_DEFAULT_MS,
+};
+pub use telemetry::{OtlpProtocol, TelemetrySettings, TraceSettings};
 pub(crate) use tls::CLIENT_CERTIFICATES;
 pub use tls::{ClientCertificates, TlsSettings};
 
@@ -67,6 +73,8 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// Where probes connect to; without it nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where traces and metrics are sent; without it nowhere.
+    pub telemetry: Option<TelemetrySettings>,
     /// What the process takes on at most.
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
@@ -152,6 +160,7 @@ fn read_settings(
     let watch = fields.choice("watch", &WATCH);
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
+    let telemetry = fields.table("telemetry").map(|fields| telemetry::read(document, fields));
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
@@ -167,6 +176,7 @@ fn read_settings(
         // What is wrong in them has been reported, and the file is refused.
         tls: tls.flatten(),
         admin: admin.flatten(),
+        telemetry: telemetry.flatten(),
         limits,
         trust_forwarded_for,
         cors_origins,

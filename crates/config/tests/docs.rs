@@ -109,7 +109,7 @@ fn kind_of(table: &toml::Table) -> Option<Kind> {
         Some(Kind::Map)
     } else if has(&["version"]) {
         Some(Kind::Tenants)
-    } else if has(&["listen", "workers", "limits", "state_dir", "watch", "tls", "admin", "cors"])
+    } else if has(&["listen", "workers", "limits", "state_dir", "watch", "tls", "admin", "telemetry", "cors"])
         || is_text("routes")
         || is_text("tenants")
     {

@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::observer::Observer;
 use crate::series::Measured;
 use crate::snapshot::SnapshotHandle;
+use crate::trace::TraceSink;
 use crate::worker::{Accepted, Context, Drain, Worker};
 
 /// How long to wait when the system has no file descriptor left.
@@ -40,6 +41,8 @@ pub struct Setup {
     pub trust_forwarded_for: bool,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
+    /// Who takes traces; without anybody none are made.
+    pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers where things live.
     pub affinity: Arc<dyn Affinity>,
 }
@@ -76,6 +79,7 @@ impl Gateway {
                     cors: setup.cors.clone(),
                     trust_forwarded_for: setup.trust_forwarded_for,
                     observer: Arc::clone(&setup.observer),
+                    traces: setup.traces.clone(),
                     affinity: Arc::clone(&setup.affinity),
                 };
                 Worker::start(context, drain.clone())

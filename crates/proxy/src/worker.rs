@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
 use crate::snapshot::SnapshotHandle;
+use crate::trace::TraceSink;
 
 /// How often idle connections to providers are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub(crate) struct Context {
     /// Whoever connects is a proxy of the operator's, and says truly for whom.
     pub(crate) trust_forwarded_for: bool,
     pub(crate) observer: Arc<dyn Observer>,
+    /// Without it no traces are made.
+    pub(crate) traces: Option<Arc<dyn TraceSink>>,
     pub(crate) affinity: Arc<dyn Affinity>,
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
 pub(crate) mod client;
+pub(crate) mod collected;
 pub(crate) mod fault;
 pub(crate) mod h2;
 pub(crate) mod lanes;

@@ -10,6 +10,7 @@ use decisions::gate;
 use decisions::plan::{CredentialKind, OnDisconnect};
 use decisions::{Endpoint, ErrorClass};
 use http::{HeaderValue, StatusCode};
+use telemetry::trace_context::SpanId;
 use tokio::time::Instant;
 
 use crate::affinity::Made;
@@ -20,6 +21,7 @@ use crate::response::keeping::{Keeping, keep};
 use crate::scan::{BodyScanner, BodyShape, Usage};
 use crate::series::target::EndedAttempt;
 use crate::target_state::{Admission, TargetState};
+use crate::trace::{Happened, OwnSpan, TracedAttempt};
 
 /// How much text makes a token, where nobody has counted.
 const BYTES_OF_A_TOKEN: u64 = 4;
@@ -30,6 +32,8 @@ pub(crate) struct UnderWay {
     /// What it holds at its target; a copy holds nothing there, and takes no caller's place.
     held: Option<(Arc<TargetState>, Admission)>,
     pub(crate) aim: Aim,
+    /// Its own, where traces are made.
+    span: Option<SpanId>,
     number: u8,
     kind: AttemptKind,
     because: Option<&'static str>,
@@ -103,6 +107,7 @@ impl UnderWay {
             about: Arc::clone(about),
             held,
             aim,
+            span: about.trace.new_span(),
             number: cause.number,
             kind: cause.kind,
             because: cause.because,
@@ -128,6 +133,11 @@ impl UnderWay {
     pub(crate) fn drains(&self) -> bool {
         let route = self.about.route.map(|id| self.about.snapshot.plan().route(id));
         route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain)
+    }
+
+    /// As its provider may be told.
+    pub(crate) fn own_span(&self) -> Option<OwnSpan> {
+        self.about.trace.own_span(self.span)
     }
 
     pub(crate) fn started(&self) -> Instant {
@@ -327,6 +337,7 @@ impl UnderWay {
                 if let Some(series) = self.about.series(self.aim) {
                     series.breaker_opened();
                 }
+                self.about.trace.note(Happened::BreakerOpened(self.aim.provider, self.aim.role));
                 let open_for = until.saturating_sub(self.about.context.live.now());
                 let open_for_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(
@@ -387,7 +398,7 @@ impl UnderWay {
         self.is_over = true;
         self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
-        self.tell_gates(error_class);
+        self.about.noting_gates(|| self.tell_gates(error_class));
         let about = &self.about;
         let elapsed = self.started.elapsed();
         if let Some((state, admission)) = &self.held {
@@ -410,6 +421,29 @@ impl UnderWay {
             None | Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectTimeout | ErrorClass::Tls)
         );
         let refused = self.status.is_some_and(|status| status.is_client_error());
+        let possibly_billed = after_sending && !refused;
+        if let Some(span) = self.span {
+            about.trace.attempted(|| TracedAttempt {
+                span,
+                begun_after: about.trace.after(self.started),
+                number: self.number,
+                kind: self.kind,
+                because: self.because,
+                provider: self.aim.provider,
+                role: self.aim.role,
+                status: self.status,
+                error_class,
+                decision,
+                provider_request_id: self.provider_request_id.clone(),
+                timeout: self.aim.timeout,
+                head_after: self.head_after,
+                first_token_after: self.first_token_after,
+                elapsed,
+                usage: self.usage,
+                usage_source: self.usage_source,
+                possibly_billed,
+            });
+        }
         about.context.observer.attempted(&AttemptRecord {
             snapshot: &about.snapshot,
             request_id: text(about.request_id.as_ref()).unwrap_or_default(),
@@ -434,7 +468,7 @@ impl UnderWay {
             elapsed,
             usage: self.usage,
             usage_source: self.usage_source,
-            possibly_billed: after_sending && !refused,
+            possibly_billed,
             callers_retries: about.callers_retries,
         });
     }
