@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::control_socket::{connect, socket_path};
 use crate::exit::Failure;
+use crate::running::block_on;
 
 /// How long a gateway may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -35,14 +36,17 @@ pub(crate) fn ask_status(state_dir: &Path, route: Option<&str>) -> Result<Value,
 /// # Errors
 /// Nobody answers (5), there is no such route or the request is faulty (3), or what was asked for is not allowed (4).
 pub(crate) fn ask(state_dir: &Path, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")
-        .map_err(Failure::internal)?;
-    let asked = runtime.block_on(async {
-        tokio::time::timeout(ANSWER_WITHIN, exchange(state_dir, method, path, body)).await
-    });
+    block_on(ask_within(state_dir, method, path, body))
+}
+
+/// The same for whoever waits for several things at once.
+pub(crate) async fn ask_within(
+    state_dir: &Path,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, Failure> {
+    let asked = tokio::time::timeout(ANSWER_WITHIN, exchange(state_dir, method, path, body)).await;
     let (status, answer) = match asked {
         Ok(Ok(answered)) => answered,
         Ok(Err(error)) => return Err(unreachable(state_dir, &error)),

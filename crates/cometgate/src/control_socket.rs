@@ -16,6 +16,7 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use proxy::Snapshot;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
@@ -151,15 +152,20 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
         (&Method::GET, "/status") => {
             let only = request.uri().query().and_then(|query| query.strip_prefix("route="));
             let snapshot = acting.handle.current();
-            report(&snapshot, &acting.keeper, only).ok_or_else(|| Refusal {
-                status: StatusCode::NOT_FOUND,
-                why: format!(
-                    "the map in force ({}) has no route {:?}",
-                    snapshot.plan().route_version(),
-                    only.unwrap_or_default()
-                ),
-            })
+            let mut report =
+                report(&snapshot, &acting.keeper, only).ok_or_else(|| no_route(&snapshot, only))?;
+            report["checks"] = acting.leasing.report();
+            Ok(report)
         }
+        (&Method::GET, "/checks/seen") => acting.leasing.seen(request.uri().query().unwrap_or_default()),
+        (&Method::POST, "/checks/lease") => {
+            acting.leasing.grant(&acting.handle.current(), read_body(request.into_body()).await?)
+        }
+        (&Method::POST, "/checks/renew") => {
+            acting.leasing.renew(&acting.handle.current(), read_body(request.into_body()).await?)
+        }
+        (&Method::POST, "/checks/end") => acting.leasing.end(&read_body(request.into_body()).await?),
+        (&Method::POST, "/checks/result") => acting.heard(&read_body(request.into_body()).await?),
         (&Method::POST, "/accept") => acting.accept(&read_body(request.into_body()).await?),
         (&Method::POST, path) => {
             let action =
@@ -176,6 +182,12 @@ async fn read_body<T: DeserializeOwned>(body: Incoming) -> Result<T, Refusal> {
     let bad = |why: String| Refusal { status: StatusCode::BAD_REQUEST, why };
     let body = Limited::new(body, LARGEST).collect().await.map_err(|error| bad(error.to_string()))?;
     serde_json::from_slice(&body.to_bytes()).map_err(|error| bad(error.to_string()))
+}
+
+fn no_route(snapshot: &Snapshot, named: Option<&str>) -> Refusal {
+    let version = snapshot.plan().route_version();
+    let why = format!("the map in force ({version}) has no route {:?}", named.unwrap_or_default());
+    Refusal { status: StatusCode::NOT_FOUND, why }
 }
 
 fn not_found() -> Refusal {

@@ -289,7 +289,7 @@ impl Means {
         Ok(Ready {
             way_back: loaded.rollback_route_version.clone(),
             // Before the secrets are read: what changes in between is then read again.
-            secrets: SecretFiles::of(&loaded.providers),
+            secrets: self.preparer.secret_files(loaded),
             snapshot: self.preparer.prepare(standing.loaded, previous)?,
             record,
             texts: standing.texts,

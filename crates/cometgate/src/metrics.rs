@@ -7,7 +7,7 @@ mod reloads;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use proxy::{Measured, SnapshotHandle};
+use proxy::{Leases, Measured, SnapshotHandle};
 use telemetry::{Page, names};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -33,6 +33,7 @@ pub(crate) struct Sources {
     pub(crate) gates: Arc<Keeper>,
     pub(crate) reloads: Arc<Reloads>,
     pub(crate) export: Counts,
+    pub(crate) leases: Arc<Leases>,
     pub(crate) started: Timestamp,
 }
 
@@ -71,6 +72,7 @@ impl Sources {
         gates::write(&mut page, &snapshot);
         page.write(&names::GATES_KEPT, &[], u8::from(self.gates.is_usable()));
         page.write(&names::EVIDENCE_RECORDED, &[], u8::from(self.gates.unrecorded().is_none()));
+        self.leases.write_to(&mut page);
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
         self.reloads.write_to(&mut page);
         self.export.write_to(&mut page);

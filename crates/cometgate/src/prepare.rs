@@ -10,8 +10,9 @@ use proxy::{Forwards, Holder, KeyRing, Provider, Snapshot, ToldTrace};
 use rustls::RootCertStore;
 use upstream::{Address, Http2, Origin, SendError, TlsClient, TlsSetupError};
 
+use crate::checks::key::CheckKey;
 use crate::provider_tls::{Material, ProviderTlsError};
-use crate::secrets::{self, SecretError};
+use crate::secrets::{self, SecretError, SecretFiles};
 
 /// Why a checked plan cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +34,22 @@ pub(crate) struct Preparer {
     /// The client of providers that say nothing about TLS: one, so that sessions resume.
     plain_tls: Option<TlsClient>,
     system_roots: Option<RootCertStore>,
+    checks: Option<CheckKey>,
 }
 
 impl Preparer {
     pub(crate) fn new(workers: usize) -> Preparer {
-        Preparer { workers, plain_tls: None, system_roots: None }
+        Preparer { workers, plain_tls: None, system_roots: None, checks: None }
+    }
+
+    /// With a key for the gateway's own checks.
+    pub(crate) fn with_checks(self, checks: Option<CheckKey>) -> Preparer {
+        Preparer { checks, ..self }
+    }
+
+    /// Which files with secrets are to be looked at, for changes.
+    pub(crate) fn secret_files(&self, loaded: &Loaded) -> SecretFiles {
+        SecretFiles::of(&loaded.providers, self.checks.as_ref().and_then(CheckKey::file))
     }
 
     /// Prepares a plan. Providers whose address did not change keep their connections.
@@ -57,7 +69,11 @@ impl Preparer {
         });
         let certificates =
             loaded.certificates.iter().map(|certificate| (certificate.sha256, certificate.tenant));
-        let keys = KeyRing::new(keys).with_certificates(certificates);
+        let mut keys = KeyRing::new(keys).with_certificates(certificates);
+        // Without it there are no checks, which keeps no map from going live.
+        if let Some(hash) = self.checks.as_ref().and_then(|key| key.hash_beside(&loaded.keys)) {
+            keys = keys.with_checks(hash);
+        }
         Ok(Snapshot::new(loaded.plan, providers, keys))
     }
 

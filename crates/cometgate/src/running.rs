@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Settings;
 use jiff::Timestamp;
-use proxy::{Cors, Gateway, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Cors, Gateway, Leases, Limits, Observer, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
+use crate::checks::key::CheckKey;
+use crate::checks::leasing::Leasing;
 use crate::control_socket::{open as open_socket, serve_commands};
 use crate::exit::Failure;
 use crate::export::{Export, Exporting};
@@ -74,12 +76,13 @@ impl Running {
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
-            preparer: Preparer::new(workers),
+            preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
             gates: Arc::clone(&gates),
             reloads: Arc::clone(&reloads),
         };
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
+        let leases = Arc::new(Leases::default());
         let setup = Setup {
             listener,
             workers,
@@ -88,9 +91,11 @@ impl Running {
             tls: caller_tls.as_ref().map(CallerTlsFiles::tls),
             cors: Cors::new(&settings.cors_origins),
             trust_forwarded_for: settings.trust_forwarded_for,
+            server_timing: settings.server_timing,
             observer,
             traces: export.as_ref().and_then(Export::sink),
             affinity: bindings::open(&settings.state_dir),
+            leases: Arc::clone(&leases),
         };
         let draining = CancellationToken::new();
         let probes = settings.admin.map(listen_for_probes).transpose()?;
@@ -101,6 +106,7 @@ impl Running {
             gates: Arc::clone(&gates),
             reloads,
             export: export.as_ref().map(Export::counts).unwrap_or_default(),
+            leases: Arc::clone(&leases),
             started: Timestamp::now(),
         };
         let exporting = export.map(Export::start).transpose();
@@ -112,7 +118,8 @@ impl Running {
         let stop = CancellationToken::new();
         let clock = GateClock::new(gateway.now_ms());
         tokio::spawn(tick_gates(Arc::clone(&handle), Arc::clone(&gates), clock, stop.clone()));
-        let acting = Acting { handle: Arc::clone(&handle), keeper: Arc::clone(&gates), clock };
+        let leasing = Leasing::new(settings, leases, gateway.address());
+        let acting = Acting { handle: Arc::clone(&handle), keeper: Arc::clone(&gates), clock, leasing };
         let socket =
             Some(&settings.state_dir).filter(|_| gates.has_turn()).and_then(|path| open_socket(path).ok());
         tokio::spawn(serve_commands(settings.state_dir.clone(), socket, Arc::new(acting), stop.clone()));

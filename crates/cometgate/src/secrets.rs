@@ -72,8 +72,8 @@ fn read(source: &CredentialSource, what: &str) -> Result<(String, String), (Stri
 pub(crate) struct SecretFiles(Vec<(PathBuf, Option<Stamp>)>);
 
 impl SecretFiles {
-    /// Those that providers name.
-    pub(crate) fn of(providers: &[ProviderSettings]) -> SecretFiles {
+    /// Those that providers name, and one more.
+    pub(crate) fn of(providers: &[ProviderSettings], other: Option<&PathBuf>) -> SecretFiles {
         let files = providers.iter().flat_map(|provider| {
             let key = match &provider.credential {
                 CredentialSource::File(path) => Some(path),
@@ -82,7 +82,7 @@ impl SecretFiles {
             let (certificate, certificates_key) = provider.tls.client.as_ref().map(|(a, b)| (a, b)).unzip();
             [key, provider.tls.ca.as_ref(), certificate, certificates_key]
         });
-        let files = files.flatten().map(|path| (path.clone(), stamp(path)));
+        let files = files.flatten().chain(other).map(|path| (path.clone(), stamp(path)));
         SecretFiles(files.collect())
     }
 
@@ -99,7 +99,7 @@ impl SecretFiles {
 }
 
 /// A file's text without the newline that editors put at its end.
-fn read_secret(path: &Path) -> std::io::Result<String> {
+pub(crate) fn read_secret(path: &Path) -> std::io::Result<String> {
     let text = crate::files::read(path)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
@@ -12,7 +14,8 @@ use serde_json::json;
 use support::client::request;
 use support::world::Setup;
 use support::{
-    ACME, CANARY_KEY, Client, FIRST, Files, GLOBEX, LAST, Map, PRIMARY_KEY, Program, tenants, tenants_with,
+    ACME, CANARY_KEY, CHAT, Client, FIRST, Files, GLOBEX, LAST, Map, PRIMARY_KEY, Program, tenants,
+    tenants_with,
 };
 use testkit::{Gate, Provider, Reply, Step};
 
@@ -278,4 +281,23 @@ async fn a_cut_answer_is_cut_for_the_caller_too() {
     world.primary.on("POST", "/v1/chat/completions", Reply::json(200, &json!({"ok": true})));
     let mut client = Client::connect(world.program.address).await;
     assert_eq!(client.chat(ACME, r#"{"model":"summary"}"#).await.json(), json!({"ok": true}));
+}
+
+#[tokio::test]
+async fn answers_say_how_long_it_took_where_the_settings_say_so() {
+    let Setup { primary, canary } = Setup::new().await;
+    let map = Map::new(&primary.base_url(), &canary.base_url(), "0%").text();
+    primary.on("POST", "/v1/chat/completions", Reply::standard().delayed(Duration::from_millis(60)));
+    for (settings, is_said) in [("server_timing = true", true), ("", false)] {
+        let files = Files::new(settings, &map, &tenants());
+        let program = Program::serve(&files).await;
+        let answer = Client::connect(program.address).await.chat(ACME, CHAT).await;
+        let said = answer.headers.get("server-timing").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(said.is_some(), is_said);
+        let Some(said) = said else { continue };
+        let millis: Vec<f64> =
+            said.split(", ").map(|part| part.split_once(";dur=").unwrap().1.parse().unwrap()).collect();
+        assert!(said.starts_with("gateway;dur=") && said.contains(", provider;dur="), "{said}");
+        assert!(millis[1] >= 60.0 && millis[0] < millis[1], "{said}");
+    }
 }

@@ -3,7 +3,9 @@
 
 mod support;
 
+use http::Method;
 use serde_json::{Value, json};
+use support::client::request;
 use support::world::Setup;
 use support::{ACME, Client, Files, Map, Program, tenants};
 use testkit::{Provider, Reply, Step};
@@ -90,4 +92,36 @@ async fn however_the_stream_is_cut_up_the_tokens_are_read_and_their_event_is_lef
     let answer = client.chat(ACME, STREAM).await;
     assert_eq!(String::from_utf8(answer.body.to_vec()).unwrap(), [BEFORE, DONE].concat());
     assert_eq!(world.tokens().await, (json!(7), json!(5), json!("reported")));
+}
+
+#[tokio::test]
+async fn what_tokens_cost_is_said_by_attempt_target_and_tenant() {
+    let Setup { primary, canary } = Setup::new().await;
+    let priced = "[providers.cometapi]\n\
+                  prices = { \"gpt-canary\" = { input = 2.5, cached_input = 0.25, output = 10 } }";
+    let map = Map::new(&primary.base_url(), &canary.base_url(), "100%").text();
+    let map = map.replace("[providers.cometapi]", priced);
+    let files = Files::new("[admin]\nlisten = \"127.0.0.1:0\"\n", &map, &tenants());
+    let (mut program, probes) = Program::serve_and_tell_all(&files, &[]).await;
+    let usage = json!({"prompt_tokens": 1000, "completion_tokens": 200, "prompt_tokens_details": {"cached_tokens": 400}});
+    let choice = json!({"index": 0, "message": {"content": "x"}, "finish_reason": "stop"});
+    canary.on("POST", PATH, Reply::json(200, &json!({"id": "c", "choices": [choice], "usage": usage})));
+    let mut client = Client::connect(program.address).await;
+    for _ in 0..2 {
+        assert_eq!(client.chat(ACME, r#"{"model":"summary"}"#).await.status, 200);
+    }
+    let line: Value = serde_json::from_str(&program.lines(2).await[1]).unwrap();
+    assert_eq!(line["cost"], json!(0.0036), "600 at 2.5, 400 at 0.25 and 200 at 10 for a million");
+
+    let page = Client::connect(probes).await.send(request(Method::GET, "/metrics", "", "")).await.unwrap();
+    let page = String::from_utf8(page.body.to_vec()).unwrap();
+    for line in [
+        "cometgate_cost_total{llm_route=\"the-canary\",provider=\"cometapi\",target_role=\"canary\"} 0.0072",
+        "cometgate_tenant_cost_total{tenant=\"acme\",provider=\"cometapi\"} 0.0072",
+        "cometgate_tenant_tokens_total{tenant=\"acme\",provider=\"cometapi\",token_type=\"input\"} 2000",
+        "cometgate_tenant_tokens_total{tenant=\"acme\",provider=\"cometapi\",token_type=\"output\"} 400",
+        "cometgate_tenant_requests_total{tenant=\"acme\",outcome=\"ok\"} 2",
+    ] {
+        assert!(page.lines().any(|one| one == line), "{line}\n{page}");
+    }
 }

@@ -155,6 +155,25 @@ impl<'d, 't> Fields<'d, 't> {
         }
     }
 
+    /// A number that is not negative, in millionths; with more decimals than that it is refused.
+    pub(crate) fn millionths(&mut self, name: &'static str, most: u64) -> Option<u64> {
+        let value = self.value(name)?;
+        let written = match value.get_ref() {
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+            DeValue::Float(float) => float.as_str(),
+            _ => {
+                self.wrong_type(name, value, "a number");
+                return None;
+            }
+        };
+        let read = millionths(written).filter(|read| *read <= most * 1_000_000);
+        if read.is_none() {
+            let message = format!("`{name}` must be from 0 to {most}, with six decimals at the most");
+            self.document.problem(Code::OutOfRange, value.span().start, message);
+        }
+        read
+    }
+
     /// A duration in milliseconds.
     pub(crate) fn millis(
         &mut self,
@@ -297,6 +316,18 @@ impl<'d, 't> Fields<'d, 't> {
     }
 }
 
+/// A decimal number without sign or exponent.
+fn millionths(written: &str) -> Option<u64> {
+    let (whole, decimals) = written.split_once('.').unwrap_or((written, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || decimals.len() > 6 {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok()?;
+    let millionths: u64 = format!("{decimals:0<6}").parse().ok()?;
+    whole.checked_mul(1_000_000)?.checked_add(millionths)
+}
+
 /// The entries of a table in the file's order; the parser sorts them by name.
 pub(crate) fn named_values<'d, 't>(
     table: &'d DeTable<'t>,
@@ -335,5 +366,28 @@ fn describe(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::millionths;
+
+    #[test]
+    fn a_price_is_read_to_the_last_decimal_or_not_at_all() {
+        for (written, read) in [
+            ("0", Some(0)),
+            ("12", Some(12_000_000)),
+            ("2.5", Some(2_500_000)),
+            ("0.000001", Some(1)),
+            ("0.0000001", None),
+            ("-1", None),
+            ("1e3", None),
+            ("inf", None),
+            ("18446744073709551616", None),
+            ("18446744073709551615", None),
+        ] {
+            assert_eq!(millionths(written), read, "{written}");
+        }
     }
 }

@@ -37,6 +37,7 @@ mod problem;
 mod provider_connection;
 mod provider_entry;
 mod provider_forward;
+mod provider_prices;
 mod provider_request;
 mod render;
 mod resolve;

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use decisions::plan::CredentialHeader;
-use toml::de::{DeTable, DeValue};
+use decisions::price::Prices;
+use toml::de::DeValue;
 
 use crate::base_url::{BaseUrl, BaseUrlError};
 use crate::code::Code;
@@ -16,6 +17,7 @@ use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;
 use crate::provider_forward::{TraceParentTold, read_forward_headers};
+use crate::provider_prices::read_prices;
 use crate::provider_request::{read_headers, read_paths};
 
 pub(crate) const LONGEST_CONNECT_MS: u64 = 60_000;
@@ -38,6 +40,7 @@ pub(crate) struct ProviderEntry {
     /// Requests at one time.
     pub(crate) max_concurrent: Option<u32>,
     pub(crate) asks_usage: bool,
+    pub(crate) prices: Prices,
 }
 
 pub(crate) fn read_provider(
@@ -66,6 +69,7 @@ pub(crate) fn read_provider(
     let trace_parent = fields.choice("trace_parent", &told).unwrap_or_default();
     let allow_private_addresses = fields.flag("allow_private_addresses").unwrap_or(false);
     let asks_usage = fields.flag("ask_usage").unwrap_or(false);
+    let prices = read_prices(document, &mut fields);
     fields.finish();
     let takes_client_key = credential == Some(CredentialSource::Client);
     let settings = base_url.zip(credential).map(|(base_url, credential)| ProviderSettings {
@@ -92,6 +96,7 @@ pub(crate) fn read_provider(
         blocked_models,
         max_concurrent,
         asks_usage,
+        prices,
     }
 }
 
@@ -155,46 +160,58 @@ fn read_credential(document: &Document<'_>, value: &Value<'_>) -> Option<Credent
             return None;
         }
     };
-    read_named_secret(document, table, at, ("`credential`", help))
+    let fields = Fields::new(document, table, at, "`credential`");
+    let source = read_secret_name(document, fields, ("`credential`", help))?;
+    match source {
+        SecretName::Env(name) => Some(CredentialSource::Env(name)),
+        SecretName::File(path) if Path::new(&path.text).is_absolute() => {
+            Some(CredentialSource::File(PathBuf::from(path.text)))
+        }
+        SecretName::File(path) => {
+            document.problem(Code::BadCredential, path.at, "`file` must be an absolute path");
+            None
+        }
+    }
 }
 
-/// `{ env = "…" }` or `{ file = "…" }`: where a secret is. `what` names that, for messages.
-pub(crate) fn read_named_secret(
+/// Where a secret is kept, as it is written.
+pub(crate) enum SecretName {
+    Env(String),
+    File(Named),
+}
+
+/// Reads `env` or `file` of a table that names a secret. `title` and `help` say which.
+pub(crate) fn read_secret_name(
     document: &Document<'_>,
-    table: &DeTable<'_>,
-    at: usize,
-    (what, help): (&str, &str),
-) -> Option<CredentialSource> {
-    let mut fields = Fields::new(document, table, at, what);
+    mut fields: Fields<'_, '_>,
+    (title, help): (&str, &str),
+) -> Option<SecretName> {
+    let at = fields.at();
     let env = fields.text("env");
     let file = fields.text("file");
     fields.finish();
     match (env, file) {
-        (Some(env), None) if is_variable(&env.text) => Some(CredentialSource::Env(env.text)),
+        (Some(env), None) if is_variable(&env.text) => Some(SecretName::Env(env.text)),
         (Some(env), None) => {
             // Most likely the key itself, so it is not repeated.
             let message = "`env` must name an environment variable: letters, digits and `_`, no digit first";
             document.problem(Code::BadCredential, env.at, message);
             None
         }
-        (None, Some(file)) if Path::new(&file.text).is_absolute() && !file.text.contains('\0') => {
-            Some(CredentialSource::File(PathBuf::from(file.text)))
+        (None, Some(file)) if !file.text.is_empty() && !file.text.contains('\0') => {
+            Some(SecretName::File(file))
         }
         (None, Some(file)) => {
-            document.problem(Code::BadCredential, file.at, "`file` must be an absolute path");
+            document.problem(Code::BadCredential, file.at, "`file` must be a path");
             None
         }
         (Some(_), Some(_)) => {
-            document.problem_with_help(
-                Code::BadCredential,
-                at,
-                format!("{what} has both `env` and `file`"),
-                help,
-            );
+            let message = format!("{title} has both `env` and `file`");
+            document.problem_with_help(Code::BadCredential, at, message, help);
             None
         }
         (None, None) => {
-            document.problem_with_help(Code::BadCredential, at, format!("{what} names no secret"), help);
+            document.problem_with_help(Code::BadCredential, at, format!("{title} names no secret"), help);
             None
         }
     }

@@ -278,6 +278,7 @@ impl Resolved {
             },
             max_concurrent: entry.max_concurrent,
             asks_usage: entry.asks_usage,
+            prices: entry.prices.clone(),
         };
         let routes: Option<Vec<Route>> = map
             .routes

@@ -1,6 +1,7 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
 mod admin;
+mod checks;
 mod telemetry;
 mod tls;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::document::{Document, Source};
 use crate::fields::Fields;
+use crate::load::CredentialSource;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
@@ -75,10 +77,14 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Where traces and metrics are sent; without it nowhere.
     pub telemetry: Option<TelemetrySettings>,
+    /// Where the key of the gateway's own checks is kept; without it there are none.
+    pub checks: Option<CredentialSource>,
     /// What the process takes on at most.
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
     pub trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took.
+    pub server_timing: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
 }
@@ -160,8 +166,10 @@ fn read_settings(
     let watch = fields.choice("watch", &WATCH);
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
-    let telemetry = fields.table("telemetry").map(|fields| telemetry::read(document, fields));
+    let telemetry = fields.table("telemetry").map(|fields| telemetry::read(document, fields, directory));
+    let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
+    let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
     fields.finish();
@@ -177,8 +185,10 @@ fn read_settings(
         tls: tls.flatten(),
         admin: admin.flatten(),
         telemetry: telemetry.flatten(),
+        checks: checks.flatten(),
         limits,
         trust_forwarded_for,
+        server_timing,
         cors_origins,
     })
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use decisions::plan::Criticality;
+use decisions::plan::{CHECKS_TENANT, Criticality};
 use decisions::tenant_limits::TenantLimits;
 
 use crate::code::Code;
@@ -123,6 +123,11 @@ fn read_tenant(document: &Document<'_>, name: Named, mut fields: Fields<'_, '_>)
             name.at,
             format!("{} cannot be a tenant's name: {NAME_RULE}", quote(&name.text)),
         );
+    }
+    if name.text == CHECKS_TENANT {
+        let message = format!("{} is the gateway's own: its checks call as this tenant", quote(&name.text));
+        let help = "its key stands in cometgate.toml, as `key` of `[checks]`";
+        document.problem_with_help(Code::ReservedName, name.at, message, help);
     }
     let keys = read_keys(document, &name, &mut fields);
     let hashes = fields.texts("client_certificate_sha256").unwrap_or_default();

@@ -66,6 +66,8 @@ pub enum Reason {
     Barred(Barred),
     /// It refers to what lives at one provider, or carries what must not leave its primary.
     Pinned,
+    /// It is of a check that named this target.
+    Check,
 }
 
 impl Reason {
@@ -86,6 +88,7 @@ impl Reason {
             Reason::Held => "held",
             Reason::Barred(barred) => barred.as_str(),
             Reason::Pinned => "pinned",
+            Reason::Check => "check",
         }
     }
 }
@@ -147,7 +150,10 @@ pub(crate) fn decide_on_route<'p>(
     draw: impl FnOnce(&'p Bucketing, Share) -> Option<(bool, StickyBy)>,
 ) -> Decision<'p> {
     match route {
-        Some(route) => follow_route(plan, route, alias, facts, draw),
+        Some((id, standing)) => {
+            let Route { mode, held, .. } = *plan.route(id);
+            follow_route(plan, RouteNow { id, standing, mode, held }, alias, facts, draw)
+        }
         None => without_route(plan, alias, facts),
     }
 }
@@ -193,9 +199,17 @@ fn unchanged(
     Decision::Send(Chosen { route, order, reason: Reason::Unlisted })
 }
 
-fn follow_route<'p>(
+/// A route as a request finds it.
+pub(crate) struct RouteNow {
+    pub(crate) id: RouteId,
+    pub(crate) standing: Standing,
+    pub(crate) mode: Mode,
+    pub(crate) held: bool,
+}
+
+pub(crate) fn follow_route<'p>(
     plan: &'p Plan,
-    (id, standing): (RouteId, Standing),
+    RouteNow { id, standing, mode, held }: RouteNow,
     alias: AliasId,
     facts: &Facts<'_>,
     draw: impl FnOnce(&'p Bucketing, Share) -> Option<(bool, StickyBy)>,
@@ -204,10 +218,10 @@ fn follow_route<'p>(
     let reach = Reach { plan, tenant: facts.tenant, caller: facts.caller, primary: route.primary };
     let fits =
         |provider| provider == route.primary || lacking(plan, alias, provider, facts.features).is_empty();
-    let (side, reason) = match route.mode {
+    let (side, reason) = match mode {
         Mode::Disabled => return Decision::Refuse(Refusal::RouteDisabled(id)),
         Mode::Primary => (Side::Home, Reason::Mode),
-        Mode::Fallback | Mode::Canary if route.held => (Side::Home, Reason::Held),
+        Mode::Fallback | Mode::Canary if held => (Side::Home, Reason::Held),
         Mode::Fallback if route.fallback.is_some_and(|provider| !fits(provider)) => {
             (Side::Home, Reason::Feature)
         }
@@ -220,7 +234,7 @@ fn follow_route<'p>(
         Mode::Canary => canary_side(route, standing, facts, reach, fits, draw),
     };
     // State stays where it is: what stores some goes nowhere but home, unless the operator has moved the whole route.
-    let at_home = route.held || (stays_home(route, facts) && route.mode != Mode::Fallback);
+    let at_home = held || (stays_home(route, facts) && mode != Mode::Fallback);
     // The canary's own gate has been asked; another role of its provider has a gate of its own.
     let is_its_canary = |provider| matches!(side, Side::Canary(canary) if canary.provider == provider);
     let is_open = |provider| {

@@ -22,7 +22,9 @@ pub use gates::{Check, GateIdentity, Gates, Watched, gate_identity, target_of};
 pub use mirror::Mirror;
 pub use providers::{CredentialHeader, CredentialKind, ModelRules, Provider};
 pub use routes::{Canary, Delivery, Mode, ModelMatch, OnDisconnect, RetryPolicy, Route, Scope};
-pub use tenants::{AllowedAliases, Bucketing, Cohort, CohortMembers, Criticality, StickyBy, Tenant};
+pub use tenants::{
+    AllowedAliases, Bucketing, CHECKS_TENANT, Cohort, CohortMembers, Criticality, StickyBy, Tenant,
+};
 
 /// Everything a plan is made of; ids are positions in these lists.
 #[derive(Clone, Debug)]
@@ -103,6 +105,8 @@ impl std::error::Error for PlanError {}
 pub struct Plan {
     parts: PlanParts,
     index: RouteIndex,
+    /// [`TenantId::CHECKS`], which is in no list.
+    checks: Tenant,
     /// By provider: several tenants must not see each other's state there, and its credential does not part them.
     shared: Vec<bool>,
     asks_features: bool,
@@ -118,7 +122,7 @@ impl Plan {
         let shared = shared_providers(&parts);
         let asks_features = parts.aliases.iter().any(|alias| alias.enabled_features.is_said())
             || parts.routes.iter().any(|route| route.mirror.is_some());
-        Ok(Plan { parts, index, shared, asks_features })
+        Ok(Plan { parts, index, checks: Tenant::unrestricted(CHECKS_TENANT), shared, asks_features })
     }
 
     /// `route_version` of the map.
@@ -159,10 +163,10 @@ impl Plan {
         u32::try_from(at).ok().map(ProviderId)
     }
 
-    /// A tenant by id.
+    /// A tenant by id, [`TenantId::CHECKS`] included.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> &Tenant {
-        &self.parts.tenants[id.index()]
+        self.parts.tenants.get(id.index()).unwrap_or(&self.checks)
     }
 
     /// An alias by id.

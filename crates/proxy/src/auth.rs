@@ -56,6 +56,14 @@ impl KeyRing {
         KeyRing { keys: Hashes::new(keys), certificates: Hashes::default() }
     }
 
+    /// With the hash of the key of the gateway's own checks.
+    #[must_use]
+    pub fn with_checks(mut self, hash: KeyHash) -> KeyRing {
+        let holder = Holder { tenant: TenantId::CHECKS, expires_at: None };
+        self.keys.by_prefix.entry(prefix(&hash)).or_default().push((hash, holder));
+        self
+    }
+
     /// With the hashes of certificates that callers may show; a certificate has an end of its own.
     #[must_use]
     pub fn with_certificates(self, certificates: impl IntoIterator<Item = (KeyHash, TenantId)>) -> KeyRing {
@@ -189,6 +197,8 @@ fn identify_by_key(
         if holder.has_expired() {
             return Err(Error::ExpiredKey);
         }
+        // However it begins, the key of checks is for the gateway alone.
+        let is_gateway_key = is_gateway_key || holder.tenant == TenantId::CHECKS;
         return Ok(Identity { authorization, is_gateway_key, ..Identity::of(holder.tenant) });
     }
     // A gateway key that is not listed was revoked or mistyped: it is nobody's own key at a provider.

@@ -42,6 +42,10 @@ pub enum Error {
     ExpiredKey,
     /// The tenant has used up one of its limits.
     OverLimit(OverLimit),
+    /// A check's key without a lease that holds.
+    NoLease,
+    /// A request of a check that is none of what was lent to it.
+    NotLent(&'static str),
     /// An unlisted key for a provider that is paid by a credential of ours, which no primary has vouched for.
     UnprovenKey,
     /// A key that the gateway made, on the way to a provider that takes the caller's own.

@@ -106,6 +106,7 @@ fn face(error: &Error) -> Face<'_> {
         | Error::KeyAndCertificateDiffer
         | Error::OwnKeyMissing { .. }
         | Error::GatewayKeyNotForwarded { .. } => key_face(error),
+        Error::NoLease | Error::NotLent(_) => check_face(error),
         Error::OverLimit(over) => limit::face(*over),
         Error::Body(error) => peek_face(error),
         Error::ModelInQuery
@@ -244,6 +245,22 @@ fn key_face(error: &Error) -> Face<'_> {
             StatusCode::UNAUTHORIZED,
             "missing_api_key",
             "You didn't provide an API key. Send it in an Authorization header: `Authorization: Bearer YOUR_KEY`.",
+        ),
+    }
+}
+
+fn check_face(error: &Error) -> Face<'_> {
+    match error {
+        Error::NotLent(why) => invalid(
+            StatusCode::FORBIDDEN,
+            "not_leased",
+            format!("This request is none that its check has leased: {why}."),
+        ),
+        _ => invalid(
+            StatusCode::FORBIDDEN,
+            "no_check_lease",
+            "This key is for the gateway's own checks, and `x-cometgate-check` names no lease that holds. `cometgate \
+             smoke` and the other checks take one; applications need a key of their own (`cometgate tenants add NAME`).",
         ),
     }
 }

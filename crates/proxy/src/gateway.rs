@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::cors::Cors;
+use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -39,12 +40,16 @@ pub struct Setup {
     pub cors: Cors,
     /// Whoever connects is a proxy of the operator's: what it says in `X-Forwarded-For` is true.
     pub trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took (`Server-Timing`).
+    pub server_timing: bool,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
     /// Who takes traces; without anybody none are made.
     pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers where things live.
     pub affinity: Arc<dyn Affinity>,
+    /// What is lent to checks.
+    pub leases: Arc<Leases>,
 }
 
 /// A running gateway.
@@ -78,9 +83,11 @@ impl Gateway {
                     tls: setup.tls.clone(),
                     cors: setup.cors.clone(),
                     trust_forwarded_for: setup.trust_forwarded_for,
+                    server_timing: setup.server_timing,
                     observer: Arc::clone(&setup.observer),
                     traces: setup.traces.clone(),
                     affinity: Arc::clone(&setup.affinity),
+                    leases: Arc::clone(&setup.leases),
                 };
                 Worker::start(context, drain.clone())
             })

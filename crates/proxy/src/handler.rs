@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use decisions::mirror::tried_ppm;
-use decisions::plan::OnDisconnect;
-use decisions::{Chosen, Decision, Endpoint, Facts, Refusal};
+use decisions::plan::{OnDisconnect, Route};
+use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, Target, TenantId};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ use crate::auth::{CallerAddress, Identity, identify};
 use crate::dialect::Dialect;
 use crate::dispatch::refuse_gateway_key;
 use crate::error::Error;
+use crate::gates::AskedOnce;
+use crate::leases::Checking;
 use crate::observer::Outcome;
 use crate::passed_on::{PassedOn, relay};
 use crate::placing::decide_placed;
@@ -127,12 +129,19 @@ async fn prepare(
     let identity = identify(&head, ticket.dialect, &snapshot, &context.live)?;
     let identity = Identity { from, ..identity };
     ticket.tenant = Some(identity.tenant);
+    let check = match identity.tenant {
+        TenantId::CHECKS => Some(context.leases.enter(&head.headers)?),
+        _ => None,
+    };
     match asked {
         Asked::Routed(endpoint) => {
             ticket.begin()?;
-            let call = route(context, ticket, identity, head, (endpoint, incoming)).await?;
+            let call = route(context, ticket, (identity, check), head, (endpoint, incoming)).await?;
             ticket.trace.decided(|| decision_of(&call));
             return Ok(Prepared::Routed(Box::new(call)));
+        }
+        _ if check.is_some() => {
+            return Err(Error::NotLent("a lease is of a route, which serves models by name"));
         }
         Asked::Models => return Ok(Prepared::Own(models::list(snapshot.plan(), identity.tenant))),
         Asked::Model(name) => {
@@ -180,7 +189,7 @@ fn decision_of(call: &Call) -> TracedDecision {
 async fn route(
     context: &Arc<Context>,
     ticket: &mut Ticket,
-    identity: Identity,
+    (identity, check): (Identity, Option<Box<Checking>>),
     head: request::Parts,
     (endpoint, incoming): (Endpoint, Incoming),
 ) -> Result<Call, Error> {
@@ -206,24 +215,26 @@ async fn route(
         draw: fastrand::u64(..),
     };
     let gates = snapshot.gates().asked_once();
-    let decision = decide_placed(context, &snapshot, &gates, &facts, &peeked)?;
+    let decision = match &check {
+        None => decide_placed(context, &snapshot, &gates, &facts, &peeked)?,
+        Some(check) => check.decide(plan, &facts)?,
+    };
     let chosen = chosen(ticket, decision, &peeked.model)?;
-    let targets = || chosen.order.iter();
     ticket.route = chosen.route;
-    snapshot.series().route(chosen.route).decided(chosen.reason);
-    ticket.target = targets().next().map(|target| (target.provider, target.role));
-    refuse_gateway_key(plan, &identity, targets().map(|target| target.provider))?;
+    if check.is_none() {
+        snapshot.series().route(chosen.route).decided(chosen.reason);
+    }
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
+    ticket.target = Some((first.provider, first.role));
+    refuse_gateway_key(plan, &identity, chosen.order.iter().map(|target| target.provider))?;
     let copy = mirror::drawn(&snapshot, &gates, &facts, &chosen, (&peeked, &body, &context.live));
     let hints = Hints::of(&head.headers);
     let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
-    let mut aims =
-        targets().map(|target| Aim { provider: target.provider, role: target.role, timeout: target.timeout });
     let call = Call {
-        aims: [aims.next(), aims.next()],
+        aims: aims(&chosen, check.as_deref()),
         about: Arc::new(About {
             request_id: head.headers.get(&REQUEST_ID).cloned(),
             endpoint,
@@ -232,10 +243,7 @@ async fn route(
             route: chosen.route,
             alias: first.model_id.and_then(|_| plan.alias_named(&peeked.model)),
             reason: chosen.reason,
-            share_ppm: chosen
-                .route
-                .zip(route)
-                .map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route))),
+            share_ppm: share_ppm(&chosen, route, &gates),
             features: facts.features.bits(),
             callers_retries: hints.retries,
             is_impatient: patience.is_some_and(|patience| patience < timeout),
@@ -245,6 +253,7 @@ async fn route(
             trace: ticket.trace.clone(),
             snapshot: Arc::clone(&snapshot),
             context: Arc::clone(context),
+            check,
         }),
         deadline: ticket.started() + patience.map_or(timeout, |patience| patience.min(timeout)),
         delivery: hints.delivery(route.map_or_else(Default::default, |route| route.delivery)),
@@ -263,6 +272,23 @@ async fn route(
         mirror::send(&call, copy);
     }
     Ok(call)
+}
+
+/// The canary's share that a request was decided by, in parts per million.
+fn share_ppm(chosen: &Chosen<'_>, route: Option<&Route>, gates: &AskedOnce<'_>) -> u32 {
+    let found = chosen.route.zip(route);
+    found.map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route)))
+}
+
+fn aims(chosen: &Chosen<'_>, check: Option<&Checking>) -> [Option<Aim>; 2] {
+    let aim =
+        |target: Target<'_>| Aim { provider: target.provider, role: target.role, timeout: target.timeout };
+    let mut aims = chosen.order.iter().map(aim);
+    let first = aims.next().map(|aim| Aim {
+        timeout: check.and_then(|check| check.terms().timeout).unwrap_or(aim.timeout),
+        ..aim
+    });
+    [first, aims.next()]
 }
 
 /// Where it goes, or why the gateway refuses it.

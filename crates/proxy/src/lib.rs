@@ -25,6 +25,7 @@ mod gates;
 mod gateway;
 mod handler;
 mod leak;
+mod leases;
 mod limits;
 mod live;
 mod mirror;
@@ -57,6 +58,7 @@ pub use gates::{
     RolledBack, RouteGate, Tally,
 };
 pub use gateway::{Gateway, Setup};
+pub use leases::{LAPSES_AFTER, Leases, NoLease, RunningLease, Seen, SeenAttempt, Terms};
 pub use limits::Limits;
 pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageSource};
 pub use request::forwards::Forwards;

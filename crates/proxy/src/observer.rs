@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use decisions::decide::Reason;
+use decisions::price::Cost;
 use decisions::{ErrorClass, ProviderId, Role, RouteId, TenantId};
 use http::StatusCode;
 
@@ -119,6 +120,8 @@ pub struct AttemptRecord<'s> {
     pub usage: Usage,
     /// Where the tokens are known from.
     pub usage_source: UsageSource,
+    /// What they cost, where the map has a price for the model.
+    pub cost: Option<Cost>,
     /// It failed after the provider had the whole request, so it may cost something all the same.
     pub possibly_billed: bool,
     /// How often the caller itself had tried before.

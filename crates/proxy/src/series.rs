@@ -2,15 +2,16 @@
 //! the names in their labels, so that no counter ever goes backwards.
 //!
 //! They hang on the snapshot, as the targets' memory does, so a request finds them by position: no lock, no look-up by
-//! name, and memory is allocated once for each series, not for each request. Only so many routes and targets get series of
+//! name, and memory is allocated once for each series, not for each request. Only so many routes, targets and tenants get series of
 //! their own, whatever the plan's size; the others count where requests without a route do.
 //!
-//! Reading order: [`target`] (one target), [`route`] (one route), [`version`] (one map), [`labels`] (the closed sets),
+//! Reading order: [`target`] (one target), [`route`] (one route), [`tenant`] (one tenant), [`version`] (one map), [`labels`] (the closed sets),
 //! [`written`] (what the page says).
 
 pub(crate) mod labels;
 pub(crate) mod route;
 pub(crate) mod target;
+pub(crate) mod tenant;
 mod version;
 mod written;
 
@@ -19,15 +20,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use decisions::plan::{Plan, Route};
-use decisions::{ProviderId, Role, RouteId};
+use decisions::{ProviderId, Role, RouteId, TenantId};
 use telemetry::{Histogram, names};
 
 use crate::series::route::RouteSeries;
 use crate::series::target::TargetSeries;
+use crate::series::tenant::{Spent, TenantSeries};
 use crate::series::version::VersionSeries;
 pub use written::Measured;
 
-/// Routes and targets with series of their own. A target has about a hundred lines on the page.
+/// Routes, targets and tenants with series of their own. A target has about a hundred lines on the page.
 const MOST_OF_THEIR_OWN: usize = 2_000;
 
 const ROLES: [Role; 3] = [Role::Primary, Role::Canary, Role::Fallback];
@@ -43,6 +45,10 @@ pub(crate) struct PlanSeries {
     /// Of whatever has none of its own: for each provider in the plan's order, one for each role.
     unrouted: Vec<[Slot<TargetSeries>; 3]>,
     unrouted_route: Arc<RouteSeries>,
+    /// In the plan's order.
+    by_tenant: Vec<OfTenant>,
+    /// Of tenants that have none of their own.
+    other_tenants: OfTenant,
     pub(crate) version: Arc<VersionSeries>,
     /// Of maps before that have requests still.
     earlier: Vec<Arc<VersionSeries>>,
@@ -63,6 +69,34 @@ struct OfTarget {
     provider: ProviderId,
     role: Role,
     series: Slot<TargetSeries>,
+}
+
+#[derive(Debug, Default)]
+struct OfTenant {
+    own: Slot<TenantSeries>,
+    /// By provider, in the plan's order.
+    spent: Vec<Slot<Spent>>,
+}
+
+impl OfTenant {
+    /// With what another has of the same tenant, by the names of providers.
+    fn new(plan: &Plan, before: Option<(&Plan, &OfTenant)>) -> OfTenant {
+        let spent = plan.parts().providers.iter().map(|provider| {
+            let (old, before) = before?;
+            let mut known = old.parts().providers.iter().zip(&before.spent);
+            known.find(|(old, _)| old.name == provider.name).map(|(_, slot)| Arc::clone(slot))
+        });
+        OfTenant {
+            spent: spent.map(Option::unwrap_or_default).collect(),
+            own: before.map_or_else(Slot::default, |(_, before)| Arc::clone(&before.own)),
+        }
+    }
+
+    /// How many of the series that may be are there.
+    fn used(&self) -> usize {
+        usize::from(self.own.get().is_some())
+            + self.spent.iter().filter(|spent| spent.get().is_some()).count()
+    }
 }
 
 impl PlanSeries {
@@ -93,6 +127,18 @@ impl PlanSeries {
             OfRoute { targets: targets.collect(), own }
         });
         let by_route: Vec<OfRoute> = by_route.collect();
+        let tenants: HashMap<&str, &OfTenant> = earlier
+            .into_iter()
+            .flat_map(|(plan, series)| {
+                plan.parts().tenants.iter().map(|tenant| tenant.name.as_str()).zip(&series.by_tenant)
+            })
+            .collect();
+        let by_tenant = plan.parts().tenants.iter().map(|tenant| {
+            let before = tenants.get(tenant.name.as_str());
+            OfTenant::new(plan, earlier.zip(before).map(|((old, _), before)| (old, *before)))
+        });
+        let by_tenant: Vec<OfTenant> = by_tenant.collect();
+        used += by_tenant.iter().map(OfTenant::used).sum::<usize>();
         let unrouted = plan.parts().providers.iter().map(|provider| {
             let (old, series) = earlier?;
             let mut before = old.parts().providers.iter().zip(&series.unrouted);
@@ -105,6 +151,8 @@ impl PlanSeries {
             || before.into_iter().flat_map(|before| before.earlier.iter().chain([&before.version]));
         PlanSeries {
             by_route,
+            by_tenant,
+            other_tenants: OfTenant::new(plan, earlier.map(|(old, series)| (old, &series.other_tenants))),
             unrouted: unrouted.collect(),
             unrouted_route: before.map_or_else(Arc::default, |before| Arc::clone(&before.unrouted_route)),
             version: versions()
@@ -142,6 +190,19 @@ impl PlanSeries {
     pub(crate) fn route(&self, route: Option<RouteId>) -> &RouteSeries {
         let own = route.and_then(|route| self.own(&self.by_route.get(route.index())?.own));
         own.unwrap_or(&self.unrouted_route)
+    }
+
+    /// Of a tenant.
+    pub(crate) fn tenant(&self, tenant: TenantId) -> &TenantSeries {
+        let own = self.by_tenant.get(tenant.index()).and_then(|of| self.own(&of.own));
+        own.unwrap_or_else(|| self.other_tenants.own.get_or_init(Box::default))
+    }
+
+    /// What a tenant took at a provider.
+    pub(crate) fn spent(&self, tenant: TenantId, provider: ProviderId) -> Option<&Spent> {
+        let at = provider.index();
+        let own = self.by_tenant.get(tenant.index()).and_then(|of| self.own(of.spent.get(at)?));
+        own.or_else(|| Some(self.other_tenants.spent.get(at)?.get_or_init(Box::default)))
     }
 
     /// From the end of a request's body to its first attempt.

@@ -92,6 +92,11 @@ impl Provider {
         })
     }
 
+    /// The same in all but its credential, which is nobody's.
+    pub(crate) fn twin(&self) -> Provider {
+        Provider { credential: Credential::invalid(self.credential_header), ..self.clone() }
+    }
+
     /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.
     pub(crate) fn endpoint_path(
         &self,

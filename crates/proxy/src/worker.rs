@@ -17,6 +17,7 @@ use crate::affinity::Affinity;
 use crate::caller_tls::CallerTls;
 use crate::connection;
 use crate::cors::Cors;
+use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
@@ -41,10 +42,13 @@ pub(crate) struct Context {
     pub(crate) cors: Cors,
     /// Whoever connects is a proxy of the operator's, and says truly for whom.
     pub(crate) trust_forwarded_for: bool,
+    /// Answers say how long the gateway and the provider took.
+    pub(crate) server_timing: bool,
     pub(crate) observer: Arc<dyn Observer>,
     /// Without it no traces are made.
     pub(crate) traces: Option<Arc<dyn TraceSink>>,
     pub(crate) affinity: Arc<dyn Affinity>,
+    pub(crate) leases: Arc<Leases>,
 }
 
 /// A connection that was accepted, with its place among the connections allowed.

@@ -76,9 +76,6 @@ pub enum Unanswered {
     NoKey,
 }
 
-/// No key of anybody: it says what it is to whoever finds it in a log.
-const INVALID_KEY: &str = "sk-cometgate-check-with-an-invalid-key";
-
 /// Commands and checks have one loop.
 const WORKER: usize = 0;
 
@@ -127,10 +124,10 @@ impl Provider {
             (Auth::Omitted, _) => Ok(None),
             (Auth::Ours, Credential::Ours(value)) => Ok(Some(value.clone())),
             (Auth::Ours, Credential::Client) => Err(Unanswered::NoKey),
-            (Auth::Invalid, _) => match Credential::of(INVALID_KEY, self.credential_header) {
-                Ok(Credential::Ours(value)) => Ok(Some(value)),
-                Ok(Credential::Client) | Err(_) => Ok(None),
-            },
+            (Auth::Invalid, _) => Ok(match Credential::invalid(self.credential_header) {
+                Credential::Ours(value) => Some(value),
+                Credential::Client => None,
+            }),
         }
     }
 }

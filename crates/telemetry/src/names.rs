@@ -1,7 +1,7 @@
 //! Every metric of the gateway. No other place names one; `docs/metrics.md` is written from this list.
 //!
 //! The labels have the names that runbooks and the lines of `--log-requests=json` use. Their values are names of the
-//! plan (`llm_route`, `llm_route_version`, `provider`) or from closed sets; what a caller sends is never one. Without
+//! plan (`llm_route`, `llm_route_version`, `provider`, `tenant`) or from closed sets; what a caller sends is never one. Without
 //! `llm_route` it is what no route applies to, or of a route beyond the first so many that were used.
 
 use crate::{Buckets, Family, Kind};
@@ -91,6 +91,16 @@ families! {
     TOKENS = Kind::Counter, "tokens_total", &["llm_route", "provider", "target_role", "token_type", "usage_source"],
         "Tokens of attempts, as the provider reported them or, in a stream without usage, estimated; cached is part of input, reasoning of output.";
 
+    COST = Kind::Counter, "cost_total", TARGET,
+        "What attempts cost by the prices of the route map, in the money that these are in; nothing for a model without a price.";
+
+    TENANT_REQUESTS = Kind::Counter, "tenant_requests_total", &["tenant", "outcome"],
+        "A tenant's requests that are over, by how they ended.";
+    TENANT_TOKENS = Kind::Counter, "tenant_tokens_total", &["tenant", "provider", "token_type"],
+        "Tokens of all attempts for a tenant's requests, reported or estimated; input includes what was cached, output what was reasoning.";
+    TENANT_COST = Kind::Counter, "tenant_cost_total", &["tenant", "provider"],
+        "What these tokens cost by the prices of the route map.";
+
     TARGET_IN_FLIGHT = Kind::Gauge, "target_in_flight", TARGET,
         "Attempts under way at a target.";
     TARGET_LIMIT = Kind::Gauge, "target_limit", TARGET,
@@ -131,6 +141,13 @@ families! {
     EVIDENCE_RECORDED = Kind::Gauge, "evidence_recorded", &[],
         "1 while decisions can be appended to the store of evidence; at 0 gates act all the same.";
 
+    CHECK_LEASES = Kind::Gauge, "check_leases", &[],
+        "Leases of the gateway's own checks that hold.";
+    CHECK_REQUESTS = Kind::Counter, "check_requests_total", &["outcome"],
+        "Requests of checks that are over: served, or refused without an attempt. They are in no count of a route or target.";
+    CHECK_ATTEMPTS = Kind::Counter, "check_attempts_total", &["outcome"],
+        "Attempts of checks that are over: ok or failed, as often on purpose.";
+
     ROUTE_MAP = Kind::Gauge, "route_map_info", &["llm_route_version"],
         "1 for the route map in force.";
     RELOADS = Kind::Counter, "reloads_total", &["outcome"],
@@ -152,5 +169,5 @@ families! {
     OTLP_LAST_SUCCESS = Kind::Gauge, "otlp_last_success_timestamp_seconds", &["signal"],
         "When the collector last took something.";
     SERIES_LEFT = Kind::Gauge, "series_left", &[],
-        "How many more routes and targets get series of their own when they are first used; at 0 they count without llm_route.";
+        "How many more routes, targets and tenants get series of their own when they are first used; at 0 they count without llm_route or tenant.";
 }

@@ -5,6 +5,9 @@ use std::fmt;
 use decisions::plan::CredentialHeader;
 use http::{HeaderValue, header::InvalidHeaderValue};
 
+/// It says what it is to whoever finds it in a log.
+const INVALID_KEY: &str = "sk-cometgate-check-with-an-invalid-key";
+
 /// The credential of one provider.
 #[derive(Clone)]
 pub enum Credential {
@@ -28,6 +31,13 @@ impl Credential {
                 Ok(Credential::Ours(value))
             }
         }
+    }
+
+    /// One that is no key of anybody, for checks of what becomes of such a one.
+    #[must_use]
+    pub fn invalid(carried_in: CredentialHeader) -> Credential {
+        Credential::of(INVALID_KEY, carried_in)
+            .unwrap_or_else(|_| Credential::Ours(HeaderValue::from_static(INVALID_KEY)))
     }
 
     /// Makes a bearer credential of a secret.

@@ -13,6 +13,7 @@ mod error;
 mod framing;
 mod http2;
 mod origin;
+mod pinned;
 mod pool;
 mod resolve;
 mod tls;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::pinned::Pinned;
+
 /// Tells one set-up from another across reloads: a digest, by whoever made it, of all that it was made of.
 pub type TlsIdentity = [u8; 32];
 
@@ -78,6 +80,27 @@ impl TlsClient {
             None => builder.with_no_client_auth(),
             Some(shown) => builder.with_client_auth_cert(shown.certificates, shown.key)?,
         };
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut http2 = http1.clone();
+        http2.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(TlsClient { http1: Arc::new(http1), http2: Arc::new(http2), identity })
+    }
+
+    /// Trusts one certificate, under whatever name, and shows none.
+    ///
+    /// # Errors
+    /// [`TlsSetupError::Config`] when the versions are not available.
+    pub fn pinned(
+        certificate: CertificateDer<'static>,
+        identity: TlsIdentity,
+    ) -> Result<TlsClient, TlsSetupError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let pinned = Pinned { certificate, provider: Arc::clone(&provider) };
+        let mut http1 = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(pinned))
+            .with_no_client_auth();
         http1.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut http2 = http1.clone();
         http2.alpn_protocols = vec![b"h2".to_vec()];

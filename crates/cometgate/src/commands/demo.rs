@@ -42,7 +42,8 @@ async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
         .map_err(Failure::invalid)?;
     let address = listener.local_addr().map_err(Failure::internal)?;
     let key = GatewayKey::generate().map_err(Failure::internal)?;
-    write(directory, &address.to_string(), &options.share, &primary, &canary, &key)
+    let checks = GatewayKey::generate().map_err(Failure::internal)?;
+    write(directory, &address.to_string(), &options.share, [&primary, &canary], [&key, &checks])
         .context("the demo's files cannot be written")
         .map_err(Failure::internal)?;
 
@@ -63,13 +64,13 @@ fn write(
     directory: &Path,
     listen: &str,
     share: &str,
-    primary: &Provider,
-    canary: &Provider,
-    key: &GatewayKey,
+    [primary, canary]: [&Provider; 2],
+    [key, checks]: [&GatewayKey; 2],
 ) -> std::io::Result<()> {
     let (primary_file, canary_file) = (directory.join("primary.key"), directory.join("cometapi.key"));
     files::create(&primary_file, PRIMARY_KEY)?;
     files::create(&canary_file, CANARY_KEY)?;
+    files::create(&directory.join("checks.key"), checks.text())?;
     let texts = DemoFiles {
         listen,
         primary_url: &primary.base_url(),

@@ -18,7 +18,10 @@ pub(super) const CHAT_ALIAS: &str = "demo-chat";
 
 impl DemoFiles<'_> {
     pub(super) fn settings(&self) -> String {
-        format!("# The demo's settings; see docs/configuration.md.\nlisten = \"{}\"\n", self.listen)
+        format!(
+            "# The demo's settings; see docs/configuration.md.\nlisten = \"{}\"\n\n[checks]\nkey = {{ file = \"checks.key\" }}\n",
+            self.listen
+        )
     }
 
     pub(super) fn routes(&self) -> String {

@@ -31,7 +31,10 @@ pub(crate) fn run(options: &Init) -> Result<(), Failure> {
     std::fs::create_dir_all(directory)
         .with_context(|| format!("{} cannot be made", directory.display()))
         .map_err(Failure::invalid)?;
+    let checks = GatewayKey::generate().map_err(Failure::internal)?;
+    let checks = format!("{}\n", checks.text());
     let all = [
+        ("checks.key", &checks),
         ("cometgate.toml", &written.settings),
         ("routes.toml", &written.routes),
         ("tenants.toml", &written.tenants),
@@ -79,7 +82,8 @@ fn reachable(listen: &str) -> String {
 fn explain(options: &Init, key: Option<&GatewayKey>, written: &Starter) -> std::io::Result<()> {
     let directory = options.directory.display();
     terminal::say(&format!(
-        "Wrote {directory}/cometgate.toml, {directory}/routes.toml and {directory}/tenants.toml."
+        "Wrote {directory}/cometgate.toml, {directory}/routes.toml and {directory}/tenants.toml, and {directory}/checks.key, \
+         the key of the gateway's own checks."
     ));
     terminal::say("\nPoint an application at the gateway:\n");
     terminal::result(&format!("export OPENAI_BASE_URL=http://{}/v1", reachable(&options.listen)));

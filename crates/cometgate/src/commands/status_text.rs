@@ -17,6 +17,7 @@ pub(super) fn status_lines(status: &Value) -> Vec<String> {
     if let Some(why) = status["not_recorded_because"].as_str() {
         lines.push(format!("what gates decide is not recorded: {why}"));
     }
+    lines.extend(list(status, "checks").map(check_line));
     for route in list(status, "routes") {
         lines.push(String::new());
         // Of a route without other targets nobody keeps count.
@@ -41,6 +42,23 @@ pub(super) fn status_lines(status: &Value) -> Vec<String> {
         lines.push("no route has a canary or a fallback".to_owned());
     }
     lines
+}
+
+/// A check that runs.
+fn check_line(check: &Value) -> String {
+    let where_to = match (check["role"].as_str(), check["share"].as_str()) {
+        (Some(role), _) => format!(", its {role}"),
+        (None, Some(share)) => format!(", {share} to its canary"),
+        (None, None) => String::new(),
+    };
+    format!(
+        "{} is lent to check {} of {}{where_to}, for {} s more unless it is renewed; {} requests of it under way",
+        text(check, "route"),
+        text(check, "check_id"),
+        text(check, "by"),
+        check["lapses_in_ms"].as_u64().unwrap_or_default() / 1_000,
+        check["in_flight"],
+    )
 }
 
 /// Where a target stands, in one line.

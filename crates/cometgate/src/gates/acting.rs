@@ -12,6 +12,7 @@ use proxy::{RouteGate, Snapshot, SnapshotHandle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::checks::leasing::Leasing;
 use crate::gates::keeper::Keeper;
 use crate::gates::records::{Done, Operator};
 use crate::gates::report_target::model_id;
@@ -78,6 +79,7 @@ pub(crate) struct Acting {
     pub(crate) handle: Arc<SnapshotHandle>,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: GateClock,
+    pub(crate) leasing: Leasing,
 }
 
 impl Acting {

@@ -1,5 +1,6 @@
 //! What one attempt looks like in a line: its fields under the names that operators' runbooks use.
 
+use decisions::price::Cost;
 use proxy::{AttemptKind, AttemptRecord};
 use serde::Serialize;
 
@@ -38,6 +39,8 @@ struct Fields<'r> {
     cached_token_count: Option<u64>,
     reasoning_token_count: Option<u64>,
     usage_source: &'static str,
+    /// In the money that the map's prices are in.
+    cost: Option<f64>,
     possibly_billed: bool,
     /// Where the request would have gone had the route been rolled back.
     rollback_candidate: Option<&'r str>,
@@ -80,6 +83,7 @@ pub(super) fn json(record: &AttemptRecord<'_>) -> String {
         cached_token_count: record.usage.cached,
         reasoning_token_count: record.usage.reasoning,
         usage_source: record.usage_source.as_str(),
+        cost: record.cost.map(|Cost(billionths)| billionths as f64 / 1e9),
         possibly_billed: record.possibly_billed,
         rollback_candidate: route.map(|route| plan.provider(route.primary).name.as_str()),
     };

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
+pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod collected;
 pub(crate) mod fault;

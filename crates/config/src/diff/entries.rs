@@ -10,6 +10,7 @@ use decisions::plan::{
     Alias, AllowedAliases, Canary, Cohort, CohortMembers, FeatureSet, ModelMatch, Plan, Provider, Route,
     Scope, StickyBy, Tenant, UnlistedModels,
 };
+use decisions::price::{Cost, Price};
 use decisions::{ProviderId, ProviderSet, TenantId};
 use serde_json::{Value as Json, json};
 
@@ -159,6 +160,13 @@ impl Describe<'_> {
                 if !settings.forward_headers.is_empty() {
                     let words = settings.forward_headers.iter().map(|header| header.as_str().to_owned());
                     fields.many("forward_headers", words.collect());
+                }
+                for (model, price) in provider.prices.iter() {
+                    let Price { input, cached_input, output } = price;
+                    let [input, cached, output] =
+                        [input, cached_input, output].map(|millionths| Cost(millionths * 1_000));
+                    let said = format!("input {input}, cached input {cached}, output {output}");
+                    fields.one(format!("prices.{model}"), said);
                 }
                 fields.one_of("ask_usage", provider.asks_usage.then_some("true"));
                 let told = settings.trace_parent;

@@ -18,6 +18,7 @@ use crate::provider_connection::{
 };
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
 use crate::provider_forward::{ForwardHeader, TraceParentTold};
+use crate::provider_prices::MOST_OF_A_PRICE;
 use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
 
 pub(super) fn map() -> Value {
@@ -96,6 +97,7 @@ fn provider() -> Value {
     let told = "Which span a request is below of, as this provider is told: the caller's, the gateway's own where it makes traces, or none.";
     let trace_parent = choice(told, TraceParentTold::ALL.map(TraceParentTold::as_str));
     let private = "Its name may stand for addresses of private networks and of this machine.";
+    let prices = "What tokens cost, by model ID.";
     let usage = "Chat streams are asked how many tokens they took, also where the caller does not ask.";
     let approved = "The only models that may be sent here; without this field all but the blocked ones.";
     table(
@@ -121,6 +123,7 @@ fn provider() -> Value {
             ),
             ("allow_private_addresses", Optional, flag(private, false)),
             ("ask_usage", Optional, flag(usage, false)),
+            ("prices", Optional, entries(prices, &exact_pattern(), price())),
         ],
     )
 }
@@ -174,7 +177,8 @@ fn http2() -> Value {
 }
 
 fn credential() -> Value {
-    let [env, file] = named_secrets();
+    let file = text("The file that holds the key: an absolute path.", "^/[^\\u0000]*$");
+    let [env, file] = secret_tables(file);
     json!({
         "description": "What pays. It names a secret and never is one.",
         "oneOf": [
@@ -185,11 +189,10 @@ fn credential() -> Value {
     })
 }
 
-/// The places where a secret may be.
-pub(super) fn named_secrets() -> [Value; 2] {
+/// The two ways to name a secret; `file` says how its file is written.
+pub(super) fn secret_tables(file: Value) -> [Value; 2] {
     let variable = format!("^[A-Za-z_][A-Za-z0-9_]{{0,{}}}$", VARIABLE_BYTES - 1);
     let env = text("The environment variable that holds the key.", &variable);
-    let file = text("The file that holds the key: an absolute path.", "^/[^\\u0000]*$");
     [
         table("A key in the environment.", vec![("env", Required, env)]),
         table("A key in a file.", vec![("file", Required, file)]),
@@ -200,6 +203,21 @@ fn credential_header() -> Value {
     let description = "The header that carries the key: Authorization with Bearer before it, or x-api-key.";
     let schema = choice(description, CredentialHeader::ALL.map(CredentialHeader::as_str));
     with(schema, "default", json!(CredentialHeader::default().as_str()))
+}
+
+fn price() -> Value {
+    let of = |tokens| {
+        let number = json!({ "type": "number", "minimum": 0, "maximum": MOST_OF_A_PRICE });
+        with(number, "description", json!(format!("What a million tokens of {tokens} cost.")))
+    };
+    table(
+        "The price of a model's tokens, in whatever currency you count.",
+        vec![
+            ("input", Required, of("input")),
+            ("cached_input", Optional, of("input that is read from a cache; without this field as input")),
+            ("output", Required, of("output")),
+        ],
+    )
 }
 
 fn paths() -> Value {

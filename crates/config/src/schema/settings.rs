@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::map::{HEADER_NAME, URL, named_secrets, provider_tls};
+use super::map::{HEADER_NAME, URL, provider_tls, secret_tables};
 use super::values::{
     Presence::{Optional, Required},
     choice, entries, exact, flag, integer, list, name, share, table, text, with,
@@ -28,6 +28,8 @@ pub(super) fn settings() -> Value {
     let environment = "The environment that this gateway is for; a map of another is refused.";
     let watch = "How a change of the two files is noticed: by the system's events and by looking twice a second, or, \
                  where a file system has no events, by looking alone.";
+    let timing =
+        "Answers of models say in Server-Timing how long the gateway and the provider took until their head.";
     let trust = "What callers say in X-Forwarded-For is sent on to providers that get this header.";
     let path =
         |description, default: &str| with(text(description, "^[^\\u0000]+$"), "default", json!(default));
@@ -50,9 +52,11 @@ pub(super) fn settings() -> Value {
                 with(choice(watch, WATCH.map(|(word, _)| word)), "default", json!(WATCH[0].0)),
             ),
             ("trust_forwarded_for", Optional, flag(trust, false)),
+            ("server_timing", Optional, flag(timing, false)),
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
             ("telemetry", Optional, telemetry()),
+            ("checks", Optional, checks()),
             ("limits", Optional, limits()),
             ("cors", Optional, cors()),
         ],
@@ -92,7 +96,7 @@ fn telemetry() -> Value {
     let endpoint = "The collector, as in http://127.0.0.1:4318; OTLP over HTTP goes to /v1/traces and /v1/metrics below it.";
     let protocol = choice("OTLP as protobuf over HTTP, or over gRPC.", PROTOCOLS.map(|(word, _)| word));
     let compression = choice("Whether what is sent is compressed.", COMPRESSION.map(|(word, _)| word));
-    let header = json!({ "description": "What the header says, by name.", "oneOf": named_secrets() });
+    let header = json!({ "description": "What the header says, by name.", "oneOf": secrets_beside() });
     let headers =
         entries("Sent with everything: what the collector knows its clients by.", HEADER_NAME, header);
     let timeout = "How long one try may take; in milliseconds.";
@@ -139,6 +143,21 @@ fn traces() -> Value {
                 share_of("How many requests to canaries are kept.", CANARY_SHARE_DEFAULT),
             ),
         ],
+    )
+}
+
+/// The two ways to name a secret in this file.
+fn secrets_beside() -> [Value; 2] {
+    let file =
+        text("The file that holds the key; a relative path is relative to this file.", "^[^\\u0000]+$");
+    secret_tables(file)
+}
+
+fn checks() -> Value {
+    let key = json!({ "description": "A key for nothing else.", "oneOf": secrets_beside() });
+    table(
+        "The gateway's own checks (smoke, rollforward, drill) call it with this key; without this table there are none.",
+        vec![("key", Required, key)],
     )
 }
 

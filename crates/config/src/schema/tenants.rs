@@ -1,6 +1,6 @@
 //! `tenants.toml` as a schema.
 
-use decisions::plan::Criticality;
+use decisions::plan::{CHECKS_TENANT, Criticality};
 use serde_json::{Value, json};
 
 use super::values::{
@@ -18,7 +18,15 @@ pub(super) fn tenants() -> Value {
                 Required,
                 version("The name of this state of the file; the last line repeats it as `# end VERSION`."),
             ),
-            ("tenants", Optional, entries("The tenants by name.", &name_pattern(), tenant())),
+            (
+                "tenants",
+                Optional,
+                with(
+                    entries("The tenants by name.", &name_pattern(), tenant()),
+                    "not",
+                    json!({ "required": [CHECKS_TENANT] }),
+                ),
+            ),
         ],
     )
 }

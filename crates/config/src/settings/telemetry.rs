@@ -3,6 +3,7 @@
 //! A signal is sent where its table is there. Secrets are named, as a provider's credential is.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use decisions::bucket::Share;
@@ -16,7 +17,7 @@ use crate::fields::{Fields, named_values};
 use crate::load::CredentialSource;
 use crate::names::{EXACT_RULE, is_exact_text, looks_like_key, quote};
 use crate::provider_connection::{ProviderTls, read_tls};
-use crate::provider_entry::{read_base_url, read_named_secret};
+use crate::provider_entry::{SecretName, read_base_url, read_secret_name};
 use crate::provider_request::{MOST_HEADERS, is_token};
 
 pub(crate) const PROTOCOLS: [(&str, OtlpProtocol); 2] =
@@ -85,11 +86,15 @@ pub struct TraceSettings {
 }
 
 /// What is wrong is reported; then there is nothing, or not all that was meant.
-pub(super) fn read(document: &Document<'_>, mut fields: Fields<'_, '_>) -> Option<TelemetrySettings> {
+pub(super) fn read(
+    document: &Document<'_>,
+    mut fields: Fields<'_, '_>,
+    directory: &Path,
+) -> Option<TelemetrySettings> {
     let at = fields.at();
     let endpoint = read_base_url(document, &mut fields, "endpoint");
     let protocol = fields.choice("protocol", &PROTOCOLS).unwrap_or_default();
-    let headers = read_headers(document, &mut fields);
+    let headers = read_headers(document, &mut fields, directory);
     let gzip = fields.choice("compression", &COMPRESSION).unwrap_or(true);
     let tls_at = fields.position("tls");
     let tls = fields.table("tls").map(|fields| read_tls(document, fields)).unwrap_or_default();
@@ -143,8 +148,12 @@ fn read_metrics(mut fields: Fields<'_, '_>) -> Duration {
 }
 
 /// Every value is a secret's name: what a collector knows its clients by is a key as a rule.
-fn read_headers(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Vec<(String, CredentialSource)> {
-    const HELP: &str = "write { env = \"VARIABLE\" } or { file = \"/path\" }";
+fn read_headers(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    directory: &Path,
+) -> Vec<(String, CredentialSource)> {
+    const HELP: &str = "write { env = \"VARIABLE\" } or { file = \"path\" }";
     let Some(value) = fields.value("headers") else { return Vec::new() };
     let DeValue::Table(table) = value.get_ref() else {
         fields.wrong_type("headers", value, "a table of header and secret");
@@ -164,8 +173,14 @@ fn read_headers(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Vec<(St
         }
         match value.get_ref() {
             DeValue::Table(table) => {
-                let found = read_named_secret(document, table, at, ("a header of `telemetry`", HELP));
-                headers.extend(found.map(|source| (lower, source)));
+                let title = "a header of `telemetry`";
+                let fields = Fields::new(document, table, at, title);
+                let source = match read_secret_name(document, fields, (title, HELP)) {
+                    Some(SecretName::Env(name)) => CredentialSource::Env(name),
+                    Some(SecretName::File(path)) => CredentialSource::File(directory.join(path.text)),
+                    None => continue,
+                };
+                headers.push((lower, source));
             }
             DeValue::String(_) => {
                 let message = "a header's value is named here, never written here";

@@ -32,6 +32,9 @@ state_dir = \"state\"                     # the versions that were live: what a 
 [admin]
 {admin}
 
+[checks]                                # `cometgate smoke` and the other checks call the gateway with this key
+key = {{ file = \"checks.key\" }}
+
 [limits]
 max_body_bytes = 33554432               # 32 MiB for one request
 max_buffered_bytes = 536870912          # 512 MiB for all requests that are in flight together

@@ -1,5 +1,7 @@
 //! Providers as decisions see them: who pays, and which of their models may be used. How one is reached lives elsewhere.
 
+use crate::price::Prices;
+
 /// A place that serves models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
@@ -15,6 +17,8 @@ pub struct Provider {
     pub max_concurrent: Option<u32>,
     /// Streams are asked to say how many tokens they took, also where their caller does not ask.
     pub asks_usage: bool,
+    /// What tokens of its models cost.
+    pub prices: Prices,
 }
 
 impl Provider {
@@ -28,6 +32,7 @@ impl Provider {
             models: ModelRules::default(),
             max_concurrent: None,
             asks_usage: false,
+            prices: Prices::default(),
         }
     }
 }

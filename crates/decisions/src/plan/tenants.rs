@@ -7,6 +7,9 @@ use crate::facts::ProviderSet;
 use crate::ids::{AliasId, TenantId};
 use crate::tenant_limits::TenantLimits;
 
+/// The name of [`TenantId::CHECKS`]; no tenants file may list it.
+pub const CHECKS_TENANT: &str = "cometgate-checks";
+
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use crate::gates::Class;
+use crate::leases::Checking;
 use crate::observer::AttemptKind;
 use crate::response::limit_headers::tell_left;
 use crate::series::target::TargetSeries;
@@ -40,6 +41,8 @@ pub(crate) struct About {
     pub(crate) is_impatient: bool,
     /// When the request's body was there.
     pub(crate) body_at: Instant,
+    /// It is of a check: nothing that callers depend on hears of it.
+    pub(crate) check: Option<Box<Checking>>,
 }
 
 /// Where an attempt goes.
@@ -87,8 +90,11 @@ impl About {
         }
     }
 
-    /// What is counted of a target.
+    /// What is counted of a target; checks are counted apart.
     pub(crate) fn series(&self, aim: Aim) -> Option<&TargetSeries> {
+        if self.check.is_some() {
+            return None;
+        }
         self.snapshot.series().target(self.route, aim.provider, aim.role)
     }
 
@@ -99,6 +105,9 @@ impl About {
 
     /// What a provider calls the model; `None` leaves the request as it was sent.
     pub(crate) fn model_id(&self, provider: ProviderId) -> Option<&str> {
+        if let Some(id) = self.check.as_ref().and_then(|check| check.terms().model_id.as_deref()) {
+            return Some(id);
+        }
         self.snapshot.plan().alias(self.alias?).model_ids.get(provider.index())?.as_deref()
     }
 }

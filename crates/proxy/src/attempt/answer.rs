@@ -78,6 +78,9 @@ impl Call {
         let about = &self.about;
         let internal = || Failure::own(ErrorClass::Validation, Error::Internal);
         let provider = about.snapshot.provider(aim.provider).ok_or_else(internal)?;
+        let wants_twin = about.check.as_ref().is_some_and(|check| check.terms().twin);
+        let twin = wants_twin.then(|| Box::new(provider.twin()));
+        let provider = twin.as_deref().unwrap_or(provider);
         let outgoing = Outgoing {
             method: Method::POST,
             to: Destination::Endpoint(about.endpoint, self.head.uri.query()),
@@ -206,6 +209,10 @@ impl Call {
             stream.hide_usage();
         }
         let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
+        let first_token_timeout = match &self.about.check {
+            Some(check) if check.terms().timeout.is_some() => first_token_timeout.min(aim.timeout),
+            _ => first_token_timeout,
+        };
         let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {
             Err(_) if content_by == self.deadline => return Err(self.out_of_time(aim)),

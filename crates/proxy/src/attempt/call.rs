@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use decisions::Endpoint;
+use decisions::attempts::Policy;
 use decisions::plan::{Delivery, Route};
 use http::request;
 use tokio::time::Instant;
@@ -51,6 +52,13 @@ impl Call {
 
     pub(crate) fn route(&self) -> Option<&Route> {
         self.about.route.map(|id| self.about.snapshot.plan().route(id))
+    }
+
+    /// What its route says about attempts, and what its check says otherwise.
+    pub(crate) fn policy(&self) -> Policy {
+        let policy = Policy::of(self.route());
+        let retries = self.about.check.as_ref().and_then(|check| check.terms().retries);
+        Policy { retries: retries.unwrap_or(policy.retries), ..policy }
     }
 
     pub(crate) fn aim(&self, target: u8) -> Option<Aim> {

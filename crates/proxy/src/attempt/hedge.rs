@@ -25,7 +25,8 @@ impl Call {
     /// After how long an attempt at the first target is slow; `None` where nothing is to be begun beside it.
     pub(crate) fn hedge_after(&self, attempts: &Attempts) -> Option<Duration> {
         let is_asked = self.stream_shape().is_some() && self.route().is_some_and(|route| route.hedge);
-        if !is_asked || attempts.made() != 1 || attempts.left() == 0 {
+        // A check's attempts are as many as it expects.
+        if !is_asked || self.about.check.is_some() || attempts.made() != 1 || attempts.left() == 0 {
             return None;
         }
         let aim = self.aim(attempts.target())?;
@@ -105,7 +106,7 @@ impl Call {
             because: Some("slow"),
             is_charged: false,
         };
-        Some(UnderWay::begin(about, (Arc::clone(state), admission), aim, cause))
+        Some(UnderWay::begin(about, Some((Arc::clone(state), admission)), aim, cause))
     }
 }
 

@@ -25,10 +25,14 @@ impl Budgets<'_> {
 
 impl Ledger for Budgets<'_> {
     fn withdraw_retry(&mut self, target: u8) -> bool {
-        self.state(target).is_some_and(|state| state.withdraw_retry(self.now))
+        // A check spends nothing of what callers may need; the number of its attempts bounds it.
+        self.call.about.check.is_some()
+            || self.state(target).is_some_and(|state| state.withdraw_retry(self.now))
     }
 
     fn withdraw_fallback(&mut self, target: u8) -> bool {
-        self.is_left || self.state(target).is_some_and(|state| state.withdraw_fallback(self.now))
+        self.is_left
+            || self.call.about.check.is_some()
+            || self.state(target).is_some_and(|state| state.withdraw_fallback(self.now))
     }
 }

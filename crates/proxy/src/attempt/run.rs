@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::ErrorClass;
-use decisions::attempts::{Attempts, Failed, Ledger as _, Next, Policy, RetryHint, Stop};
+use decisions::attempts::{Attempts, Failed, Ledger as _, Next, RetryHint, Stop};
 use http::Response;
 use tokio::time::Instant;
 
@@ -15,22 +15,22 @@ use crate::attempt::failure::Failure;
 use crate::attempt::hedge::Raced;
 use crate::attempt::ledger::Budgets;
 use crate::attempt::tell::{Told, give_up, tell};
-use crate::attempt::under_way::{Cause, UnderWay};
+use crate::attempt::under_way::{Cause, Held, UnderWay};
 use crate::observer::{AttemptKind, Outcome};
 use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::{GatewayBody, Relay};
-use crate::target_state::{Admission, TargetState, TurnedAway};
+use crate::target_state::TurnedAway;
 use crate::trace::Happened;
 
 /// Makes the attempts of a request and answers it.
 pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<GatewayBody> {
-    let mut attempts = Attempts::new(Policy::of(call.route()), call.targets(), call.about.callers_retries);
+    let mut attempts = Attempts::new(call.policy(), call.targets(), call.about.callers_retries);
     let mut step = Step { kind: AttemptKind::First, because: None, is_charged: false };
     // What the first target said last: that is what the caller is told if nothing succeeds.
     let mut told: Option<Told> = None;
     loop {
-        let (aim, state, admission) = match admit(&call, &mut attempts, &mut step) {
+        let (aim, held) = match admit(&call, &mut attempts, &mut step) {
             Ok(admitted) => admitted,
             Err(turned_away) => return give_up(&call, ticket, told, turned_away),
         };
@@ -39,8 +39,11 @@ pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<Gateway
         ticket.attempts = attempts.made();
         let Step { kind, because, is_charged } = step;
         let cause = Cause { number: attempts.made(), kind, because, is_charged };
-        let under_way = UnderWay::begin(&call.about, (state, admission), aim, cause);
-        let (failure, mut under_way, was_hedged) = match make(&call, under_way, &mut attempts).await {
+        let under_way = UnderWay::begin(&call.about, held, aim, cause);
+        let asked_at = under_way.started();
+        let made = make(&call, under_way, &mut attempts).await;
+        ticket.provider_took(asked_at);
+        let (failure, mut under_way, was_hedged) = match made {
             Raced::Good(good, under_way) => {
                 ticket.target = Some((under_way.aim.provider, under_way.aim.role));
                 ticket.attempts = attempts.made();
@@ -111,6 +114,9 @@ struct Withdrawn<'c>(&'c Call, Aim);
 impl Drop for Withdrawn<'_> {
     fn drop(&mut self) {
         let about = &self.0.about;
+        if about.check.is_some() {
+            return;
+        }
         about.snapshot.targets(about.route).of(self.1.role).give_back_retry();
     }
 }
@@ -137,13 +143,13 @@ fn decide(
 }
 
 /// Finds the first target from here on that takes an attempt now. Passing over one whose breaker is open, or that its
-/// gate keeps out, is a decision about the route and costs nothing; passing over one that is full is a fallback.
-fn admit(
-    call: &Call,
-    attempts: &mut Attempts,
-    step: &mut Step,
-) -> Result<(Aim, Arc<TargetState>, Admission), TurnedAway> {
+/// gate keeps out, is a decision about the route and costs nothing; passing over one that is full is a fallback. Checks are
+/// let through everywhere: what keeps callers away is what they look at, and they take no caller's place.
+fn admit(call: &Call, attempts: &mut Attempts, step: &mut Step) -> Result<(Aim, Option<Held>), TurnedAway> {
     let about = &call.about;
+    if about.check.is_some() {
+        return call.aim(attempts.target()).map(|aim| (aim, None)).ok_or(TurnedAway::Full);
+    }
     let now = about.context.live.now();
     let mut first_refusal = None;
     while let Some(aim) = call.aim(attempts.target()) {
@@ -153,7 +159,7 @@ fn admit(
             None => state.admit(about.criticality, now),
         };
         let turned_away = match admitted {
-            Ok(admission) => return Ok((aim, Arc::clone(state), admission)),
+            Ok(admission) => return Ok((aim, Some((Arc::clone(state), admission)))),
             Err(turned_away) => turned_away,
         };
         if let Some(series) = about.series(aim) {
@@ -181,7 +187,7 @@ fn admit(
 
 /// Whether a request may go to the next target because this one is full; if so, that is paid for.
 fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
-    let named = Policy::of(call.route()).fallback_on.contains(ErrorClass::Overloaded);
+    let named = call.policy().fallback_on.contains(ErrorClass::Overloaded);
     named && Budgets { call, now, is_left: false }.withdraw_fallback(target)
 }
 

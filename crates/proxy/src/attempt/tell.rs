@@ -65,7 +65,9 @@ pub(crate) fn tell(
     hint: RetryHint,
     stop: Stop,
 ) -> Response<GatewayBody> {
-    call.about.snapshot.series().route(call.about.route).given_up(stop);
+    if call.about.check.is_none() {
+        call.about.snapshot.series().route(call.about.route).given_up(stop);
+    }
     // Whoever tries again what was tried more than once, or what there is no budget for, makes the outage worse.
     let spent = stop == Stop::BudgetSpent;
     let tried_often = ticket.attempts > 1 || stop == Stop::LimitReached && call.about.callers_retries > 0;

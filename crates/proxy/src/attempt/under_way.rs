@@ -8,6 +8,7 @@ use decisions::attempts::breaker::Change;
 use decisions::attempts::{RetryHint, Sample, Seen};
 use decisions::gate;
 use decisions::plan::{CredentialKind, OnDisconnect};
+use decisions::price::Cost;
 use decisions::{Endpoint, ErrorClass};
 use http::{HeaderValue, StatusCode};
 use telemetry::trace_context::SpanId;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::affinity::Made;
 use crate::attempt::about::{About, Aim};
+use crate::attempt::weigh::weigh;
 use crate::gates::{Finished, Waiting};
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
@@ -26,11 +28,14 @@ use crate::trace::{Happened, OwnSpan, TracedAttempt};
 /// How much text makes a token, where nobody has counted.
 const BYTES_OF_A_TOKEN: u64 = 4;
 
+/// What an attempt holds at its target while it is under way.
+pub(crate) type Held = (Arc<TargetState>, Admission);
+
 /// One attempt, admitted by its target.
 pub(crate) struct UnderWay {
     about: Arc<About>,
-    /// What it holds at its target; a copy holds nothing there, and takes no caller's place.
-    held: Option<(Arc<TargetState>, Admission)>,
+    /// What it holds at its target; a copy or a check holds nothing there, and takes no caller's place.
+    held: Option<Held>,
     pub(crate) aim: Aim,
     /// Its own, where traces are made.
     span: Option<SpanId>,
@@ -71,13 +76,11 @@ pub(crate) struct Cause {
 }
 
 impl UnderWay {
-    pub(crate) fn begin(
-        about: &Arc<About>,
-        held: (Arc<TargetState>, Admission),
-        aim: Aim,
-        cause: Cause,
-    ) -> UnderWay {
+    pub(crate) fn begin(about: &Arc<About>, held: Option<Held>, aim: Aim, cause: Cause) -> UnderWay {
         let started = Instant::now();
+        if about.check.is_some() {
+            return UnderWay::new(about, held, aim, cause, started, None);
+        }
         if cause.number == 1 {
             about.snapshot.series().overhead().record(started.duration_since(about.body_at));
         }
@@ -86,7 +89,7 @@ impl UnderWay {
             gates.begin(plan, route, (aim.provider, aim.role), class);
         }
         let waiting = about.snapshot.gates().waiting(about.route, aim.role);
-        UnderWay::new(about, Some(held), aim, cause, started, waiting)
+        UnderWay::new(about, held, aim, cause, started, waiting)
     }
 
     /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
@@ -97,7 +100,7 @@ impl UnderWay {
 
     fn new(
         about: &Arc<About>,
-        held: Option<(Arc<TargetState>, Admission)>,
+        held: Option<Held>,
         aim: Aim,
         cause: Cause,
         started: Instant,
@@ -226,6 +229,10 @@ impl UnderWay {
     /// What its answer made is found from now on; the end of the answer waits for what is returned.
     pub(crate) fn keep(&self, made: &[Made]) -> Option<Keeping> {
         let about = &self.about;
+        if about.check.is_some() {
+            // Nobody will ask for it again.
+            return None;
+        }
         keep(&about.context, &about.snapshot, (about.tenant, self.aim.provider), made)
     }
 
@@ -282,47 +289,10 @@ impl UnderWay {
         self.end(None, Sample::Neutral, "hedge_lost");
     }
 
-    /// What a failure says of the target: its own fault, a wish for a pause, or nothing.
     fn weigh(&self, class: ErrorClass, hint: RetryHint) -> (Seen, Sample) {
-        let now = self.about.context.live.now();
-        let pushback = Seen::Pushback { until: hint.after.map(|after| now + after) };
-        let plan = self.about.snapshot.plan();
-        match class {
-            // A caller's own key has limits of its own, which are nobody else's.
-            ErrorClass::RateLimit
-                if plan.provider(self.aim.provider).credential == CredentialKind::Client =>
-            {
-                (Seen::Neutral, Sample::Neutral)
-            }
-            // Too slow for this caller is not too slow.
-            ErrorClass::TotalTimeout if self.about.is_impatient => (Seen::Neutral, Sample::Neutral),
-            // A pause that is named is kept; it says nothing of how many it takes at once after that.
-            ErrorClass::RateLimit | ErrorClass::Overloaded if hint.after.is_some() => {
-                (pushback, Sample::Neutral)
-            }
-            ErrorClass::RateLimit => (pushback, Sample::Pushback),
-            ErrorClass::Overloaded => (Seen::Failure, Sample::Pushback),
-            ErrorClass::Dns
-            | ErrorClass::Connect
-            | ErrorClass::ConnectTimeout
-            | ErrorClass::Tls
-            | ErrorClass::NoAnswer
-            | ErrorClass::HeadTimeout
-            | ErrorClass::FirstTokenTimeout
-            | ErrorClass::IdleTimeout
-            | ErrorClass::TotalTimeout
-            | ErrorClass::Reset
-            | ErrorClass::Truncated
-            | ErrorClass::Malformed
-            | ErrorClass::Server => (Seen::Failure, Sample::Neutral),
-            ErrorClass::Auth
-            | ErrorClass::ContextLength
-            | ErrorClass::ContentPolicy
-            | ErrorClass::Validation
-            | ErrorClass::NotFound
-            | ErrorClass::Quota
-            | ErrorClass::ClientGone => (Seen::Neutral, Sample::Neutral),
-        }
+        let (about, plan) = (&self.about, self.about.snapshot.plan());
+        let is_callers_key = plan.provider(self.aim.provider).credential == CredentialKind::Client;
+        weigh(class, hint, (is_callers_key, about.is_impatient), about.context.live.now())
     }
 
     fn report(&self, seen: Seen) {
@@ -354,11 +324,11 @@ impl UnderWay {
         }
     }
 
-    /// Each attempt exactly once, retries, hedges and those that another has mended included. Those of the gateway's own
-    /// checks, once there are any, are to be left out here.
+    /// Each attempt exactly once, retries, hedges and those that another has mended included; none of the gateway's own
+    /// checks.
     fn tell_gates(&self, failure: Option<ErrorClass>) {
         let about = &self.about;
-        let Some(route) = about.route else { return };
+        let Some(route) = about.route.filter(|_| about.check.is_none()) else { return };
         let finished = Finished {
             route,
             provider: self.aim.provider,
@@ -394,13 +364,35 @@ impl UnderWay {
         }
     }
 
+    /// What it cost, where the map has a price for its model and somebody knows its tokens.
+    fn cost(&self) -> Option<Cost> {
+        if self.usage_source == UsageSource::Unread {
+            return None;
+        }
+        let prices = &self.about.snapshot.plan().provider(self.aim.provider).prices;
+        let price = prices.of(self.about.model_id(self.aim.provider)?)?;
+        let [input, cached, output] =
+            [self.usage.input, self.usage.cached, self.usage.output].map(Option::unwrap_or_default);
+        Some(price.of(input, cached, output))
+    }
+
+    /// All that was tried for its request is its tenant's; a copy was not tried for it.
+    fn count_for_tenant(&self, cost: Option<Cost>) {
+        if self.held.is_none() || self.usage_source == UsageSource::Unread {
+            return;
+        }
+        let series = self.about.snapshot.series();
+        let Some(spent) = series.spent(self.about.tenant, self.aim.provider) else { return };
+        spent.add(&self.usage, cost);
+    }
+
     fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
         self.is_over = true;
         self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
         self.about.noting_gates(|| self.tell_gates(error_class));
         let about = &self.about;
-        let elapsed = self.started.elapsed();
+        let (elapsed, cost) = (self.started.elapsed(), self.cost());
         if let Some((state, admission)) = &self.held {
             state.release(*admission, sample, about.context.live.now());
         }
@@ -414,37 +406,16 @@ impl UnderWay {
                 content_events: self.content_events,
                 usage: self.usage,
                 usage_source: self.usage_source,
+                cost,
             });
         }
+        self.count_for_tenant(cost);
         let after_sending = !matches!(
             error_class,
             None | Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectTimeout | ErrorClass::Tls)
         );
         let refused = self.status.is_some_and(|status| status.is_client_error());
-        let possibly_billed = after_sending && !refused;
-        if let Some(span) = self.span {
-            about.trace.attempted(|| TracedAttempt {
-                span,
-                begun_after: about.trace.after(self.started),
-                number: self.number,
-                kind: self.kind,
-                because: self.because,
-                provider: self.aim.provider,
-                role: self.aim.role,
-                status: self.status,
-                error_class,
-                decision,
-                provider_request_id: self.provider_request_id.clone(),
-                timeout: self.aim.timeout,
-                head_after: self.head_after,
-                first_token_after: self.first_token_after,
-                elapsed,
-                usage: self.usage,
-                usage_source: self.usage_source,
-                possibly_billed,
-            });
-        }
-        about.context.observer.attempted(&AttemptRecord {
+        let record = AttemptRecord {
             snapshot: &about.snapshot,
             request_id: text(about.request_id.as_ref()).unwrap_or_default(),
             endpoint: about.endpoint.as_str(),
@@ -468,9 +439,18 @@ impl UnderWay {
             elapsed,
             usage: self.usage,
             usage_source: self.usage_source,
-            possibly_billed,
+            cost,
+            possibly_billed: after_sending && !refused,
             callers_retries: about.callers_retries,
-        });
+        };
+        if let Some(span) = self.span {
+            let (after, id) = (about.trace.after(self.started), self.provider_request_id.clone());
+            about.trace.attempted(|| TracedAttempt::of(&record, span, after, id));
+        }
+        about.context.observer.attempted(&record);
+        if let Some(check) = &about.check {
+            check.attempted(&about.context.leases, &record);
+        }
     }
 }
 

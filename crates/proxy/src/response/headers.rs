@@ -1,6 +1,8 @@
 //! The head of a provider's answer on its way to the caller: hop-by-hop headers and what names an account are taken
 //! out, who served is put in.
 
+use std::time::Duration;
+
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION,
     HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
@@ -49,6 +51,9 @@ const ROUTE: HeaderName = HeaderName::from_static("x-cometgate-route");
 const PROVIDER: HeaderName = HeaderName::from_static("x-cometgate-provider");
 /// In which role.
 const ROLE: HeaderName = HeaderName::from_static("x-cometgate-role");
+
+/// How long it took, and whom.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// How many attempts it took.
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-cometgate-attempts");
@@ -101,6 +106,18 @@ pub(crate) fn stamp(headers: &mut HeaderMap, ticket: &Ticket) {
     if let Some(left) = ticket.left() {
         tell_left(headers, left);
     }
+    if let Some((gateway, providers)) = ticket.timing() {
+        // Beside what the provider says itself.
+        headers.append(SERVER_TIMING, timing(gateway, providers));
+    }
+}
+
+/// W3C Server Timing: durations in milliseconds.
+fn timing(gateway: Duration, providers: Duration) -> HeaderValue {
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let text = format!("gateway;dur={:.3}, provider;dur={:.3}", millis(gateway), millis(providers));
+    // Digits, letters and marks that every header may have.
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("gateway"))
 }
 
 /// There are three attempts at the most, so their count is not written anew for each answer.

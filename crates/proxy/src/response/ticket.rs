@@ -35,6 +35,8 @@ pub(crate) struct Ticket {
     pub(crate) attempts: u8,
     status: Option<StatusCode>,
     head_after: Option<Duration>,
+    /// How long the attempts took until it was known what came of them; kept where answers say it.
+    provider_time: Option<Duration>,
     outcome: Outcome,
     /// Among the tenant's requests at one time.
     place: Option<Place>,
@@ -61,6 +63,7 @@ impl Ticket {
             attempts: 0,
             status: None,
             head_after: None,
+            provider_time: None,
             // What holds if nobody says otherwise before the drop.
             outcome: Outcome::ClientGone,
             place: None,
@@ -97,6 +100,19 @@ impl Ticket {
         Some(self.snapshot.tenant_state(self.tenant?)?.left(self.context.live.now()))
     }
 
+    /// An attempt that began then has an answer, or has failed.
+    pub(crate) fn provider_took(&mut self, since: Instant) {
+        if self.context.server_timing {
+            *self.provider_time.get_or_insert_default() += since.elapsed();
+        }
+    }
+
+    /// How long the gateway took until now, and the providers; where answers say it.
+    pub(crate) fn timing(&self) -> Option<(Duration, Duration)> {
+        let providers = self.provider_time?;
+        Some((self.started.elapsed().saturating_sub(providers), providers))
+    }
+
     /// The head of the answer is about to go out.
     pub(crate) fn answer(&mut self, status: StatusCode) {
         self.status = Some(status);
@@ -114,8 +130,10 @@ impl Drop for Ticket {
         let elapsed = self.started.elapsed();
         let (series, end) = (self.snapshot.series(), End::of(self.outcome, self.status));
         series.version.leave();
-        let asked = self.target.and_then(|(provider, role)| series.target(self.route, provider, role));
-        match asked {
+        let is_check = self.tenant == Some(TenantId::CHECKS);
+        let target = self.target.filter(|_| !is_check);
+        match target.and_then(|(provider, role)| series.target(self.route, provider, role)) {
+            _ if is_check => self.context.leases.count(self.attempts),
             Some(target) => target.request(end, self.attempts, elapsed),
             None => series.route(self.route).unasked(end),
         }
@@ -135,6 +153,9 @@ impl Drop for Ticket {
             head_after: self.head_after,
             elapsed,
         });
+        if let Some(tenant) = self.tenant.filter(|_| !is_check) {
+            series.tenant(tenant).request(end);
+        }
         self.context.observer.finished(&Record {
             snapshot: &self.snapshot,
             endpoint: self.endpoint,

@@ -132,7 +132,7 @@ pub(super) fn turned_away_at(why: TurnedAway) -> usize {
 }
 
 /// By which field a request falls into a share makes no difference here.
-pub(super) const REASONS: [Reason; 15] = [
+pub(super) const REASONS: [Reason; 16] = [
     Reason::Unlisted,
     Reason::NoRoute,
     Reason::Mode,
@@ -148,6 +148,7 @@ pub(super) const REASONS: [Reason; 15] = [
     Reason::Barred(Barred::Suspended),
     Reason::Barred(Barred::Latched),
     Reason::Pinned,
+    Reason::Check,
 ];
 
 pub(super) fn reason_at(reason: Reason) -> usize {
@@ -167,6 +168,7 @@ pub(super) fn reason_at(reason: Reason) -> usize {
         Reason::Barred(Barred::Suspended) => 12,
         Reason::Barred(Barred::Latched) => 13,
         Reason::Pinned => 14,
+        Reason::Check => 15,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use decisions::ErrorClass;
+use decisions::price::Cost;
 use telemetry::{Counter, Counters, Histogram, names};
 
 use crate::observer::{AttemptKind, UsageSource};
@@ -25,6 +26,8 @@ pub(crate) struct TargetSeries {
     pub(super) between_tokens: Histogram,
     pub(super) reported: Tokens,
     pub(super) estimated: Tokens,
+    /// In billionths of the operator's money.
+    pub(super) cost: Counter,
     pub(super) passed_over: Counters<{ TURNED_AWAY.len() }>,
     pub(super) breaker_opened: Counter,
 }
@@ -50,6 +53,7 @@ impl Default for TargetSeries {
             between_tokens: Histogram::new(names::BETWEEN_TOKENS),
             reported: Tokens::default(),
             estimated: Tokens::default(),
+            cost: Counter::default(),
             passed_over: Counters::default(),
             breaker_opened: Counter::default(),
         }
@@ -69,6 +73,8 @@ pub(crate) struct EndedAttempt {
     pub(crate) content_events: u64,
     pub(crate) usage: Usage,
     pub(crate) usage_source: UsageSource,
+    /// Where the table has a price for its model.
+    pub(crate) cost: Option<Cost>,
 }
 
 impl TargetSeries {
@@ -93,6 +99,9 @@ impl TargetSeries {
             if let Some(mean) = ended.elapsed.saturating_sub(first).checked_div(gaps).filter(|_| is_whole) {
                 self.between_tokens.record(mean);
             }
+        }
+        if let Some(Cost(billionths)) = ended.cost {
+            self.cost.add(billionths);
         }
         let tokens = match ended.usage_source {
             UsageSource::Reported => &self.reported,

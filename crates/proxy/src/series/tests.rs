@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use decisions::plan::{Alias, ModelMatch, PlanParts, Provider, Scope, Tenant, UnlistedModels};
+use decisions::price::Cost;
 use decisions::{AliasId, TenantId};
+use telemetry::Counter;
 
 use super::*;
+use crate::scan::Usage;
 use crate::series::labels::End;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -105,4 +108,24 @@ fn only_so_many_have_series_of_their_own_and_nothing_is_lost_beyond() {
     let smaller = self::plan("2", &names[..10], ["one", "two"]);
     let after = PlanSeries::new(&smaller, Some((&plan, &series)));
     assert_eq!(after.left.load(Ordering::Relaxed), MOST_OF_THEIR_OWN - 10);
+}
+
+#[test]
+fn what_a_tenant_took_follows_the_names_and_beyond_the_limit_nobodys_does() {
+    let before = plan("1", &named(&["a", "b"]), ["one", "two"]);
+    let old = PlanSeries::new(&before, None);
+    let usage = Usage { input: Some(3), output: Some(2), ..Usage::default() };
+    old.spent(TenantId(1), ProviderId(0)).unwrap().add(&usage, Some(Cost(5)));
+    old.tenant(TenantId(1)).request(End::Ok);
+    let after = plan("2", &named(&["b", "new"]), ["two", "one"]);
+    let new = PlanSeries::new(&after, Some((&before, &old)));
+    let spent = |tenant, provider| {
+        let spent = new.spent(TenantId(tenant), ProviderId(provider)).unwrap();
+        [&spent.input, &spent.output, &spent.cost].map(Counter::shown)
+    };
+    assert_eq!((spent(0, 1), spent(0, 0), spent(1, 1)), ([3, 2, 5], [0, 0, 0], [0, 0, 0]));
+    assert_eq!(new.tenant(TenantId(0)).requests.shown().count(), 1);
+    new.left.store(0, Ordering::Relaxed);
+    new.tenant(TenantId(1)).request(End::Ok);
+    assert_eq!(new.other_tenants.own.get().unwrap().requests.shown().count(), 1);
 }

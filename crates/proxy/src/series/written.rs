@@ -6,6 +6,7 @@ use std::time::Duration;
 use decisions::attempts::Stop;
 use decisions::attempts::breaker::State;
 use decisions::plan::Plan;
+use decisions::price::Cost;
 use decisions::{Role, RouteId};
 use telemetry::{Page, names};
 
@@ -14,6 +15,7 @@ use crate::live::Live;
 use crate::series::labels::{ATTEMPTS, ENDS, KINDS, REASONS, TURNED_AWAY, result_named};
 use crate::series::route::RouteSeries;
 use crate::series::target::{TargetSeries, Tokens};
+use crate::series::tenant::Spent;
 use crate::series::{OfRoute, PlanSeries, ROLES};
 use crate::snapshot::{Snapshot, SnapshotHandle};
 use crate::target_state::Shown;
@@ -62,6 +64,7 @@ impl PlanSeries {
             }
         }
         self.unrouted_route.write_to(page, "");
+        self.write_tenants(page, plan);
         self.write_unrouted(page, snapshot, now);
         for version in self.earlier.iter().filter(|version| version.in_flight() > 0).chain([&self.version]) {
             page.write(&names::REQUESTS_BY_VERSION, &[&version.name], version.begun.shown());
@@ -69,6 +72,21 @@ impl PlanSeries {
         }
         page.write_histogram(&names::OVERHEAD_SECONDS, &[], &self.overhead);
         page.write(&names::SERIES_LEFT, &[], self.left.load(std::sync::atomic::Ordering::Relaxed));
+    }
+
+    fn write_tenants(&self, page: &mut Page, plan: &Plan) {
+        let parts = plan.parts();
+        let named = parts.tenants.iter().map(|tenant| tenant.name.as_str()).zip(&self.by_tenant);
+        for (tenant, of) in named.chain([("", &self.other_tenants)]) {
+            for (at, count) in of.own.get().into_iter().flat_map(|own| own.requests.shown()) {
+                page.write(&names::TENANT_REQUESTS, &[tenant, ENDS[at]], count);
+            }
+            for (provider, slot) in parts.providers.iter().zip(&of.spent) {
+                if let Some(spent) = slot.get() {
+                    spent.write_to(page, [tenant, &provider.name]);
+                }
+            }
+        }
     }
 
     fn write_unrouted(&self, page: &mut Page, snapshot: &Snapshot, now: Duration) {
@@ -129,7 +147,21 @@ impl TargetSeries {
         {
             tokens.write_to(page, of, source.as_str());
         }
+        if self.cost.shown() > 0 {
+            page.write(&names::COST, &of, Cost(self.cost.shown()));
+        }
         page.write(&names::BREAKER_OPENED, &of, self.breaker_opened.shown());
+    }
+}
+
+impl Spent {
+    fn write_to(&self, page: &mut Page, [tenant, provider]: [&str; 2]) {
+        for (kind, counter) in [("input", &self.input), ("output", &self.output)] {
+            page.write(&names::TENANT_TOKENS, &[tenant, provider, kind], counter.shown());
+        }
+        if self.cost.shown() > 0 {
+            page.write(&names::TENANT_COST, &[tenant, provider], Cost(self.cost.shown()));
+        }
     }
 }
 

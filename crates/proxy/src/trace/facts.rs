@@ -10,7 +10,7 @@ use decisions::{AliasId, Barred, ErrorClass, ProviderId, Role, RouteId, TenantId
 use http::{HeaderValue, StatusCode};
 use telemetry::trace_context::{SpanId, TraceId};
 
-use crate::observer::{AttemptKind, UsageSource};
+use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::scan::Usage;
 use crate::snapshot::Snapshot;
 
@@ -156,6 +156,37 @@ pub struct TracedEnd {
     pub head_after: Option<Duration>,
     /// From the request's head to the end.
     pub elapsed: Duration,
+}
+
+impl TracedAttempt {
+    /// What a record says of it, without what its request says of all its attempts.
+    pub(crate) fn of(
+        record: &AttemptRecord<'_>,
+        span: SpanId,
+        begun_after: Duration,
+        provider_request_id: Option<HeaderValue>,
+    ) -> TracedAttempt {
+        TracedAttempt {
+            span,
+            begun_after,
+            number: record.number,
+            kind: record.kind,
+            because: record.because,
+            provider: record.provider,
+            role: record.role,
+            status: record.status,
+            error_class: record.error_class,
+            decision: record.decision,
+            provider_request_id,
+            timeout: record.timeout,
+            head_after: record.head_after,
+            first_token_after: record.first_token_after,
+            elapsed: record.elapsed,
+            usage: record.usage,
+            usage_source: record.usage_source,
+            possibly_billed: record.possibly_billed,
+        }
+    }
 }
 
 impl Traced {

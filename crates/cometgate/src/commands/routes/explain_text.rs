@@ -248,6 +248,7 @@ fn reason(reason: Reason) -> String {
             "its target is kept out, since its gate cannot be kept, so it goes home".to_owned()
         }
         Reason::Pinned => "it refers to what lives there, or carries what must not leave it".to_owned(),
+        Reason::Check => "a check asks for it".to_owned(),
     }
 }
 
