@@ -14,6 +14,7 @@ mod transport;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use config::{Settings, TelemetrySettings};
@@ -26,6 +27,7 @@ use telemetry::otlp::resource::Resource;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Failure;
+use crate::metrics::Sources;
 use queue::{TraceQueue, Waiting};
 use sending::Sending;
 
@@ -35,6 +37,7 @@ pub(crate) struct Export {
     collector: Collector,
     resource: Resource,
     traces: Option<(Arc<TraceQueue>, Waiting)>,
+    metrics_interval: Option<Duration>,
     counts: Counts,
 }
 
@@ -65,7 +68,8 @@ impl Export {
             .map_err(Failure::invalid)?;
         let resource = setup::resource(telemetry, settings.environment.as_deref());
         let traces = telemetry.traces.map(|traces| queue::open(&traces, &counts.counts));
-        Ok(Some(Export { collector, resource, traces, counts }))
+        let metrics_interval = telemetry.metrics_interval;
+        Ok(Some(Export { collector, resource, traces, metrics_interval, counts }))
     }
 
     /// Who takes what requests leave.
@@ -79,20 +83,19 @@ impl Export {
     }
 
     /// Starts the thread.
-    pub(crate) fn start(self) -> std::io::Result<Exporting> {
+    ///
+    /// # Errors
+    /// The system has none.
+    pub(crate) fn start(self, sources: &Arc<Sources>) -> Result<Exporting, Failure> {
         let ending = CancellationToken::new();
         let sending = Sending {
             collector: self.collector,
             resource: self.resource,
             traces: self.traces.map(|(_, waiting)| waiting),
+            metrics: self.metrics_interval.map(|interval| (interval, Arc::clone(sources))),
             ending: ending.clone(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new().name("export".to_owned()).spawn(move || {
-            runtime.block_on(sending.run());
-            // Blocking look-ups of names are not waited for.
-            runtime.shutdown_background();
-        })?;
+        let thread = run_apart(sending).context("no thread for the export").map_err(Failure::internal)?;
         Ok(Exporting { ending, thread })
     }
 }
@@ -111,6 +114,16 @@ impl Counts {
     pub(crate) fn write_to(&self, page: &mut Page) {
         self.counts.write_to(page, &self.signals);
     }
+}
+
+/// On a thread and a runtime of its own: what waits for a collector waits for nothing else.
+fn run_apart(sending: Sending) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("export".to_owned()).spawn(move || {
+        runtime.block_on(sending.run());
+        // Blocking look-ups of names are not waited for.
+        runtime.shutdown_background();
+    })
 }
 
 fn signals(settings: &TelemetrySettings) -> Vec<Signal> {

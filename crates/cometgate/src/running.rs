@@ -60,10 +60,7 @@ impl Running {
         listener: TcpListener,
         observer: Arc<dyn Observer>,
     ) -> Result<Running, Failure> {
-        let workers = match settings.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            workers => workers,
-        };
+        let workers = workers(settings);
         let caller_tls = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
         let caller_tls = caller_tls.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)?;
         let gates = Keeper::open(&settings.state_dir)
@@ -100,7 +97,7 @@ impl Running {
         let draining = CancellationToken::new();
         let probes = settings.admin.map(listen_for_probes).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
-        let sources = Sources {
+        let sources = Arc::new(Sources {
             measured: gateway.measured(),
             handle: Arc::clone(&handle),
             gates: Arc::clone(&gates),
@@ -108,9 +105,8 @@ impl Running {
             export: export.as_ref().map(Export::counts).unwrap_or_default(),
             leases: Arc::clone(&leases),
             started: Timestamp::now(),
-        };
-        let exporting = export.map(Export::start).transpose();
-        let exporting = exporting.context("no thread for the export").map_err(Failure::internal)?;
+        });
+        let exporting = export.map(|export| export.start(&sources)).transpose()?;
         let admin = probes.map(|listener| Admin::start(listener, sources, draining.clone()));
         let admin = admin.transpose().context("probes cannot be answered").map_err(Failure::internal)?;
         let gate_writer =
@@ -281,6 +277,13 @@ fn open_state(path: &Path) -> Option<StateDir> {
             );
         })
         .ok()
+}
+
+fn workers(settings: &Settings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    }
 }
 
 fn limits(settings: &Settings) -> Limits {

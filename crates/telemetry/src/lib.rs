@@ -24,4 +24,4 @@ pub use buckets::Buckets;
 pub use counter::{Counter, Counters};
 pub use family::{Family, Kind};
 pub use histogram::Histogram;
-pub use page::{CONTENT_TYPE, Page};
+pub use page::{CONTENT_TYPE, Number, Page};

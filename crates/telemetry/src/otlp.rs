@@ -12,6 +12,7 @@ mod answer;
 pub mod collector;
 pub mod counts;
 mod grpc;
+pub mod metrics;
 pub mod resource;
 pub mod traces;
 

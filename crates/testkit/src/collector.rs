@@ -122,6 +122,12 @@ impl Collector {
         locked(&self.shared.taken).clone()
     }
 
+    /// All that it has taken, which it forgets.
+    #[must_use]
+    pub fn drain(&self) -> Vec<Collected> {
+        std::mem::take(&mut *locked(&self.shared.taken))
+    }
+
     /// All spans that it has taken, with who sent them.
     #[must_use]
     pub fn resource_spans(&self) -> Vec<ResourceSpans> {

@@ -1,17 +1,20 @@
 //! The thread that sends. It alone waits for the collector.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use telemetry::Page;
 use telemetry::otlp::Signal;
 use telemetry::otlp::collector::Collector;
 use telemetry::otlp::resource::Resource;
-use telemetry::otlp::traces;
+use telemetry::otlp::{metrics, traces};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::export::queue::{Kept, Waiting};
 use crate::export::spans::spans;
+use crate::metrics::Sources;
 
 /// How often it is looked what waits.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -30,18 +33,57 @@ pub(super) struct Sending {
     pub(super) collector: Collector,
     pub(super) resource: Resource,
     pub(super) traces: Option<Waiting>,
+    /// How often what is sent of metrics.
+    pub(super) metrics: Option<(Duration, Arc<Sources>)>,
     pub(super) ending: CancellationToken,
 }
 
-/// Spans on their way: how many, and as they are sent.
+/// Spans or points on their way: how many, and as they are sent.
 type Message = (u64, Bytes);
 
 impl Sending {
     /// Sends until the end.
     pub(super) async fn run(mut self) {
-        if let Some(waiting) = self.traces.take() {
-            self.send_traces(waiting).await;
+        let (traces, metrics) = (self.traces.take(), self.metrics.take());
+        let traces = async {
+            if let Some(waiting) = traces {
+                self.send_traces(waiting).await;
+            }
+        };
+        let metrics = async {
+            if let Some((every, sources)) = metrics {
+                self.send_metrics(every, &sources).await;
+            }
+        };
+        tokio::join!(traces, metrics);
+    }
+
+    /// All of them each time. What cannot be sent is lost, and the next time says it all.
+    async fn send_metrics(&self, every: Duration, sources: &Sources) {
+        let mut due = interval(every);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = due.tick() => {}
+                () = self.ending.cancelled() => break,
+            }
+            let (items, message) = self.measured(sources);
+            tokio::select! {
+                () = self.collector.deliver(Signal::Metrics, items, &message) => {}
+                () = self.ending.cancelled() => break,
+            }
         }
+        let (items, message) = self.measured(sources);
+        self.collector.deliver_within(Signal::Metrics, items, &message, AT_THE_END).await;
+    }
+
+    fn measured(&self, sources: &Sources) -> Message {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        let begun_ns = u64::try_from(sources.started.as_nanosecond()).unwrap_or(0);
+        let mut page = Page::of_points(begun_ns, now_ns);
+        sources.write_to(&mut page);
+        metrics::encode(&self.resource, page)
     }
 
     async fn send_traces(&self, mut waiting: Waiting) {

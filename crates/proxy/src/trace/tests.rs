@@ -20,6 +20,17 @@ impl TraceSink for Kept {
     }
 }
 
+/// Keeps nothing.
+struct Nobody;
+
+impl TraceSink for Nobody {
+    fn expects(&self, _: TraceId, _: Option<bool>) -> bool {
+        false
+    }
+
+    fn finished(&self, _: Traced) {}
+}
+
 fn snapshot() -> Arc<Snapshot> {
     let plan = Plan::new(PlanParts {
         route_version: "1".to_owned(),
@@ -81,6 +92,25 @@ fn where_no_traces_are_made_there_is_nothing() {
     assert!(!trace.is_made() && trace.new_span().is_none() && trace.own_span(None).is_none());
     trace.ended(|| unreachable!("nobody asks"));
     trace.attempted(|| unreachable!("nobody asks"));
+}
+
+/// What a request costs: one piece of memory where traces are made, and none where they are not.
+#[test]
+fn a_trace_takes_memory_once_and_only_where_it_is_made() {
+    let (sink, snapshot) = (Arc::new(Nobody) as Arc<dyn TraceSink>, snapshot());
+    let mut request = Request::new(());
+    request.headers_mut().insert(TRACEPARENT, HeaderValue::from_static(CALLERS));
+    let allocated = |sink: Option<&Arc<dyn TraceSink>>| {
+        let counted = allocation_counter::measure(|| {
+            let trace = Trace::open(sink, &snapshot, &request, Instant::now());
+            let attempt = trace.clone();
+            trace.note(Happened::Committed);
+            assert_eq!(trace.new_span().is_some(), sink.is_some());
+            drop((trace, attempt));
+        });
+        counted.count_total
+    };
+    assert_eq!((allocated(None), allocated(Some(&sink))), (0, 1));
 }
 
 #[test]
