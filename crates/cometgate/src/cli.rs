@@ -2,6 +2,8 @@
 
 mod evidence;
 mod gates;
+mod probe;
+mod route_checks;
 mod routes;
 mod simulate;
 mod tenants;
@@ -17,6 +19,8 @@ pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, 
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
+pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
 };
@@ -48,6 +52,9 @@ pub(crate) enum Command {
     Resume(GateResume),
     Promote(GatePromote),
     Accept(Accept),
+    Probe(Probe),
+    Smoke(Smoke),
+    Rollforward(Rollforward),
     #[command(subcommand)]
     Routes(Routes),
     #[command(subcommand)]

@@ -6,10 +6,14 @@ mod demo_files;
 mod evidence;
 mod gates;
 mod init;
+mod probe;
 mod replay;
+mod rollforward;
+mod route_check_text;
 mod routes;
 pub(crate) mod serve;
 mod simulate;
+mod smoke;
 mod status;
 mod status_text;
 mod tenants;
@@ -29,6 +33,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Resume(options) => gates::resume(&options),
         Command::Promote(options) => gates::promote(&options),
         Command::Accept(options) => accept::run(&options),
+        Command::Probe(asked) => probe::run(&asked),
+        Command::Smoke(options) => smoke::run(&options),
+        Command::Rollforward(options) => rollforward::run(&options),
         Command::Routes(asked) => routes::run(&asked),
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),

@@ -73,8 +73,17 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 
 /// Writes a file that must not exist yet. What holds a hash of a key is nobody else's business.
 pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
+    create_with(path, text, NEW_FILE_MODE)
+}
+
+/// The same for a file that is itself a secret: for its owner alone.
+pub(crate) fn create_secret(path: &Path, text: &str) -> io::Result<()> {
+    create_with(path, text, 0o600)
+}
+
+fn create_with(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(NEW_FILE_MODE).open(path)?;
+    let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -84,10 +84,13 @@ async fn two_hundred_failing_attempts_of_a_check_change_nothing_for_anybody() {
     for _ in 0..20 {
         assert_eq!(world.client.chat(ACME, CHAT).await.status, 200);
     }
-    fails(&world.canary);
-    fails(&world.primary);
     let before = (world.status().await, world.series().await);
     let lease = world.files.lease(json!({"share": "100%", "retries": 1})).await;
+    for _ in 0..10 {
+        assert_eq!(world.check(&lease).await.status.as_u16(), 200);
+    }
+    fails(&world.canary);
+    fails(&world.primary);
     let begun = world.canary.count();
     for _ in 0..100 {
         assert_eq!(world.check(&lease).await.status.as_u16(), 500);
@@ -131,6 +134,21 @@ async fn a_check_goes_where_its_lease_says_whatever_share_the_map_has() {
     assert_eq!(of("decision"), ["done", "done", "done"]);
     assert_eq!(of("route_reason"), ["in_share", "check", "outside_share"]);
     assert!(!attempts.to_string().contains("marker"), "{attempts}");
+}
+
+#[tokio::test]
+async fn a_route_that_is_taken_out_of_the_map_is_lent_to_nobody_any_more() {
+    let mut world = World::start(|_| ()).await;
+    let lease = world.files.lease(json!({"share": "100%"})).await;
+    assert_eq!(world.check(&lease).await.status.as_u16(), 200);
+    let map = std::fs::read_to_string(world.files.path().join("routes.toml")).unwrap();
+    let (head, end) = map.rsplit_once("# end ").unwrap();
+    let other = head.replace("the-canary", "another").replacen(end.trim(), "next", 1);
+    world.files.write("routes.toml", &format!("{other}# end next\n"));
+    world.program.logged("route map next is live").await;
+    let answer = world.check(&lease).await;
+    assert_eq!((answer.status.as_u16(), answer.error().0.as_str()), (403, "not_leased"));
+    assert!(answer.error_message().contains("not in the map any more"), "{}", answer.error_message());
 }
 
 #[tokio::test]

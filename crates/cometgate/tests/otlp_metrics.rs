@@ -1,5 +1,5 @@
 //! A collector gets what the page shows: the same metrics, series and numbers, whatever the protocol.
-#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
 mod support;
 

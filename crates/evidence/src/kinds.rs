@@ -3,19 +3,30 @@
 //! Every field has a type that has no place for a prompt, a completion or a credential: numbers, moments, hashes, words of
 //! closed lists, and short text that comes from configuration or from an operator.
 
+mod contract_item;
 mod gate;
 mod operator;
 mod overriding;
+mod probe;
+mod readiness;
 mod rollback_proof;
+mod route_check;
 mod segment;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use contract_item::{ContractItem, ContractState};
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
 pub use overriding::Override;
+pub use probe::{MatrixCell, PreCutoverCheck, Probe, ProbeResult, ProbeSummary};
+pub use readiness::Decision;
 pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
+pub use route_check::{
+    Assertion, EndpointFamily, FallbackDecision, ModelAsked, OperatorResult, Presence, RequestType,
+    RetryDecision, RollforwardCheck, RollforwardDecision, ShapeSeen, SmokeCheck, StatusClass,
+};
 pub use segment::GateLogSegment;
 
 macro_rules! kinds {
@@ -78,6 +89,16 @@ kinds! {
     GateLogSegment = "gate_log_segment",
     /// Someone decided to go on against what a check says.
     Override = "override",
+    /// A provider was asked one thing directly.
+    Probe = "probe",
+    /// What the probes of an alias at a provider say together.
+    ProbeSummary = "probe_summary",
+    /// An item of a contract worksheet was verified.
+    ContractItem = "contract_item",
+    /// An attempt of a smoke test.
+    SmokeCheck = "smoke_check",
+    /// An attempt of a check before rolling forward.
+    RollforwardCheck = "rollforward_check",
 }
 
 impl Kind {

@@ -23,9 +23,12 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Body, Check, CheckState, Feature, GateAction, GateDecision, GateLogSegment, Kind, OperatorAction,
-    OperatorVerb, Override, ProofItem, ProofState, ProofVerdict, QUESTIONS, RollbackDecision, RollbackProof,
-    Scope, StepDecision, Verdict,
+    Acts, Assertion, Body, Check, CheckState, ContractItem, ContractState, Decision, EndpointFamily,
+    FallbackDecision, Feature, GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked,
+    OperatorAction, OperatorResult, OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult,
+    ProbeSummary, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,
+    RollbackDecision, RollbackProof, RollforwardCheck, RollforwardDecision, Scope, ShapeSeen, SmokeCheck,
+    StatusClass, StepDecision, Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;

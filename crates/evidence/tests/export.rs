@@ -80,7 +80,8 @@ fn the_commands_of_the_documentation_check_an_export() {
 #[test]
 fn an_export_takes_the_same_filters_and_begins_with_the_oldest() {
     let directory = tempfile::tempdir().unwrap();
-    let store = store_with_one_of_each(directory.path());
+    let store = Store::open(directory.path()).unwrap();
+    store.append_all(one_of_each().iter().take(6)).unwrap();
     store.append(&entry(7, gate_decision(9))).unwrap();
     let export = |filter| {
         let mut lines = Vec::new();
@@ -140,6 +141,6 @@ fn a_page_shows_the_fields_of_the_runbooks_and_nothing_in_them_is_markup() {
     ] {
         assert!(page.contains(expected), "{expected}\nis not in\n{page}");
     }
-    assert_eq!(page.matches("| hash | ").count(), 6);
+    assert_eq!(page.matches("| hash | ").count(), records.len());
     assert_eq!(page.matches("not answered").count(), 6);
 }

@@ -34,7 +34,8 @@ fn what_was_appended_is_what_is_read() {
     assert!(reader.get(0).unwrap().is_none());
     let found = reader.verify(Some(heads[2].hash)).unwrap();
     assert!(found.is_sound(), "{found:?}");
-    assert_eq!((found.records, found.head, found.expected_at), (6, heads[5], Some(3)));
+    let all = (heads.len() as u64, *heads.last().unwrap(), Some(3));
+    assert_eq!((found.records, found.head, found.expected_at), all);
 }
 
 #[test]
@@ -65,8 +66,8 @@ fn what_is_appended_together_is_one_chain_and_all_of_it_or_nothing() {
 fn lists_are_filtered_and_begin_with_the_newest() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
-    for entry in one_of_each() {
-        store.append(&entry).unwrap();
+    for entry in one_of_each().iter().take(6) {
+        store.append(entry).unwrap();
     }
     store.append(&entry(7, gate_decision(2))).unwrap();
     let reader = store.reader().unwrap();

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use decisions::{Endpoint, Role};
+use decisions::Endpoint;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,11 @@ pub trait Gateway {
 
     /// What became of the attempts after the one with this number.
     fn seen(&self, lease: &str, after: u64) -> impl Future<Output = Result<Seen, GatewayError>>;
+
+    /// SHA-256 of the map in force, as 64 hexadecimal digits; `None` where that cannot be found out.
+    fn map_sha256(&self) -> impl Future<Output = Option<String>> {
+        async { None }
+    }
 
     /// Sends a request of the lease to the public listener, once, and reads the answer to its end.
     fn send(&self, lease: &Leased, request: &CheckRequest) -> impl Future<Output = Reply>;
@@ -147,14 +152,6 @@ pub struct SeenAttempt {
     pub usage_source: String,
     /// When it ended.
     pub at: Option<String>,
-}
-
-impl SeenAttempt {
-    /// The role as `decisions` has it.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        [Role::Primary, Role::Canary, Role::Fallback].into_iter().find(|role| role.as_str() == self.role)
-    }
 }
 
 /// A request of a check. It is a `POST` of JSON, as every routed request of a check is.

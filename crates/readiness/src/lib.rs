@@ -3,10 +3,15 @@
 //! Judging is apart from asking: each check has a pure part, which is given what was seen, and a part that goes and sees.
 //! Nothing here is on the path of a request, and nothing here changes a route.
 //!
-//! Reading order: [`Provider`] (asking a provider one thing), [`gateway`] (the running gateway as a check uses it).
+//! Reading order: [`Provider`] (asking a provider one thing), [`probe`] (asking it what a route would need of it), [`gateway`]
+//! (the running gateway as a check uses it), [`route_check`] (one route looked at through it: [`smoke`], [`rollforward`]).
 
 pub mod gateway;
+pub mod probe;
 mod provider;
+pub mod rollforward;
+pub mod route_check;
+pub mod smoke;
 
 pub use gateway::{
     CheckRequest, Gateway, GatewayError, LeaseTerms, Leased, Paying, Reply, Seen, SeenAttempt,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use decisions::ErrorClass;
+
 /// A request that got no answer.
 #[derive(Clone, Debug)]
 pub struct SendError {
@@ -43,6 +45,20 @@ impl SendErrorKind {
             SendErrorKind::NoAnswer => "no_answer",
             SendErrorKind::Reset => "reset",
             SendErrorKind::Malformed => "malformed",
+        }
+    }
+}
+
+impl From<SendErrorKind> for ErrorClass {
+    fn from(kind: SendErrorKind) -> ErrorClass {
+        match kind {
+            SendErrorKind::Dns => ErrorClass::Dns,
+            SendErrorKind::Connect => ErrorClass::Connect,
+            SendErrorKind::ConnectTimeout => ErrorClass::ConnectTimeout,
+            SendErrorKind::Tls => ErrorClass::Tls,
+            SendErrorKind::NoAnswer => ErrorClass::NoAnswer,
+            SendErrorKind::Reset => ErrorClass::Reset,
+            SendErrorKind::Malformed => ErrorClass::Malformed,
         }
     }
 }

@@ -170,6 +170,11 @@ impl Gateway for CalledGateway {
         self.ask(Method::GET, &format!("/checks/seen?lease={lease}&after={after}"), &Value::Null).await
     }
 
+    async fn map_sha256(&self) -> Option<String> {
+        let status = self.ask::<Value>(Method::GET, "/status", &Value::Null).await.ok()?;
+        status["routes_sha256"].as_str().map(str::to_owned)
+    }
+
     async fn send(&self, leased: &Leased, request: &CheckRequest) -> Reply {
         let begun = Instant::now();
         let mut reply = Reply::default();

@@ -62,7 +62,6 @@ impl CheckKey {
     }
 }
 
-#[allow(dead_code, reason = "the first check that calls is still to come")]
 /// The key, for a command that makes a check.
 ///
 /// # Errors

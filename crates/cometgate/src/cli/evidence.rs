@@ -89,7 +89,7 @@ pub(crate) struct Which {
     /// Only of this route.
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
-    /// Only of this kind: gate_decision, step_decision, operator_action, rollback_proof, gate_log_segment or override.
+    /// Only of this kind, as gate_decision, operator_action or probe; docs/evidence.md lists all.
     #[arg(long, value_name = "KIND", value_parser = kind)]
     pub(crate) kind: Option<Kind>,
     /// Only from then on: a time as 2026-11-21T12:00:00Z, or how long ago, as 8h or 7d.

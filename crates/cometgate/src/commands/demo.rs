@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use testkit::Provider;
+use testkit::{Provider, RecordedRequest, Reply};
 
 use crate::cli::Demo;
 use crate::commands::demo_files::{CHAT_ALIAS, DemoFiles};
@@ -56,8 +56,23 @@ async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
 }
 
 async fn provider(name: &str, key: &str) -> Result<Provider, Failure> {
-    let started = Provider::builder(name).require_key(key).record(false).pace(PACE).try_start().await;
+    let started = Provider::builder(name)
+        .require_key(key)
+        .record(false)
+        .pace(PACE)
+        .on_call("POST", "/v1/chat/completions", chat)
+        .try_start()
+        .await;
     started.context("a scripted provider cannot start").map_err(Failure::internal)
+}
+
+/// As CometAPI does: a chat without messages is a 500 whose body says that the request is at fault.
+fn chat(request: &RecordedRequest) -> Reply {
+    let is_whole = request.json().is_some_and(|body| body.get("messages").is_some());
+    if is_whole {
+        return Reply::standard();
+    }
+    Reply::error(500, "comet_api_error", Some("invalid_request"), "messages is required")
 }
 
 fn write(
@@ -70,7 +85,7 @@ fn write(
     let (primary_file, canary_file) = (directory.join("primary.key"), directory.join("cometapi.key"));
     files::create(&primary_file, PRIMARY_KEY)?;
     files::create(&canary_file, CANARY_KEY)?;
-    files::create(&directory.join("checks.key"), checks.text())?;
+    files::create_secret(&directory.join("checks.key"), checks.text())?;
     let texts = DemoFiles {
         listen,
         primary_url: &primary.base_url(),
@@ -109,6 +124,10 @@ With Python (pip install openai), streaming:
 
   {program} routes shift acme-chat 60% --config {config}
   {program} routes explain {routes} --tenant acme --model {CHAT_ALIAS}
+
+Look at the canary by the way that applications take, which nobody else notices:
+
+  {program} smoke acme-chat --by you --docs-reviewed --config {config}
 
 Or edit {routes} by hand: give it another `share` and the next version.
 "#,

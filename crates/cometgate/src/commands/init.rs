@@ -10,6 +10,9 @@ use crate::exit::Failure;
 use crate::gateway_key::GatewayKey;
 use crate::{files, terminal};
 
+/// As the settings name it.
+const CHECKS_KEY: &str = "checks.key";
+
 pub(crate) fn run(options: &Init) -> Result<(), Failure> {
     let today = jiff::Zoned::now().date();
     // With the caller's own key going on to the primary, a key of ours would be of no use.
@@ -34,7 +37,7 @@ pub(crate) fn run(options: &Init) -> Result<(), Failure> {
     let checks = GatewayKey::generate().map_err(Failure::internal)?;
     let checks = format!("{}\n", checks.text());
     let all = [
-        ("checks.key", &checks),
+        (CHECKS_KEY, &checks),
         ("cometgate.toml", &written.settings),
         ("routes.toml", &written.routes),
         ("tenants.toml", &written.tenants),
@@ -47,7 +50,8 @@ pub(crate) fn run(options: &Init) -> Result<(), Failure> {
     }
     for (name, text) in all {
         let path = directory.join(name);
-        files::create(&path, text)
+        let create = if name == CHECKS_KEY { files::create_secret } else { files::create };
+        create(&path, text)
             .with_context(|| format!("{} cannot be written", path.display()))
             .map_err(Failure::invalid)?;
     }

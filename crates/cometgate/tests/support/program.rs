@@ -78,6 +78,16 @@ impl Program {
         Program::start_with_probes(&mut serve(files.path(), &[])).await
     }
 
+    /// Starts `cometgate demo` with these arguments; what it prints is there for [`Program::printed`].
+    pub(crate) async fn demo(arguments: &[&str]) -> Program {
+        Program::start(&mut command(&[&["demo"], arguments].concat())).await
+    }
+
+    /// The next line of standard output with this text.
+    pub(crate) async fn printed(&mut self, text: &str) -> String {
+        wait_for(self.lines.as_mut().unwrap(), text).await
+    }
+
     /// At every level of the log, with a line for each attempt and a listener for probes, and where that is; what it logs
     /// and prints is there to be taken.
     pub(crate) async fn serve_and_tell_all(

@@ -40,6 +40,7 @@ impl World {
         let mut map = Map::new(&urls.0, &urls.1, "100%");
         change(&mut map);
         let files = Files::new(settings, &map.text(), &tenants());
+        files.write_check_key();
         let program = Program::serve(&files).await;
         World { primary, canary, program, files }
     }

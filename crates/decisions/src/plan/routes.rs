@@ -174,6 +174,15 @@ impl Route {
         last.map_or(canary.bucketing.share, |last| last.max(canary.bucketing.share))
     }
 
+    /// What is tried again at the same target, named or not: what failed before it was sent always is.
+    #[must_use]
+    pub fn retried(&self) -> ClassSet {
+        if self.retry_policy.retries == 0 || self.retry_budget == 0 {
+            return ClassSet::EMPTY;
+        }
+        self.retry_policy.on.iter().fold(ErrorClass::BEFORE_SENDING, ClassSet::with)
+    }
+
     /// Every provider that it may send to.
     pub fn providers(&self) -> impl Iterator<Item = ProviderId> + '_ {
         let canary = self.canary.as_ref().map(|canary| canary.provider);

@@ -1,6 +1,8 @@
 //! Records to write, and the counts of long runs.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod probes;
+
 use evidence::{
     Acts, Check, CheckState, Digest, Entry, Exact, Feature, GateAction, GateDecision, GateLogSegment, Moment,
     OperatorAction, OperatorVerb, Override, ProofItem, ProofState, RollbackDecision, RollbackProof, Scope,
@@ -152,12 +154,14 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         route_version: None,
         config_sha256: None,
     };
-    vec![
+    let mut entries = vec![
         entry(1, gate_decision(1)),
         entry(2, step),
         entry(3, operator_action()),
         entry(4, proof),
         Entry { route: None, ..entry(5, segment) },
         entry(6, overridden),
-    ]
+    ];
+    entries.extend(probes::probes(7));
+    entries
 }

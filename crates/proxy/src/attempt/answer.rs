@@ -14,7 +14,7 @@ use upstream::Lease;
 use crate::affinity::Made;
 use crate::attempt::about::Aim;
 use crate::attempt::call::Call;
-use crate::attempt::failure::{Failure, class_of, hint};
+use crate::attempt::failure::{Failure, hint};
 use crate::attempt::under_way::UnderWay;
 use crate::dispatch::{Destination, Outgoing, build, remember_acceptance};
 use crate::error::Error;
@@ -104,7 +104,7 @@ impl Call {
                 if let Some(error) = self.payload.fault() {
                     return Err(Failure::own(ErrorClass::Validation, error));
                 }
-                let class = class_of(source.kind);
+                let class = source.kind.into();
                 Err(Failure::own(class, Error::Unreachable { provider: self.name(aim), source }))
             }
             Ok(Ok((response, lease))) => {

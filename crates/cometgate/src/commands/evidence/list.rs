@@ -84,9 +84,42 @@ fn summary(record: &Record) -> String {
         Body::GateLogSegment(said) => {
             format!("gate {}, {}: {} events, {} missing", said.gate, said.file, said.events, said.missing)
         }
+        Body::SmokeCheck(said) => format!(
+            "{} {}: {} {}, {}",
+            word(&said.decision),
+            said.target,
+            word(&said.request_type),
+            word(&said.status_class),
+            said.notes
+        ),
+        Body::RollforwardCheck(said) => format!(
+            "{} {}: {} {}, {}",
+            word(&said.operator_result),
+            said.intended_upstream,
+            word(&said.request_type),
+            word(&said.http_status_class),
+            said.notes
+        ),
         Body::Override(said) => {
             format!("{} until {} by {} ({}): {}", said.what, said.until, said.by, said.incident, said.reason)
         }
+        Body::Probe(said) => {
+            let class = said.error_class.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
+            let (result, family) = (said.result.as_str(), &said.endpoint_family);
+            format!("{} {} of {family}: {result}{class}", said.provider, said.probe)
+        }
+        Body::ProbeSummary(said) => {
+            let (alias, provider) = (&said.model_alias, &said.provider);
+            format!("{alias} at {provider}: {}, {} tokens", said.decision.as_str(), said.used_tokens)
+        }
+        Body::ContractItem(said) => format!(
+            "{} {}.{}: {} by {}",
+            said.provider,
+            said.worksheet,
+            said.contract_item,
+            word(&said.state),
+            said.verified_by
+        ),
     }
 }
 

@@ -46,7 +46,7 @@ fn time(route: &Route, endpoint: Endpoint) -> String {
 }
 
 fn retries(route: &Route) -> String {
-    let retried = retried(route);
+    let retried = route.retried();
     if retried.is_empty() {
         return "retries: none".to_owned();
     }
@@ -94,16 +94,8 @@ fn delivery(route: &Route) -> Option<String> {
     (!all.is_empty()).then(|| format!("answer: {}", all.join("; ")))
 }
 
-/// What is tried again, named or not: what failed before it was sent always is.
-fn retried(route: &Route) -> ClassSet {
-    if route.retry_policy.retries == 0 || route.retry_budget == 0 {
-        return ClassSet::EMPTY;
-    }
-    route.retry_policy.on.iter().fold(ErrorClass::BEFORE_SENDING, ClassSet::with)
-}
-
 pub(super) fn retry_policy_json(route: &Route) -> Value {
-    json!({"retries": route.retry_policy.retries, "on": names(retried(route).iter())})
+    json!({"retries": route.retry_policy.retries, "on": names(route.retried().iter())})
 }
 
 pub(super) fn to_json(route: &Route) -> Value {
