@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 mod probes;
+mod route_checks;
 
 use evidence::{
     Acts, Check, CheckState, Digest, Entry, Exact, Feature, GateAction, GateDecision, GateLogSegment, Moment,
@@ -163,5 +164,6 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         entry(6, overridden),
     ];
     entries.extend(probes::probes(7));
+    entries.extend(route_checks::route_checks(10));
     entries
 }
