@@ -4,7 +4,7 @@ use evidence::Kind;
 use serde_json::{Value, json};
 use testkit::{Provider, Reply, Step};
 
-use crate::comet::{chat, chat_pieces, comet, done, early, is_bad_key, late};
+use crate::support::comet::{chat, chat_pieces, comet, done, early, is_bad_key, late};
 use crate::support::records::recorded;
 use crate::support::{Files, tenants};
 use crate::{cell, check, files_for, is_models, map, probe, run, summary};

@@ -5,15 +5,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod comet;
 mod failures;
 mod worksheets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use comet::{COMPLETION, MODEL, chat, comet, is_bad_key, late};
 use evidence::Kind;
 use serde_json::{Value, json};
+use support::comet::{COMPLETION, MODEL, chat, comet, is_bad_key, late};
 use support::records::recorded;
 use support::{CANARY_KEY, Files, Map, markers, tenants};
 use testkit::{Provider, RecordedRequest, Reply, Step};

@@ -4,7 +4,7 @@ use evidence::Kind;
 use serde_json::{Value, json};
 use testkit::Reply;
 
-use crate::comet::{MODEL, comet};
+use crate::support::comet::{MODEL, comet};
 use crate::support::records::recorded;
 use crate::{files_for, is_models, nothing_else, run};
 

@@ -6,6 +6,7 @@ pub(crate) mod admin;
 pub(crate) mod catalog;
 pub(crate) mod client;
 pub(crate) mod collected;
+pub(crate) mod comet;
 pub(crate) mod contract;
 pub(crate) mod fault;
 pub(crate) mod h2;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use testkit::{Provider, RecordedRequest, Reply, Step};
 
-use crate::support::CANARY_KEY;
+use super::CANARY_KEY;
 
 /// What stands in every answer; nothing that a probe says or records may have it.
 pub(crate) const COMPLETION: &str = "COMPLMRK the webhooks are late since the deploy";
