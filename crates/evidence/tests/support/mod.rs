@@ -3,6 +3,7 @@
 
 mod drills;
 mod probes;
+mod route_checks;
 
 use evidence::{
     Acts, CatalogCheck, CatalogDrift, CatalogModel, Check, CheckState, Decision, Digest, Entry, Exact,
@@ -166,6 +167,7 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
     entries.extend(probes::probes(7));
     entries.extend(of_catalogs());
     entries.extend(drills::drills(20));
+    entries.extend(route_checks::route_checks(30));
     entries
 }
 
