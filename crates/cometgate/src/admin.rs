@@ -34,7 +34,7 @@ impl Admin {
     /// Serves on the runtime of the caller. `draining` is told when the process begins to end.
     pub(crate) fn start(
         listener: TcpListener,
-        sources: Sources,
+        sources: Arc<Sources>,
         draining: CancellationToken,
     ) -> std::io::Result<Admin> {
         listener.set_nonblocking(true)?;

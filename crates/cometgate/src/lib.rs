@@ -18,6 +18,7 @@ mod control_socket;
 mod drill_book;
 mod edit_lock;
 mod exit;
+mod export;
 mod files;
 mod gates;
 mod gateway_key;

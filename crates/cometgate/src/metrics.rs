@@ -12,6 +12,7 @@ use telemetry::{Page, names};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog::standings::Standings;
+use crate::export::Counts;
 use crate::gates::keeper::Keeper;
 pub(crate) use reloads::Reloads;
 
@@ -33,6 +34,7 @@ pub(crate) struct Sources {
     pub(crate) gates: Arc<Keeper>,
     pub(crate) reloads: Arc<Reloads>,
     pub(crate) catalogs: Arc<Standings>,
+    pub(crate) export: Counts,
     pub(crate) leases: Arc<Leases>,
     pub(crate) started: Timestamp,
 }
@@ -50,8 +52,8 @@ impl AsRef<[u8]> for Written {
 }
 
 impl Metrics {
-    pub(crate) fn new(sources: Sources) -> Metrics {
-        Metrics { sources: Arc::new(sources), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) }
+    pub(crate) fn new(sources: Arc<Sources>) -> Metrics {
+        Metrics { sources, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) }
     }
 
     /// The page of now; `None` while as many as may be are being read. Made on another thread: with a thousand targets it
@@ -59,25 +61,30 @@ impl Metrics {
     pub(crate) async fn page(&self) -> Option<Written> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let sources = Arc::clone(&self.sources);
-        let text = tokio::task::spawn_blocking(move || sources.write()).await.ok()?;
+        let written = tokio::task::spawn_blocking(move || {
+            let mut page = Page::new();
+            sources.write_to(&mut page);
+            page.text()
+        });
+        let text = written.await.ok()?;
         Some(Written { text, _place: place })
     }
 }
 
 impl Sources {
-    fn write(&self) -> String {
-        let mut page = Page::new();
+    /// Writes all of it.
+    pub(crate) fn write_to(&self, page: &mut Page) {
         let snapshot = self.handle.current();
-        self.measured.write_to(&mut page);
-        gates::write(&mut page, &snapshot);
+        self.measured.write_to(page);
+        gates::write(page, &snapshot);
         page.write(&names::GATES_KEPT, &[], u8::from(self.gates.is_usable()));
         page.write(&names::EVIDENCE_RECORDED, &[], u8::from(self.gates.unrecorded().is_none()));
-        self.leases.write_to(&mut page);
+        self.leases.write_to(page);
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
-        self.reloads.write_to(&mut page);
-        self.catalogs.write_to(&mut page);
+        self.reloads.write_to(page);
+        self.catalogs.write_to(page);
+        self.export.write_to(page);
         page.write(&names::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
         page.write(&names::STARTED, &[], self.started.as_second());
-        page.text()
     }
 }

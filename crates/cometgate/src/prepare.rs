@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{ForwardHeader, Loaded, ProviderSettings, ProviderTls, Scheme};
+use config::{ForwardHeader, Loaded, ProviderSettings, ProviderTls, Scheme, TraceParentTold};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use proxy::{Forwards, Holder, KeyRing, Provider, Snapshot};
+use proxy::{Forwards, Holder, KeyRing, Provider, Snapshot, ToldTrace};
 use rustls::RootCertStore;
 use upstream::{Address, Http2, Origin, SendError, TlsClient, TlsSetupError};
 
@@ -100,6 +100,11 @@ impl Preparer {
         let path_of = |endpoint| settings.path_of(endpoint).to_owned();
         let mut provider = Provider::new(origin, credential, headers(settings), path_of).map_err(failed)?;
         provider.forwards = forwards(settings);
+        provider.told_trace = match settings.trace_parent {
+            TraceParentTold::Caller => ToldTrace::Callers,
+            TraceParentTold::Gateway => ToldTrace::Gateways,
+            TraceParentTold::Nothing => ToldTrace::Nothing,
+        };
         provider.credential_header = settings.credential_header;
         Ok(provider)
     }

@@ -24,6 +24,7 @@ use crate::checks::leasing::Leasing;
 use crate::control_socket::{open as open_socket, serve_commands};
 use crate::drill_book::DrillBook;
 use crate::exit::Failure;
+use crate::export::{Export, Exporting};
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
 use crate::gates::ticking::{GateClock, end_proofs, save_all, tick_gates};
@@ -50,6 +51,7 @@ pub(crate) struct Running {
     signals: Signals,
     gates: Arc<Keeper>,
     gate_writer: GateWriter,
+    exporting: Option<Exporting>,
     handle: Arc<SnapshotHandle>,
 }
 
@@ -66,6 +68,7 @@ impl Running {
         let gates = Keeper::open(&settings.state_dir)
             .context("no thread for the log of gates")
             .map_err(Failure::internal)?;
+        let export = Export::prepare(settings)?;
         let reloads = Arc::new(Reloads::default());
         let means = means(settings, workers, &gates, &reloads);
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
@@ -81,6 +84,7 @@ impl Running {
             trust_forwarded_for: settings.trust_forwarded_for,
             server_timing: settings.server_timing,
             observer,
+            traces: export.as_ref().and_then(Export::sink),
             affinity: bindings::open(&settings.state_dir),
             leases: Arc::clone(&leases),
         };
@@ -88,15 +92,17 @@ impl Running {
         let probes = settings.admin.map(listen_for_probes).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
         let catalogs = Arc::new(Standings::default());
-        let sources = Sources {
+        let sources = Arc::new(Sources {
             measured: gateway.measured(),
             handle: Arc::clone(&handle),
             gates: Arc::clone(&gates),
             reloads,
             catalogs: Arc::clone(&catalogs),
+            export: export.as_ref().map(Export::counts).unwrap_or_default(),
             leases: Arc::clone(&leases),
             started: Timestamp::now(),
-        };
+        });
+        let exporting = export.map(|export| export.start(&sources)).transpose()?;
         let admin = probes.map(|listener| Admin::start(listener, sources, draining.clone()));
         let admin = admin.transpose().context("probes cannot be answered").map_err(Failure::internal)?;
         let gate_writer =
@@ -133,6 +139,7 @@ impl Running {
             signals,
             gates,
             gate_writer,
+            exporting,
             handle,
         })
     }
@@ -171,6 +178,10 @@ impl Running {
         save_all(&self.handle, &self.gates);
         drop(self.gate_writer);
         drop(self.admin);
+        // The last: what the end itself has to say goes with it.
+        if let Some(exporting) = self.exporting {
+            exporting.end();
+        }
         Ok(())
     }
 }

@@ -25,31 +25,46 @@ pub(crate) fn find(provider: &ProviderSettings) -> Result<Credential, SecretErro
         what,
         help,
     };
-    let (secret, named) = match &provider.credential {
-        CredentialSource::Client => return Ok(Credential::Client),
+    if provider.credential == CredentialSource::Client {
+        return Ok(Credential::Client);
+    }
+    let (secret, named) =
+        read(&provider.credential, "the provider's key").map_err(|(what, help)| failed(what, help))?;
+    let help = "it must hold the provider's key and nothing else".to_owned();
+    Credential::of(&secret, provider.credential_header)
+        .map_err(|_| failed(format!("{named} has bytes that cannot be sent in a header"), help))
+}
+
+/// What an environment variable or a file holds; else what is wrong, and what to do.
+pub(crate) fn read_named(source: &CredentialSource, what: &str) -> Result<String, String> {
+    read(source, what).map(|(secret, _)| secret).map_err(|(wrong, help)| format!("{wrong}\n  help: {help}"))
+}
+
+/// The secret, and what it was in.
+fn read(source: &CredentialSource, what: &str) -> Result<(String, String), (String, String)> {
+    let (secret, named) = match source {
+        CredentialSource::Client => {
+            return Err(("it is the caller's".to_owned(), "name a secret".to_owned()));
+        }
         CredentialSource::Env(name) => {
             let secret = std::env::var(name).map_err(|_| {
-                let help = format!(
-                    "start the gateway with {name} set to the provider's key, or name another credential"
-                );
-                failed(format!("the environment variable {name} is not set"), help)
+                let help = format!("start the gateway with {name} set to {what}, or name another credential");
+                (format!("the environment variable {name} is not set"), help)
             })?;
             (secret, format!("the environment variable {name}"))
         }
         CredentialSource::File(path) => {
             let secret = read_secret(path).map_err(|error| {
-                let help = "write the provider's key into this file, readable by the gateway only".to_owned();
-                failed(format!("the file {} cannot be read: {error}", path.display()), help)
+                let help = format!("write {what} into this file, readable by the gateway only");
+                (format!("the file {} cannot be read: {error}", path.display()), help)
             })?;
             (secret, format!("the file {}", path.display()))
         }
     };
-    let help = "it must hold the provider's key and nothing else".to_owned();
     if secret.is_empty() {
-        return Err(failed(format!("{named} is empty"), help));
+        return Err((format!("{named} is empty"), format!("it must hold {what} and nothing else")));
     }
-    Credential::of(&secret, provider.credential_header)
-        .map_err(|_| failed(format!("{named} has bytes that cannot be sent in a header"), help))
+    Ok((secret, named))
 }
 
 /// The files with secrets and certificates, as they were when last looked at.

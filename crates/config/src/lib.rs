@@ -64,10 +64,11 @@ pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, Ten
 pub use look_alikes::skeleton;
 pub use problem::{Beside, Place, Problem, Problems};
 pub use provider_connection::{Http2Settings, ProviderTls, Roots};
-pub use provider_forward::ForwardHeader;
+pub use provider_forward::{ForwardHeader, TraceParentTold};
 pub use schema::{SchemaFile, schema};
 pub use settings::{
-    CatalogSettings, CheckAges, ClientCertificates, Limits, Settings, TlsSettings, Watch, load_settings,
+    CatalogSettings, CheckAges, ClientCertificates, Limits, OtlpProtocol, Settings, TelemetrySettings,
+    TlsSettings, TraceSettings, Watch, load_settings,
 };
 pub use share::{ShareError, format_share, parse_share};
 pub use snippet::Snippet;

@@ -12,7 +12,7 @@ use crate::document::{Document, Named, Source};
 use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
 use crate::provider_connection::{Http2Settings, ProviderTls};
-use crate::provider_forward::ForwardHeader;
+use crate::provider_forward::{ForwardHeader, TraceParentTold};
 use crate::provider_request::MODELS_PATH;
 use crate::tenants_file::TenantsFile;
 use crate::warn::{Dated, Whole, warn};
@@ -92,6 +92,8 @@ pub struct ProviderSettings {
     pub headers: Vec<(String, String)>,
     /// What goes on of the headers that callers send, besides what goes to every provider.
     pub forward_headers: Vec<ForwardHeader>,
+    /// Which span it is told to be below of.
+    pub trace_parent: TraceParentTold,
     /// Its name may stand for an address of a private network, or of this machine.
     pub allow_private_addresses: bool,
     /// Where the credential is named, for the message about one that is missing.

@@ -102,7 +102,7 @@ pub(crate) fn read_connection(
     Connection { tls, http2: is_http2.then_some(http2) }
 }
 
-fn read_tls(document: &Document<'_>, mut fields: Fields<'_, '_>) -> ProviderTls {
+pub(crate) fn read_tls(document: &Document<'_>, mut fields: Fields<'_, '_>) -> ProviderTls {
     let at = fields.at();
     let ca = read_path(document, &mut fields, "ca");
     let roots = fields.choice("roots", &ROOTS).unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::load::{CredentialSource, ProviderSettings};
 use crate::map_file::check_name;
 use crate::names::{EXACT_RULE, is_exact_text, quote};
 use crate::provider_connection::read_connection;
-use crate::provider_forward::read_forward_headers;
+use crate::provider_forward::{TraceParentTold, read_forward_headers};
 use crate::provider_prices::read_prices;
 use crate::provider_request::{read_headers, read_paths};
 
@@ -49,19 +49,7 @@ pub(crate) fn read_provider(
     mut fields: Fields<'_, '_>,
 ) -> ProviderEntry {
     check_name(document, "provider", &name);
-    let base_url = fields.required_text("base_url").and_then(|text| {
-        let parsed = text.text.parse::<BaseUrl>();
-        let code = |error| match error {
-            BaseUrlError::UserInfo => Code::SecretInFile,
-            BaseUrlError::Scheme
-            | BaseUrlError::Unreachable
-            | BaseUrlError::QueryOrFragment
-            | BaseUrlError::Host
-            | BaseUrlError::Port
-            | BaseUrlError::Path => Code::BadBaseUrl,
-        };
-        parsed.map_err(|error| document.problem(code(error), text.at, error.to_string())).ok()
-    });
+    let base_url = read_base_url(document, &mut fields, "base_url");
     let value = fields.required("credential");
     let credential_at = value.map_or(name.at, |value| value.span().start);
     let credential = value.and_then(|value| read_credential(document, value));
@@ -77,6 +65,8 @@ pub(crate) fn read_provider(
     let paths = read_paths(document, &mut fields);
     let headers = read_headers(document, &mut fields);
     let forward_headers = read_forward_headers(document, &mut fields);
+    let told = TraceParentTold::ALL.map(|told| (told.as_str(), told));
+    let trace_parent = fields.choice("trace_parent", &told).unwrap_or_default();
     let allow_private_addresses = fields.flag("allow_private_addresses").unwrap_or(false);
     let asks_usage = fields.flag("ask_usage").unwrap_or(false);
     let prices = read_prices(document, &mut fields);
@@ -94,6 +84,7 @@ pub(crate) fn read_provider(
         models_path: paths.models,
         headers,
         forward_headers,
+        trace_parent,
         allow_private_addresses,
         place: document.place(credential_at),
     });
@@ -108,6 +99,27 @@ pub(crate) fn read_provider(
         asks_usage,
         prices,
     }
+}
+
+/// A URL of http or https, with nothing in it that could hide a secret.
+pub(crate) fn read_base_url(
+    document: &Document<'_>,
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+) -> Option<BaseUrl> {
+    fields.required_text(name).and_then(|text| {
+        let parsed = text.text.parse::<BaseUrl>();
+        let code = |error| match error {
+            BaseUrlError::UserInfo => Code::SecretInFile,
+            BaseUrlError::Scheme
+            | BaseUrlError::Unreachable
+            | BaseUrlError::QueryOrFragment
+            | BaseUrlError::Host
+            | BaseUrlError::Port
+            | BaseUrlError::Path => Code::BadBaseUrl,
+        };
+        parsed.map_err(|error| document.problem(code(error), text.at, error.to_string())).ok()
+    })
 }
 
 fn read_models(

@@ -52,6 +52,34 @@ impl ForwardHeader {
     }
 }
 
+/// Which span a request is below of, as a provider is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceParentTold {
+    /// The caller's, as it came.
+    #[default]
+    Caller,
+    /// The gateway's own, where it makes traces.
+    Gateway,
+    /// None.
+    Nothing,
+}
+
+impl TraceParentTold {
+    /// All of them.
+    pub const ALL: [TraceParentTold; 3] =
+        [TraceParentTold::Caller, TraceParentTold::Gateway, TraceParentTold::Nothing];
+
+    /// The word in the map.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TraceParentTold::Caller => "caller",
+            TraceParentTold::Gateway => "gateway",
+            TraceParentTold::Nothing => "none",
+        }
+    }
+}
+
 pub(crate) fn read_forward_headers(
     document: &Document<'_>,
     fields: &mut Fields<'_, '_>,

@@ -132,7 +132,7 @@ pub(crate) fn read_headers(document: &Document<'_>, fields: &mut Fields<'_, '_>)
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_tchar)
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod catalog;
 mod checks;
+mod telemetry;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,6 +22,11 @@ pub use catalog::CatalogSettings;
 pub(crate) use catalog::{INTERVAL, OFF, TIMEOUT_MS};
 pub use checks::CheckAges;
 pub(crate) use checks::{AGE_S, ages};
+pub(crate) use telemetry::{
+    ATTRIBUTE_BYTES, CANARY_SHARE_DEFAULT, COMPRESSION, EXPORT_TIMEOUT_MS, INTERVAL_DEFAULT_MS, INTERVAL_MS,
+    MOST_ATTRIBUTES, PROTOCOLS, SAMPLE_DEFAULT, SLOW_DEFAULT_MS, SLOW_MS, TIMEOUT_DEFAULT_MS,
+};
+pub use telemetry::{OtlpProtocol, TelemetrySettings, TraceSettings};
 pub(crate) use tls::CLIENT_CERTIFICATES;
 pub use tls::{ClientCertificates, TlsSettings};
 
@@ -74,6 +80,8 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// Where probes connect to; without it nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where traces and metrics are sent; without it nowhere.
+    pub telemetry: Option<TelemetrySettings>,
     /// Where the key of the gateway's own checks is kept; without it there are none.
     pub checks: Option<CredentialSource>,
     /// For how long what they found counts.
@@ -167,6 +175,7 @@ fn read_settings(
     let watch = fields.choice("watch", &WATCH);
     let tls = fields.table("tls").map(|fields| tls::read(document, fields, directory));
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
+    let telemetry = fields.table("telemetry").map(|fields| telemetry::read(document, fields, directory));
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
     let (checks, check_ages) = checks.unwrap_or_default();
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
@@ -186,6 +195,7 @@ fn read_settings(
         // What is wrong in them has been reported, and the file is refused.
         tls: tls.flatten(),
         admin: admin.flatten(),
+        telemetry: telemetry.flatten(),
         checks,
         check_ages,
         limits,

@@ -14,3 +14,4 @@ mod ledger;
 pub(crate) mod run;
 mod tell;
 pub(crate) mod under_way;
+mod weigh;

@@ -10,6 +10,7 @@ use crate::auth::Identity;
 use crate::error::Error;
 use crate::request::headers::outgoing;
 use crate::snapshot::Provider;
+use crate::trace::OwnSpan;
 use crate::worker::Context;
 
 /// What is sent, wherever it goes.
@@ -19,6 +20,8 @@ pub(crate) struct Outgoing<'r> {
     pub(crate) to: Destination<'r>,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) body: RequestBody,
+    /// The span that it is, where traces are made.
+    pub(crate) span: Option<OwnSpan>,
 }
 
 /// Where at a provider a request goes.
@@ -64,7 +67,7 @@ pub(crate) fn build(
     let path = path.map_err(|_| Error::OddPath)?;
     let is_routed = matches!(sending.to, Destination::Endpoint(..));
     let encoding = sending.headers.get(header::CONTENT_ENCODING).filter(|_| !is_routed);
-    let headers = outgoing(sending.headers, provider, identity, encoding);
+    let headers = outgoing(sending.headers, provider, identity, encoding, sending.span);
     let mut request = Request::new(sending.body);
     *request.method_mut() = sending.method;
     *request.uri_mut() = Uri::from(path);

@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::observer::Observer;
 use crate::series::Measured;
 use crate::snapshot::SnapshotHandle;
+use crate::trace::TraceSink;
 use crate::worker::{Accepted, Context, Drain, Worker};
 
 /// How long to wait when the system has no file descriptor left.
@@ -43,6 +44,8 @@ pub struct Setup {
     pub server_timing: bool,
     /// Who hears of every request.
     pub observer: Arc<dyn Observer>,
+    /// Who takes traces; without anybody none are made.
+    pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers where things live.
     pub affinity: Arc<dyn Affinity>,
     /// What is lent to checks.
@@ -82,6 +85,7 @@ impl Gateway {
                     trust_forwarded_for: setup.trust_forwarded_for,
                     server_timing: setup.server_timing,
                     observer: Arc::clone(&setup.observer),
+                    traces: setup.traces.clone(),
                     affinity: Arc::clone(&setup.affinity),
                     leases: Arc::clone(&setup.leases),
                 };

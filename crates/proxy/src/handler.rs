@@ -32,6 +32,7 @@ use crate::response::GatewayBody;
 use crate::response::headers::stamp;
 use crate::response::ticket::Ticket;
 use crate::response::waiting::Waiting;
+use crate::trace::TracedDecision;
 use crate::websocket::Socket;
 use crate::worker::Context;
 use crate::{error_response, mirror, models};
@@ -45,7 +46,7 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
     from: CallerAddress,
 ) -> Response<GatewayBody> {
-    let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()));
+    let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()), &request);
     match prepare(&context, &mut ticket, request, from).await {
         Ok(Prepared::Routed(call)) => follow(call, ticket).await,
         // Boxed, as everything that few requests need: a future is as large as the largest thing that it may do.
@@ -137,6 +138,7 @@ async fn prepare(
         Asked::Routed(endpoint) => {
             ticket.begin()?;
             let call = route(context, ticket, (identity, check), head, (endpoint, incoming)).await?;
+            ticket.trace.decided(|| decision_of(&call));
             return Ok(Prepared::Routed(Box::new(call)));
         }
         _ if check.is_some() => {
@@ -167,6 +169,21 @@ fn leaves_usage_open(endpoint: Endpoint, peeked: &Peeked<'_>) -> bool {
     matches!(endpoint, Endpoint::Chat | Endpoint::Completions)
         && peeked.stream
         && peeked.leaves_stream_options
+}
+
+/// What was decided of a request, for its trace.
+fn decision_of(call: &Call) -> TracedDecision {
+    TracedDecision {
+        alias: call.about.alias,
+        reason: call.about.reason,
+        stream: call.stream,
+        timeout: call
+            .route()
+            .map(|route| route.timeout)
+            .or(call.aim(0).map(|aim| aim.timeout))
+            .unwrap_or_default(),
+        callers_retries: call.about.callers_retries,
+    }
 }
 
 /// A request that is routed by its model, read and decided.
@@ -235,6 +252,7 @@ async fn route(
             body_at,
             // A form is a file: its bytes say nothing of tokens.
             request_bytes: if body.form.is_some() { 0 } else { body.held.bytes.len() },
+            trace: ticket.trace.clone(),
             snapshot: Arc::clone(&snapshot),
             context: Arc::clone(context),
             check,

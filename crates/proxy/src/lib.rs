@@ -4,7 +4,8 @@
 //! [`Observer`]. Tower stands at the edge only; the middle is plain async, to be read top-down in `handler.rs`.
 //!
 //! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
-//! and what comes of it), `gates` (who judges that), `response::stream` (the stream back), `series` (what is counted of all that), then `gateway`, `worker` and `connection` (how a request gets here).
+//! and what comes of it), `gates` (who judges that), `response::stream` (the stream back), `series` (what is counted of all that), `trace` (what is
+//! left of one request), then `gateway`, `worker` and `connection` (how a request gets here).
 
 mod affinity;
 mod attempt;
@@ -42,6 +43,7 @@ mod snapshot;
 mod stream_stall;
 mod target_state;
 mod tenant_state;
+mod trace;
 mod unlisted;
 mod websocket;
 mod worker;
@@ -63,4 +65,7 @@ pub use observer::{AttemptKind, AttemptRecord, Observer, Outcome, Record, UsageS
 pub use request::forwards::Forwards;
 pub use series::Measured;
 pub use snapshot::{Provider, Snapshot, SnapshotHandle};
+pub use trace::{
+    Happened, Moment, ToldTrace, TracePlace, TraceSink, Traced, TracedAttempt, TracedDecision, TracedEnd,
+};
 pub use unlisted::UnlistedModel;

@@ -90,7 +90,8 @@ impl PassedOn {
             Arrived::Unread(_) => (RequestBody::whole(bytes::Bytes::new()), None),
         };
         let to = Destination::Path(suffix);
-        let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body };
+        let span = ticket.trace.own_span(None);
+        let outgoing = Outgoing { method: head.method.clone(), to, headers: &head.headers, body, span };
         let provider = snapshot.provider(target.provider).ok_or(Error::Internal)?;
         let mut request = build(provider, &identity, outgoing)?;
         if is_socket {

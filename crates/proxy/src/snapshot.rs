@@ -18,6 +18,7 @@ use crate::secrets::Secrets;
 use crate::series::PlanSeries;
 use crate::target_state::{RouteTargets, Targets};
 use crate::tenant_state::{TenantState, TenantStates};
+use crate::trace::ToldTrace;
 
 /// A plan with what is needed to act on it.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Provider {
     pub headers: HeaderMap,
     /// What of the caller's headers goes on besides what goes to every provider; nothing, almost always.
     pub forwards: Option<Box<Forwards>>,
+    /// Which trace it is told of.
+    pub told_trace: ToldTrace,
     /// In the order of [`Endpoint::ALL`], which is that of its values.
     endpoints: Box<[EndpointPath]>,
 }
@@ -78,7 +81,15 @@ impl Provider {
         };
         let endpoints = Endpoint::ALL.iter().map(serve).collect::<Result<_, _>>()?;
         let credential_header = CredentialHeader::default();
-        Ok(Provider { endpoints, origin, credential, credential_header, headers, forwards: None })
+        Ok(Provider {
+            endpoints,
+            origin,
+            credential,
+            credential_header,
+            headers,
+            forwards: None,
+            told_trace: ToldTrace::default(),
+        })
     }
 
     /// The same in all but its credential, which is nobody's.

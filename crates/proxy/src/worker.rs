@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::live::Live;
 use crate::observer::Observer;
 use crate::snapshot::SnapshotHandle;
+use crate::trace::TraceSink;
 
 /// How often idle connections to providers are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -44,6 +45,8 @@ pub(crate) struct Context {
     /// Answers say how long the gateway and the provider took.
     pub(crate) server_timing: bool,
     pub(crate) observer: Arc<dyn Observer>,
+    /// Without it no traces are made.
+    pub(crate) traces: Option<Arc<dyn TraceSink>>,
     pub(crate) affinity: Arc<dyn Affinity>,
     pub(crate) leases: Arc<Leases>,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::histogram::MOST_BUCKETS;
+use crate::page::decimal;
 
 /// The upper ends of buckets, in microseconds, rising; what is longer than the last has a bucket of its own.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +40,7 @@ pub(crate) struct Seconds(pub(crate) u64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
-        if part == 0 {
-            return write!(f, "{whole}");
-        }
-        let digits = format!("{part:06}");
-        write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+        decimal(f, self.0, 6)
     }
 }
 

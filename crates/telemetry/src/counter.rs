@@ -47,6 +47,12 @@ impl<const N: usize> Counters<N> {
         }
     }
 
+    /// What the one at this place shows.
+    #[must_use]
+    pub fn at(&self, at: usize) -> u64 {
+        self.0.get(at).map_or(0, Counter::shown)
+    }
+
     /// What they show: those values that were ever counted, with their places.
     pub fn shown(&self) -> impl Iterator<Item = (usize, u64)> {
         self.0.iter().map(Counter::shown).enumerate().filter(|(_, shown)| *shown > 0)

@@ -182,6 +182,14 @@ families! {
         "1 for the version of the program.";
     STARTED = Kind::Gauge, "process_start_timestamp_seconds", &[],
         "When the process started.";
+    OTLP_SENT = Kind::Counter, "otlp_sent_items_total", &["signal"],
+        "Spans (signal traces) and points (signal metrics) that the OpenTelemetry collector has taken.";
+    OTLP_DROPPED = Kind::Counter, "otlp_dropped_items_total", &["signal", "reason"],
+        "Those that are lost: queue_full (more came than could wait), undeliverable (the collector was tried in vain), rejected (it took the rest), ending (the process ended first).";
+    OTLP_FAILURES = Kind::Counter, "otlp_failures_total", &["signal", "error_class"],
+        "Tries at the collector that failed: unreachable, tls, timeout, throttled, server, refused, garbage.";
+    OTLP_LAST_SUCCESS = Kind::Gauge, "otlp_last_success_timestamp_seconds", &["signal"],
+        "When the collector last took something.";
     SERIES_LEFT = Kind::Gauge, "series_left", &[],
         "How many more routes, targets and tenants get series of their own when they are first used; at 0 they count without llm_route or tenant.";
 }

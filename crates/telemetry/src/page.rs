@@ -1,12 +1,19 @@
-//! The page that Prometheus reads: its text format, version 0.0.4.
+//! What the instruments show, put together: the page that Prometheus reads, or the same as points for a collector of
+//! OpenTelemetry.
 //!
-//! Whoever has instruments writes them in whatever order it finds them; the page puts the lines of one metric together,
-//! as the format wants it. A metric without series is left out.
+//! Whoever has instruments writes them in whatever order it finds them; the page puts what belongs to one metric together,
+//! as both formats want it. A metric without series is left out. There is one walk over the instruments for both, so
+//! neither can know what the other does not.
+
+mod number;
+mod text;
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Write as _};
 
-use crate::buckets::Seconds;
+pub use number::Number;
+pub(crate) use number::decimal;
+
+use crate::otlp::metrics::{Points, Span};
 use crate::{Family, Histogram, Kind};
 
 /// What the page is, as HTTP calls it.
@@ -15,13 +22,21 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What was written so far.
 #[derive(Debug, Default)]
 pub struct Page {
+    /// Between which moments what is shown was counted; `None` where a text is written, which does not say so.
+    span: Option<Span>,
     sections: BTreeMap<&'static str, Section>,
 }
 
 #[derive(Debug)]
 struct Section {
     family: &'static Family,
-    lines: String,
+    written: Written,
+}
+
+#[derive(Debug)]
+enum Written {
+    Lines(String),
+    Points(Points),
 }
 
 impl Page {
@@ -31,11 +46,20 @@ impl Page {
         Page::default()
     }
 
+    /// An empty one for points, of a process that began at `begun_ns`, as things are at `now_ns`; nanoseconds since 1970.
+    #[must_use]
+    pub fn of_points(begun_ns: u64, now_ns: u64) -> Page {
+        Page { span: Some(Span { begun_ns, now_ns }), sections: BTreeMap::new() }
+    }
+
     /// Writes one series: `values` are those of the family's labels, in its order.
-    pub fn write(&mut self, family: &'static Family, values: &[&str], shown: impl Display) {
+    pub fn write(&mut self, family: &'static Family, values: &[&str], shown: impl Into<Number>) {
         debug_assert!(!matches!(family.kind, Kind::Histogram(_)), "{} is a histogram", family.name);
-        let lines = self.lines(family, values);
-        push(lines, format_args!("{}{} {shown}\n", family.name, Labels::new(family, values, None)));
+        let span = self.span.unwrap_or_default();
+        match self.written(family, values) {
+            Written::Lines(lines) => text::line(lines, family, values, shown.into()),
+            Written::Points(points) => points.add(family, values, shown.into(), span),
+        }
     }
 
     /// Writes the series of a histogram; nothing while that is empty.
@@ -45,89 +69,47 @@ impl Page {
             "{} has other buckets",
             family.name
         );
-        let (counts, sum_us) = histogram.shown();
-        let counts: Vec<_> = counts.collect();
-        let count = counts.last().map_or(0, |(_, count)| *count);
-        if count == 0 {
+        if histogram.shown().0.last().is_none_or(|(_, count)| count == 0) {
             return;
         }
-        let lines = self.lines(family, values);
-        for (end, up_to) in counts {
-            let end = end.map_or_else(|| "+Inf".to_owned(), |us| Seconds(us).to_string());
-            let labels = Labels::new(family, values, Some(&end));
-            push(lines, format_args!("{}_bucket{labels} {up_to}\n", family.name));
+        let span = self.span.unwrap_or_default();
+        match self.written(family, values) {
+            Written::Lines(lines) => text::histogram_lines(lines, family, values, histogram),
+            Written::Points(points) => points.add_histogram(family, values, histogram, span),
         }
-        let labels = Labels::new(family, values, None);
-        push(
-            lines,
-            format_args!("{0}_sum{labels} {1}\n{0}_count{labels} {count}\n", family.name, Seconds(sum_us)),
-        );
     }
 
-    /// The whole page.
+    /// The whole page as a text.
     #[must_use]
     pub fn text(self) -> String {
         let mut text = String::new();
-        for Section { family, lines } in self.sections.into_values() {
-            let Family { name, help, .. } = family;
-            push(&mut text, format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", family.kind.as_str()));
-            text.push_str(&lines);
+        for Section { family, written } in self.sections.into_values() {
+            if let Written::Lines(lines) = written {
+                text::heading(&mut text, family);
+                text.push_str(&lines);
+            }
         }
         text
     }
 
-    fn lines(&mut self, family: &'static Family, values: &[&str]) -> &mut String {
-        debug_assert_eq!(family.labels.len(), values.len(), "the labels of {}", family.name);
-        let section = self.sections.entry(family.name);
-        &mut section.or_insert_with(|| Section { family, lines: String::new() }).lines
-    }
-}
-
-/// The labels of a series, without those that are empty: to Prometheus they are the same.
-struct Labels<'p> {
-    family: &'static Family,
-    values: &'p [&'p str],
-    /// The end of a bucket.
-    le: Option<&'p str>,
-}
-
-impl<'p> Labels<'p> {
-    fn new(family: &'static Family, values: &'p [&'p str], le: Option<&'p str>) -> Labels<'p> {
-        Labels { family, values, le }
-    }
-}
-
-impl Display for Labels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = self.family.labels.iter().copied().zip(self.values.iter().copied());
-        let shown = named.chain(self.le.map(|le| ("le", le))).filter(|(_, value)| !value.is_empty());
-        let mut before = '{';
-        for (name, value) in shown {
-            write!(f, "{before}{name}=\"{}\"", Escaped(value))?;
-            before = ',';
-        }
-        if before == ',' { f.write_char('}') } else { Ok(()) }
-    }
-}
-
-/// A value between quotes. Names are checked to need none of this when the file is loaded; whatever happens there, a
-/// name makes no line of its own here.
-struct Escaped<'p>(&'p str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|each| match each {
-            '\\' => f.write_str("\\\\"),
-            '"' => f.write_str("\\\""),
-            '\n' => f.write_str("\\n"),
-            other => f.write_char(other),
+    /// The points of all metrics.
+    pub(crate) fn points(self) -> impl Iterator<Item = (&'static Family, Points)> {
+        self.sections.into_values().filter_map(|section| match section.written {
+            Written::Points(points) => Some((section.family, points)),
+            Written::Lines(_) => None,
         })
     }
-}
 
-fn push(text: &mut String, what: fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    text.write_fmt(what).ok();
+    fn written(&mut self, family: &'static Family, values: &[&str]) -> &mut Written {
+        debug_assert_eq!(family.labels.len(), values.len(), "the labels of {}", family.name);
+        let is_text = self.span.is_none();
+        let new = || match is_text {
+            true => Written::Lines(String::new()),
+            false => Written::Points(Points::new(family.kind)),
+        };
+        let section = self.sections.entry(family.name);
+        &mut section.or_insert_with(|| Section { family, written: new() }).written
+    }
 }
 
 #[cfg(test)]

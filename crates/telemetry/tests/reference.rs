@@ -1,4 +1,4 @@
-//! `docs/metrics.md` says of every metric what the list of names says, and every query of the documentation, of the
+//! `docs/metrics.md` says of every metric what the list of names says, `docs/traces.md` of every attribute and event, and every query of the documentation, of the
 //! alerts and of the dashboard asks for metrics and labels that exist. To write the tables anew:
 //! `UPDATE_EXPECTED=1 cargo test -p telemetry --test reference`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::fs::{read_to_string, write};
 use std::path::{Path, PathBuf};
 
+use telemetry::span_names::{ATTRIBUTES, EVENTS, On};
 use telemetry::{Family, Kind, names};
 
-const BEGIN: &str = "<!-- written from crates/telemetry/src/names.rs -->\n";
 const END: &str = "<!-- up to here -->\n";
 
 fn root() -> PathBuf {
@@ -27,17 +27,59 @@ fn table() -> String {
     table
 }
 
-#[test]
-fn the_documentation_lists_every_metric() {
-    let path = root().join("docs/metrics.md");
+/// Compares the part of a page that is written from a file of names, or writes it anew.
+fn compare(page: &str, names: &str, written: &str) {
+    let path = root().join(page);
     let text = read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (table_there, after) = rest.split_once(END).unwrap();
+    let begin = format!("<!-- written from crates/telemetry/src/{names} -->\n");
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (there, after) = rest.split_once(END).unwrap();
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        write(&path, format!("{before}{begin}{written}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(table_there, table(), "UPDATE_EXPECTED=1 writes it anew");
+    assert_eq!(there, written, "UPDATE_EXPECTED=1 writes it anew");
+}
+
+#[test]
+fn the_documentation_lists_every_metric() {
+    compare("docs/metrics.md", "names.rs", &table());
+}
+
+#[test]
+fn the_documentation_lists_every_attribute_and_event() {
+    let mut tables = "| attribute | of | meaning |\n|---|---|---|\n".to_owned();
+    for attribute in ATTRIBUTES {
+        let (on, help) = (attribute.on.as_str(), attribute.help);
+        writeln!(tables, "| `{}` | {on} | {help} |", attribute.name).unwrap();
+    }
+    tables.push_str("\n| event | meaning |\n|---|---|\n");
+    for event in EVENTS {
+        writeln!(tables, "| `{}` | {} |", event.name, event.help).unwrap();
+    }
+    compare("docs/traces.md", "span_names.rs", &tables);
+}
+
+/// A name is the runbook's, of OpenTelemetry, or in the namespace of ours; never of two of them.
+#[test]
+fn names_of_spans_are_of_one_kind_and_no_two_are_the_same() {
+    let mut seen = BTreeSet::new();
+    for (name, help) in ATTRIBUTES
+        .iter()
+        .map(|attribute| (attribute.name, attribute.help))
+        .chain(EVENTS.iter().map(|event| (event.name, event.help)))
+    {
+        assert!(seen.insert(name), "{name} is there twice");
+        let namespaces = ["cometgate.", "gen_ai.", "http.", "server.", "error.", "openai."];
+        let is_known = namespaces.iter().any(|namespace| name.starts_with(namespace));
+        assert!(is_known || !name.contains('.'), "{name}");
+        let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.';
+        assert!(name.bytes().all(word), "{name}");
+        assert!(help.ends_with('.') && !help.contains(['\n', '|']), "{name}: {help}");
+    }
+    assert!(EVENTS.iter().all(|event| event.name.starts_with("cometgate.")));
+    let of_events = |name: &str| name.starts_with("cometgate.event.");
+    assert!(ATTRIBUTES.iter().all(|each| (each.on == On::Event) == of_events(each.name)));
 }
 
 #[test]
@@ -88,6 +130,7 @@ fn every_query_asks_for_what_exists() {
     let mut checked = 0;
     let files = [
         "docs/metrics.md",
+        "docs/traces.md",
         "deploy/prometheus/rules.yml",
         "deploy/prometheus/alerts.yml",
         "deploy/prometheus/catalog.yml",

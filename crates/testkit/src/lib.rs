@@ -4,11 +4,13 @@
 //! shows when a caller left before an answer ended. Where a script is silent the answer is OpenAI-shaped and the
 //! same every time, good enough for the real SDKs, and its text names the provider that gave it.
 //!
-//! Reading order: [`Provider`], [`Reply`] and [`Step`], [`Gate`] (for tests that must not sleep).
+//! Reading order: [`Provider`], [`Reply`] and [`Step`], [`Gate`] (for tests that must not sleep), [`Collector`] (where telemetry
+//! goes).
 
 mod answers;
 mod authority;
 mod chat;
+mod collector;
 mod embeddings;
 mod exchange;
 mod gate;
@@ -22,6 +24,7 @@ mod server;
 mod tls_front;
 
 pub use authority::{Authority, Certified};
+pub use collector::{Collected, Collector, Collects};
 pub use gate::Gate;
 pub use provider::{Builder, Provider};
 pub use recorded::RecordedRequest;

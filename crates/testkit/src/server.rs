@@ -58,7 +58,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Whether a connection begins as HTTP/2 does; no method of HTTP/1.1 begins so.
-async fn speaks_http2(stream: &TcpStream) -> bool {
+pub(crate) async fn speaks_http2(stream: &TcpStream) -> bool {
     let mut seen = [0; 3];
     loop {
         match stream.peek(&mut seen).await {

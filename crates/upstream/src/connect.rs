@@ -221,8 +221,8 @@ impl Connector {
         }
     }
 
-    /// A connection for several requests at a time. HTTP/2 is negotiated, so that a provider which does not speak it
-    /// says so before anything is sent.
+    /// A connection for several requests at a time. Within TLS HTTP/2 is negotiated, so that a provider which does not
+    /// speak it says so before anything is sent; in the clear whoever asks for it knows (RFC 9113 section 3.3).
     pub(crate) async fn connect_http2(&self) -> Result<SharedSender, SendError> {
         let connecting: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(self.connect_http2_unbounded());
         match tokio::time::timeout(self.timeout, connecting).await {
@@ -232,14 +232,22 @@ impl Connector {
     }
 
     async fn connect_http2_unbounded(&self) -> Result<SharedSender, SendError> {
-        let (Some(tls), Some(settings)) = (&self.tls, &self.http2) else {
-            return Err(SendError::new(SendErrorKind::Tls, "HTTP/2 needs TLS"));
-        };
         let stream = self.connect_tcp().await?;
+        let Some(tls) = &self.tls else { return self.handshake_http2(stream).await };
         let stream = tls.connect(stream.into_inner()).await?;
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Err(SendError::new(SendErrorKind::Tls, NO_PROTOCOL));
         }
+        self.handshake_http2(TokioIo::new(stream)).await
+    }
+
+    async fn handshake_http2(
+        &self,
+        stream: impl Read + Write + Send + Unpin + 'static,
+    ) -> Result<SharedSender, SendError> {
+        let Some(settings) = &self.http2 else {
+            return Err(SendError::new(SendErrorKind::Connect, "HTTP/2 is not set up"));
+        };
         let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(settings.stream_window)
@@ -249,7 +257,7 @@ impl Connector {
             // A connection that went silent would swallow one request after the other.
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_WITHIN)
-            .handshake(TokioIo::new(stream))
+            .handshake(stream)
             .await
             .map_err(SendError::from_exchange)?;
         while connection.current_max_send_streams() == 0 {

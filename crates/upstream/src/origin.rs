@@ -175,7 +175,11 @@ impl Origin {
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         // HTTP/2 has the authority in place of a `Host` header.
-        let whole = Uri::builder().scheme(UriScheme::HTTPS).authority(self.host_header.as_bytes());
+        let scheme = match self.address.scheme {
+            Scheme::Http => UriScheme::HTTP,
+            Scheme::Https => UriScheme::HTTPS,
+        };
+        let whole = Uri::builder().scheme(scheme).authority(self.host_header.as_bytes());
         let path = request.uri().path_and_query().cloned();
         let whole = whole.path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/"))).build();
         *request.uri_mut() = whole.map_err(|error| SendError::new(crate::SendErrorKind::Connect, error))?;

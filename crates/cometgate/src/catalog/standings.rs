@@ -112,7 +112,7 @@ impl Standings {
         for (provider, standing) in self.lock().iter() {
             let provider = provider.as_str();
             for (class, count) in &standing.counts {
-                page.write(&names::CATALOG_CHECKS, &[provider, class.as_str()], count);
+                page.write(&names::CATALOG_CHECKS, &[provider, class.as_str()], *count);
             }
             let of = |class: Class| standing.counts.get(&class).copied().unwrap_or(0);
             page.write(&names::CATALOG_SCHEMA_FAILURES, &[provider], of(Class::Unparsable));

@@ -1,5 +1,5 @@
 //! Keys, prompts and completions carry markers, and none is where it must not be: at another provider, in a log at any
-//! level, in a line for an attempt, in the metrics, in a header or an error. Random routes, failures and retries, through the real
+//! level, in a line for an attempt, in the metrics, in what a collector gets, in a header or an error. Random routes, failures and retries, through the real
 //! program. And where somebody has planted a leak, the same oracle finds it, wherever it is and in whatever form.
 #![allow(clippy::print_stdout, reason = "the figures are worth seeing with --nocapture")]
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
@@ -26,7 +26,9 @@ use support::markers::{Oracle, base64, hex};
 use support::{Client, Files, Map, Program, scaled};
 use testkit::{Provider, RecordedRequest, Reply, Step, TlsFront, TlsFrontOptions};
 use tokio::net::TcpStream;
-use world::{COMPLETION, GATEWAY_KEY, KEY_ONE, KEY_TWO, PROMPT, TENANTS, World, files, key, tenant_key};
+use world::{
+    COMPLETION, GATEWAY_KEY, KEY_ONE, KEY_THREE, KEY_TWO, PROMPT, TENANTS, World, files, key, tenant_key,
+};
 
 const REQUESTS: usize = 100_000;
 const MAPS: usize = 20;
@@ -87,19 +89,20 @@ async fn looked_through(requests: usize, environment: &[(&str, &str)]) -> (World
     let options = TlsFrontOptions { protocol: "h2", ..TlsFrontOptions::default() };
     let front = TlsFront::start_with("localhost", world.providers[1].address(), options).await.unwrap();
     let urls = [world.providers[0].base_url(), format!("https://localhost:{}/v1", front.address().port())];
-    let files = files("");
+    let files = files("", &world.collector);
     files.write("ca.pem", front.authority_pem());
     let authority = files.path().join("ca.pem");
     let second = format!("tls = {{ ca = {authority:?}, roots = \"none\" }}\nhttp = \"2\"");
     let mut rng = Rng::with_seed(0x005E_C8E7);
     let mut map = random_map(&mut rng, 0, &urls, &second);
     files.write("routes.toml", &map);
-    let (one, two) = (key(&KEY_ONE), key(&KEY_TWO));
-    let keys = [("PRIMARY_KEY", one.as_str()), ("CANARY_KEY", two.as_str())];
+    let (one, two, three) = (key(&KEY_ONE), key(&KEY_TWO), key(&KEY_THREE));
+    let keys =
+        [("PRIMARY_KEY", one.as_str()), ("CANARY_KEY", two.as_str()), ("COLLECTOR_KEY", three.as_str())];
     let environment = [&keys, environment].concat();
     let (mut program, probes) = Program::serve_and_tell_all(&files, &environment).await;
     let mut live = world.watch(&mut program);
-    let (mut good, mut bad) = (0, 0);
+    let (mut good, mut bad, mut decoded) = (0, 0, 0);
     for version in 1..=MAPS {
         let loaded = load(&map, &files);
         let numbers = requests / MAPS * (version - 1)..requests / MAPS * version;
@@ -128,11 +131,17 @@ async fn looked_through(requests: usize, environment: &[(&str, &str)]) -> (World
             bad += of_lane_bad;
         }
         world.look_at_metrics(probes).await;
+        decoded += world.look_at_telemetry();
         map = random_map(&mut rng, version, &urls, &second);
         files.write("routes.toml", &map);
         let line = tokio::time::timeout(support::program::PATIENCE, live.recv()).await.unwrap().unwrap();
         assert!(line.contains(&format!("v{version} ")), "{line}");
     }
+    program.terminate();
+    program.ended().await;
+    decoded += world.look_at_telemetry();
+    // Two spans of each request, of half a kilobyte at the least.
+    assert!(decoded > requests * 1000, "{decoded} bytes");
     (world, good, bad)
 }
 
@@ -191,10 +200,11 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
         )
     };
     let meant = map("v0", "r", "one", "");
-    let files = files(&meant);
+    let files = files(&meant, &world.collector);
     *world.may_reach[0].lock().unwrap() = targets(&load(&meant, &files), 0, "alias-0");
-    let leaked = key(&KEY_ONE);
-    let environment = [("PRIMARY_KEY", leaked.as_str()), ("CANARY_KEY", leaked.as_str())];
+    let (leaked, three) = (key(&KEY_ONE), key(&KEY_THREE));
+    let keys = [("PRIMARY_KEY", leaked.as_str()), ("CANARY_KEY", leaked.as_str())];
+    let environment = [&keys[..], &[("COLLECTOR_KEY", three.as_str())]].concat();
     let (mut program, probes) = Program::serve_and_tell_all(&files, &environment).await;
     let mut live = world.watch(&mut program);
     let headers = format!("headers = {{ x-leak = \"{header}\" }}");
@@ -211,6 +221,7 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
     world.look_at_metrics(probes).await;
     program.terminate();
     program.ended().await;
+    assert!(world.look_at_telemetry() > 0);
     // Its pipes have ended, so what was in them is read.
     while live.recv().await.is_some() {}
     let expected = [
@@ -222,6 +233,8 @@ async fn a_leak_that_was_planted_is_found_wherever_it_is_and_in_every_form() {
         "a prompt in a header of an answer, hexadecimal",
         "a prompt in a line, hexadecimal",
         "a prompt in the metrics, hexadecimal",
+        "a prompt in the telemetry, hexadecimal",
+        "a completion in the telemetry, hexadecimal",
         "the key of one at provider two, raw",
     ];
     let found = world.findings.all();

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper::http::{HeaderMap, Method};
-use testkit::{Provider, Reply};
+use testkit::{Collector, Provider, Reply};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::answers::{answer, number_of};
 use crate::support::client::{Answer, request};
+use crate::support::collected::telemetry;
 use crate::support::markers::{Kind, Oracle};
 use crate::support::{self, Client, Files, Program};
 
@@ -19,7 +20,9 @@ pub(crate) const KEY_ONE: Kind = Kind { name: "the key of one", prefix: "k1/+sXw
 pub(crate) const KEY_TWO: Kind = Kind { name: "the key of two", prefix: "k2/+tYv9" };
 pub(crate) const PROMPT: Kind = Kind { name: "a prompt", prefix: "pR/+mq7_" };
 pub(crate) const COMPLETION: Kind = Kind { name: "a completion", prefix: "cO/+vz9_" };
-pub(crate) const ALL: [&Kind; 5] = [&GATEWAY_KEY, &KEY_ONE, &KEY_TWO, &PROMPT, &COMPLETION];
+/// What the collector knows the gateway by.
+pub(crate) const KEY_THREE: Kind = Kind { name: "the key of the collector", prefix: "k3/+uZx1" };
+pub(crate) const ALL: [&Kind; 6] = [&GATEWAY_KEY, &KEY_ONE, &KEY_TWO, &KEY_THREE, &PROMPT, &COMPLETION];
 
 pub(crate) const TENANTS: usize = 4;
 
@@ -60,6 +63,7 @@ pub(crate) fn headers(headers: &HeaderMap) -> Vec<u8> {
 /// Providers that look at all that arrives, and fail in every way; both show what they were sent wherever they can.
 pub(crate) struct World {
     pub(crate) providers: [Provider; 2],
+    pub(crate) collector: Collector,
     pub(crate) findings: Findings,
     /// By number of a prompt: the providers that it may reach, as bits.
     pub(crate) may_reach: Arc<Vec<Mutex<u8>>>,
@@ -90,7 +94,8 @@ impl World {
             start(0, "one", [&GATEWAY_KEY, &KEY_TWO, &COMPLETION]).await,
             start(1, "two", [&GATEWAY_KEY, &KEY_ONE, &COMPLETION]).await,
         ];
-        World { providers, findings, may_reach, traced: Arc::default() }
+        let collector = Collector::start().await.unwrap();
+        World { providers, collector, findings, may_reach, traced: Arc::default() }
     }
 
     /// Looks at every line that the program logs and prints. What is returned tells of each map that has gone live.
@@ -122,6 +127,18 @@ impl World {
         self.findings.look("in the metrics", &Oracle::new(&ALL), &page.body);
     }
 
+    /// What a collector gets: everything, decoded. How many bytes that was.
+    pub(crate) fn look_at_telemetry(&self) -> usize {
+        let oracle = Oracle::new(&ALL);
+        let mut length = 0;
+        for collected in self.collector.drain() {
+            assert_eq!(collected.headers["x-key"], key(&KEY_THREE).as_str());
+            self.findings.look("in the telemetry", &oracle, &collected.message);
+            length += collected.message.len();
+        }
+        length
+    }
+
     /// What a caller sees of an answer.
     pub(crate) fn look_at(&self, answer: &Answer, number: usize) {
         self.findings.look("in a header of an answer", &Oracle::new(&ALL), &headers(&answer.headers));
@@ -133,12 +150,16 @@ impl World {
     }
 }
 
-/// Tenants with a marked key each.
-pub(crate) fn files(map: &str) -> Files {
+/// Tenants with a marked key each, and a collector that gets a trace of every request.
+pub(crate) fn files(map: &str, collector: &Collector) -> Files {
     let mut tenants = "version = \"1\"\n".to_owned();
     for at in 0..TENANTS {
         let hash = support::hash(&tenant_key(at));
         tenants.push_str(&format!("[tenants.tenant-{at}]\nkey_sha256 = [\"{hash}\"]\n"));
     }
-    Files::new("[admin]\nlisten = \"127.0.0.1:0\"\n", map, &format!("{tenants}# end 1\n"))
+    let headers = "headers = { x-key = { env = \"COLLECTOR_KEY\" } }";
+    let tables = "[telemetry.traces]\nsample = \"100%\"\n[telemetry.metrics]\ninterval_ms = 1000\n\
+                  [admin]\nlisten = \"127.0.0.1:0\"";
+    let settings = telemetry(collector, "http", headers, tables);
+    Files::new(&settings, map, &format!("{tenants}# end 1\n"))
 }

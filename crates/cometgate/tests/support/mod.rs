@@ -5,6 +5,7 @@
 pub(crate) mod admin;
 pub(crate) mod catalog;
 pub(crate) mod client;
+pub(crate) mod collected;
 pub(crate) mod contract;
 pub(crate) mod fault;
 pub(crate) mod h2;

@@ -20,6 +20,7 @@ use crate::diff::gates;
 use crate::diff::words::shown;
 use crate::load::{CredentialSource, Loaded, ProviderSettings, TenantKey};
 use crate::provider_connection::{ROOTS, Roots};
+use crate::provider_forward::TraceParentTold;
 use crate::share::format_share;
 
 /// An entry of a map.
@@ -168,6 +169,8 @@ impl Describe<'_> {
                     fields.one(format!("prices.{model}"), said);
                 }
                 fields.one_of("ask_usage", provider.asks_usage.then_some("true"));
+                let told = settings.trace_parent;
+                fields.one_of("trace_parent", (told != TraceParentTold::default()).then(|| told.as_str()));
                 fields.one_of("allow_private_addresses", settings.allow_private_addresses.then_some("true"));
             }
             for (endpoint, path) in &settings.paths {

@@ -17,7 +17,7 @@ use crate::provider_connection::{
     CONNECTION_WINDOW, HTTP, Http2Settings, ROOTS, STREAM_WINDOW, STREAMS, WINDOW_FACTOR,
 };
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
-use crate::provider_forward::ForwardHeader;
+use crate::provider_forward::{ForwardHeader, TraceParentTold};
 use crate::provider_prices::MOST_OF_A_PRICE;
 use crate::provider_request::{LONGEST_VALUE, MODELS, MODELS_PATH, MOST_HEADERS};
 
@@ -67,6 +67,11 @@ pub(super) fn map() -> Value {
     with(map, "dependencies", json!({ "rollback_override": ["rollback_route_version"] }))
 }
 
+/// Of http or https, without user, query or fragment.
+pub(super) const URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\s]+(/[^?#\\s]*)?$";
+/// RFC 9110 section 5.6.2.
+pub(super) const HEADER_NAME: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$";
+
 fn rollback_override() -> Value {
     table(
         "Somebody vouches for the version to go back to, in place of a drill.",
@@ -89,6 +94,8 @@ fn provider() -> Value {
                 needs https.";
     let forward = "What callers send that goes on to this provider, besides what goes to every one.";
     let forwarded = choice("A header.", ForwardHeader::ALL.map(ForwardHeader::as_str));
+    let told = "Which span a request is below of, as this provider is told: the caller's, the gateway's own where it makes traces, or none.";
+    let trace_parent = choice(told, TraceParentTold::ALL.map(TraceParentTold::as_str));
     let private = "Its name may stand for addresses of private networks and of this machine.";
     let prices = "What tokens cost, by model ID.";
     let usage = "Chat streams are asked how many tokens they took, also where the caller does not ask.";
@@ -96,7 +103,7 @@ fn provider() -> Value {
     table(
         "A provider.",
         vec![
-            ("base_url", Required, text(base_url, "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\\s]+(/[^?#\\s]*)?$")),
+            ("base_url", Required, text(base_url, URL)),
             ("credential", Required, credential()),
             ("credential_header", Optional, credential_header()),
             ("connect_timeout_ms", Optional, integer(connect, &(1..=LONGEST_CONNECT_MS), Some(CONNECT_MS))),
@@ -109,6 +116,11 @@ fn provider() -> Value {
             ("paths", Optional, paths()),
             ("headers", Optional, headers()),
             ("forward_headers", Optional, set(forward, &forwarded)),
+            (
+                "trace_parent",
+                Optional,
+                with(trace_parent, "default", json!(TraceParentTold::ALL[0].as_str())),
+            ),
             ("allow_private_addresses", Optional, flag(private, false)),
             ("ask_usage", Optional, flag(usage, false)),
             ("prices", Optional, entries(prices, &exact_pattern(), price())),
@@ -116,7 +128,7 @@ fn provider() -> Value {
     )
 }
 
-fn provider_tls() -> Value {
+pub(super) fn provider_tls() -> Value {
     let path = |description| text(description, "^/[^\\u0000]*$");
     let roots = choice("Whom to trust besides `ca`.", ROOTS.map(|(word, _)| word));
     let ca = "Who may have signed the provider's certificate, as PEM: an absolute path.";
@@ -226,7 +238,7 @@ fn headers() -> Value {
     let value = text("What the header says; never a key.", "^[!-~]([ -~]*[!-~])?$");
     let value = with(value, "maxLength", json!(LONGEST_VALUE));
     let description = "Headers that are added to every request; never one that carries a key.";
-    let headers = entries(description, "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$", value);
+    let headers = entries(description, HEADER_NAME, value);
     with(headers, "maxProperties", json!(MOST_HEADERS))
 }
 

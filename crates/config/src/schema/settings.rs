@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::map::secret_tables;
+use super::map::{HEADER_NAME, URL, provider_tls, secret_tables};
 use super::values::{
     Presence::{Optional, Required},
-    choice, flag, integer, list, name, table, text, with,
+    choice, entries, exact, flag, integer, list, name, share, table, text, with,
 };
+use crate::provider_request::MOST_HEADERS;
 use crate::settings::{
-    AGE_S, ANSWER_BYTES, BODY_RATE, BYTES, CLIENT_CERTIFICATES, CatalogSettings, CheckAges, HEARTBEAT_MS,
-    INTERVAL, LISTEN, LONGEST_MS, Limits, MOST_CONNECTIONS, MOST_WORKERS, OFF, RELAY_IDLE_MS, ROUTES,
-    STATE_DIR, TENANTS, TIMEOUT_MS, WATCH, WRITE_STALL_MS, ages,
+    AGE_S, ANSWER_BYTES, ATTRIBUTE_BYTES, BODY_RATE, BYTES, CANARY_SHARE_DEFAULT, CLIENT_CERTIFICATES,
+    COMPRESSION, CatalogSettings, CheckAges, EXPORT_TIMEOUT_MS, HEARTBEAT_MS, INTERVAL, INTERVAL_DEFAULT_MS,
+    INTERVAL_MS, LISTEN, LONGEST_MS, Limits, MOST_ATTRIBUTES, MOST_CONNECTIONS, MOST_WORKERS, OFF, PROTOCOLS,
+    RELAY_IDLE_MS, ROUTES, SAMPLE_DEFAULT, SLOW_DEFAULT_MS, SLOW_MS, STATE_DIR, TENANTS, TIMEOUT_DEFAULT_MS,
+    TIMEOUT_MS, WATCH, WRITE_STALL_MS, ages,
 };
 
 const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
@@ -53,6 +56,7 @@ pub(super) fn settings() -> Value {
             ("server_timing", Optional, flag(timing, false)),
             ("tls", Optional, tls()),
             ("admin", Optional, admin()),
+            ("telemetry", Optional, telemetry()),
             ("checks", Optional, checks()),
             ("limits", Optional, limits()),
             ("cors", Optional, cors()),
@@ -90,10 +94,69 @@ fn admin() -> Value {
     )
 }
 
-fn checks() -> Value {
+fn telemetry() -> Value {
+    let endpoint = "The collector, as in http://127.0.0.1:4318; OTLP over HTTP goes to /v1/traces and /v1/metrics below it.";
+    let protocol = choice("OTLP as protobuf over HTTP, or over gRPC.", PROTOCOLS.map(|(word, _)| word));
+    let compression = choice("Whether what is sent is compressed.", COMPRESSION.map(|(word, _)| word));
+    let header = json!({ "description": "What the header says, by name.", "oneOf": secrets_beside() });
+    let headers =
+        entries("Sent with everything: what the collector knows its clients by.", HEADER_NAME, header);
+    let timeout = "How long one try may take; in milliseconds.";
+    let name = format!("^[A-Za-z][A-Za-z0-9._-]{{0,{}}}$", ATTRIBUTE_BYTES - 1);
+    let resource = entries(
+        "What is said of this process, besides what it knows of itself; service.name is cometgate unless it stands here.",
+        &name,
+        exact("What it says."),
+    );
+    let interval = "How often they are sent; in milliseconds.";
+    let interval = integer(interval, &INTERVAL_MS, Some(INTERVAL_DEFAULT_MS));
+    let metrics = table("Sends what GET /metrics shows.", vec![("interval_ms", Optional, interval)]);
+    let telemetry = table(
+        "The collector of OpenTelemetry that traces and metrics are sent to; without this table nothing is.",
+        vec![
+            ("endpoint", Required, text(endpoint, URL)),
+            ("protocol", Optional, with(protocol, "default", json!(PROTOCOLS[0].0))),
+            ("headers", Optional, with(headers, "maxProperties", json!(MOST_HEADERS))),
+            ("compression", Optional, with(compression, "default", json!(COMPRESSION[0].0))),
+            ("tls", Optional, provider_tls()),
+            ("timeout_ms", Optional, integer(timeout, &EXPORT_TIMEOUT_MS, Some(TIMEOUT_DEFAULT_MS))),
+            ("resource", Optional, with(resource, "maxProperties", json!(MOST_ATTRIBUTES))),
+            ("traces", Optional, traces()),
+            ("metrics", Optional, metrics),
+        ],
+    );
+    with(telemetry, "anyOf", json!([{ "required": ["traces"] }, { "required": ["metrics"] }]))
+}
+
+fn traces() -> Value {
+    let share_of = |description, default: &str| with(share(description), "default", json!(default));
+    let sample = "How many of the traces that begin here are kept; one with a parent is kept as that one is.";
+    let slow = "All requests are kept that took so long; in milliseconds; 0 keeps none for that.";
+    table(
+        "Sends traces, and says which are kept; decided when a request is over.",
+        vec![
+            ("sample", Optional, share_of(sample, SAMPLE_DEFAULT)),
+            ("errors", Optional, flag("All requests are kept that ended badly.", true)),
+            ("fallbacks", Optional, flag("All requests are kept that another target was asked for.", true)),
+            ("slow_ms", Optional, integer(slow, &SLOW_MS, Some(SLOW_DEFAULT_MS))),
+            (
+                "canary_share",
+                Optional,
+                share_of("How many requests to canaries are kept.", CANARY_SHARE_DEFAULT),
+            ),
+        ],
+    )
+}
+
+/// The two ways to name a secret in this file.
+fn secrets_beside() -> [Value; 2] {
     let file =
         text("The file that holds the key; a relative path is relative to this file.", "^[^\\u0000]+$");
-    let key = json!({ "description": "A key for nothing else.", "oneOf": secret_tables(file) });
+    secret_tables(file)
+}
+
+fn checks() -> Value {
+    let key = json!({ "description": "A key for nothing else.", "oneOf": secrets_beside() });
     table(
         "The gateway's own checks (smoke, rollforward, drill) call it with this key; without this table there are none.",
         vec![("key", Required, key), ("max_age_s", Optional, check_ages())],

@@ -16,10 +16,10 @@ use crate::settings::load_settings;
 const ROUTES: &str = include_str!("../../tests/accepted/every-field.routes.toml");
 const TENANTS: &str = include_str!("../../tests/accepted/every-field.tenants.toml");
 
-const SETTINGS: &str = "[limits]\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n[admin]\nlisten = \"[::1]:1\"\n";
+const SETTINGS: &str = include_str!("../../tests/accepted/every-table.settings.toml");
 
 /// Where the schema of a table is, by the beginning of what the loader calls the table.
-const TABLES: [(&str, SchemaFile, &str); 23] = [
+const TABLES: [(&str, SchemaFile, &str); 27] = [
     ("the route map", SchemaFile::Routes, ""),
     ("`rollback_override` of", SchemaFile::Routes, "/properties/rollback_override"),
     ("provider ", SchemaFile::Routes, "/properties/providers/patternProperties/*"),
@@ -47,6 +47,10 @@ const TABLES: [(&str, SchemaFile, &str); 23] = [
     ("`limits` of", SchemaFile::Settings, "/properties/limits"),
     ("`tls` of the settings", SchemaFile::Settings, "/properties/tls"),
     ("`admin` of", SchemaFile::Settings, "/properties/admin"),
+    ("`telemetry` of", SchemaFile::Settings, "/properties/telemetry"),
+    ("`tls` of `telemetry`", SchemaFile::Settings, "/properties/telemetry/properties/tls"),
+    ("`traces` of", SchemaFile::Settings, "/properties/telemetry/properties/traces"),
+    ("`metrics` of", SchemaFile::Settings, "/properties/telemetry/properties/metrics"),
 ];
 
 /// A part of a schema; `*` is the only entry there is.
@@ -69,10 +73,19 @@ fn schema_and_loader_know_the_same_fields() {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for (title, fields) in looked_for() {
         let fields: BTreeSet<String> = fields.iter().map(|field| (*field).to_owned()).collect();
-        if title == "`credential`" {
-            let kinds = schema(SchemaFile::Routes);
-            let credential = part(&kinds, "/properties/providers/patternProperties/*/properties/credential");
-            let tables = credential["oneOf"].as_array().unwrap().iter().skip(1);
+        let secrets = match title.as_str() {
+            "`credential`" => {
+                Some((SchemaFile::Routes, "/properties/providers/patternProperties/*/properties/credential"))
+            }
+            "a header of `telemetry`" => {
+                Some((SchemaFile::Settings, "/properties/telemetry/properties/headers/patternProperties/*"))
+            }
+            _ => None,
+        };
+        if let Some((file, pointer)) = secrets {
+            let kinds = schema(file);
+            let secret = part(&kinds, pointer);
+            let tables = secret["oneOf"].as_array().unwrap().iter().filter(|kind| kind["type"] == "object");
             let known: BTreeSet<String> = tables.flat_map(fields_of).collect();
             assert_eq!(fields, known, "{title}");
             continue;

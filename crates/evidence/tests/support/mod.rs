@@ -167,7 +167,7 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
     entries.extend(probes::probes(7));
     entries.extend(of_catalogs());
     entries.extend(drills::drills(20));
-    entries.extend(route_checks::route_checks(30));
+    entries.extend(route_checks::route_checks(10));
     entries
 }
 

@@ -15,12 +15,14 @@ use crate::observer::AttemptKind;
 use crate::response::limit_headers::tell_left;
 use crate::series::target::TargetSeries;
 use crate::snapshot::Snapshot;
+use crate::trace::{Happened, Trace};
 use crate::worker::Context;
 
 /// What all attempts of a request share, for their records.
 pub(crate) struct About {
     pub(crate) context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) trace: Trace,
     pub(crate) request_id: Option<HeaderValue>,
     pub(crate) endpoint: Endpoint,
     pub(crate) tenant: TenantId,
@@ -68,6 +70,23 @@ impl About {
         match aim.role {
             Role::Canary => standing.bars_canary(route),
             Role::Primary | Role::Fallback => standing.bars(route, aim.provider),
+        }
+    }
+
+    /// Notes in the trace what its gates say otherwise after this than before.
+    pub(super) fn noting_gates(&self, told: impl FnOnce()) {
+        let Some(route) = self.route.filter(|_| self.trace.is_made()) else { return told() };
+        let standing = || self.snapshot.gates().standing(route);
+        let before = standing();
+        told();
+        let after = standing();
+        let of_each =
+            [(Role::Canary, before.canary, after.canary), (Role::Fallback, before.fallback, after.fallback)];
+        for (role, _, says) in of_each.into_iter().filter(|(_, before, after)| before != after) {
+            self.trace.note(Happened::GateSays(role, says));
+        }
+        if let Some(share) = after.share.filter(|_| before.share != after.share) {
+            self.trace.note(Happened::ShareMoved(share.ppm()));
         }
     }
 

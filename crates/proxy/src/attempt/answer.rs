@@ -86,6 +86,7 @@ impl Call {
             to: Destination::Endpoint(about.endpoint, self.head.uri.query()),
             headers: &self.head.headers,
             body: self.body_for(aim).ok_or_else(internal)?,
+            span: under_way.own_span(),
         };
         let request = build(provider, &self.identity, outgoing)
             .map_err(|error| Failure::own(ErrorClass::Validation, error))?;

@@ -21,6 +21,7 @@ use crate::response::headers::{clean, stamp};
 use crate::response::ticket::Ticket;
 use crate::response::{GatewayBody, Relay};
 use crate::target_state::TurnedAway;
+use crate::trace::Happened;
 
 /// Makes the attempts of a request and answers it.
 pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<GatewayBody> {
@@ -164,6 +165,7 @@ fn admit(call: &Call, attempts: &mut Attempts, step: &mut Step) -> Result<(Aim, 
         if let Some(series) = about.series(aim) {
             series.passed_over(turned_away);
         }
+        about.trace.note(Happened::PassedOver(aim.provider, aim.role, turned_away.as_str()));
         match step.kind {
             AttemptKind::Retry if step.is_charged => state.give_back_retry(),
             AttemptKind::Fallback if step.is_charged => state.give_back_fallback(),
@@ -192,6 +194,7 @@ fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
 /// Hands a good answer on.
 async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<GatewayBody> {
     under_way.answers();
+    ticket.trace.note(Happened::Committed);
     let (head, body) = match good {
         Good::Whole(mut head, frames, made) => {
             if let Some(keeping) = under_way.keep(&made) {

@@ -11,16 +11,19 @@ use decisions::plan::{CredentialKind, OnDisconnect};
 use decisions::price::Cost;
 use decisions::{Endpoint, ErrorClass};
 use http::{HeaderValue, StatusCode};
+use telemetry::trace_context::SpanId;
 use tokio::time::Instant;
 
 use crate::affinity::Made;
 use crate::attempt::about::{About, Aim};
+use crate::attempt::weigh::weigh;
 use crate::gates::{Finished, Waiting};
 use crate::observer::{AttemptKind, AttemptRecord, UsageSource};
 use crate::response::keeping::{Keeping, keep};
 use crate::scan::{BodyScanner, BodyShape, Usage};
 use crate::series::target::EndedAttempt;
 use crate::target_state::{Admission, TargetState};
+use crate::trace::{Happened, OwnSpan, TracedAttempt};
 
 /// How much text makes a token, where nobody has counted.
 const BYTES_OF_A_TOKEN: u64 = 4;
@@ -34,6 +37,8 @@ pub(crate) struct UnderWay {
     /// What it holds at its target; a copy or a check holds nothing there, and takes no caller's place.
     held: Option<Held>,
     pub(crate) aim: Aim,
+    /// Its own, where traces are made.
+    span: Option<SpanId>,
     number: u8,
     kind: AttemptKind,
     because: Option<&'static str>,
@@ -105,6 +110,7 @@ impl UnderWay {
             about: Arc::clone(about),
             held,
             aim,
+            span: about.trace.new_span(),
             number: cause.number,
             kind: cause.kind,
             because: cause.because,
@@ -130,6 +136,11 @@ impl UnderWay {
     pub(crate) fn drains(&self) -> bool {
         let route = self.about.route.map(|id| self.about.snapshot.plan().route(id));
         route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain)
+    }
+
+    /// As its provider may be told.
+    pub(crate) fn own_span(&self) -> Option<OwnSpan> {
+        self.about.trace.own_span(self.span)
     }
 
     pub(crate) fn started(&self) -> Instant {
@@ -278,47 +289,10 @@ impl UnderWay {
         self.end(None, Sample::Neutral, "hedge_lost");
     }
 
-    /// What a failure says of the target: its own fault, a wish for a pause, or nothing.
     fn weigh(&self, class: ErrorClass, hint: RetryHint) -> (Seen, Sample) {
-        let now = self.about.context.live.now();
-        let pushback = Seen::Pushback { until: hint.after.map(|after| now + after) };
-        let plan = self.about.snapshot.plan();
-        match class {
-            // A caller's own key has limits of its own, which are nobody else's.
-            ErrorClass::RateLimit
-                if plan.provider(self.aim.provider).credential == CredentialKind::Client =>
-            {
-                (Seen::Neutral, Sample::Neutral)
-            }
-            // Too slow for this caller is not too slow.
-            ErrorClass::TotalTimeout if self.about.is_impatient => (Seen::Neutral, Sample::Neutral),
-            // A pause that is named is kept; it says nothing of how many it takes at once after that.
-            ErrorClass::RateLimit | ErrorClass::Overloaded if hint.after.is_some() => {
-                (pushback, Sample::Neutral)
-            }
-            ErrorClass::RateLimit => (pushback, Sample::Pushback),
-            ErrorClass::Overloaded => (Seen::Failure, Sample::Pushback),
-            ErrorClass::Dns
-            | ErrorClass::Connect
-            | ErrorClass::ConnectTimeout
-            | ErrorClass::Tls
-            | ErrorClass::NoAnswer
-            | ErrorClass::HeadTimeout
-            | ErrorClass::FirstTokenTimeout
-            | ErrorClass::IdleTimeout
-            | ErrorClass::TotalTimeout
-            | ErrorClass::Reset
-            | ErrorClass::Truncated
-            | ErrorClass::Malformed
-            | ErrorClass::Server => (Seen::Failure, Sample::Neutral),
-            ErrorClass::Auth
-            | ErrorClass::ContextLength
-            | ErrorClass::ContentPolicy
-            | ErrorClass::Validation
-            | ErrorClass::NotFound
-            | ErrorClass::Quota
-            | ErrorClass::ClientGone => (Seen::Neutral, Sample::Neutral),
-        }
+        let (about, plan) = (&self.about, self.about.snapshot.plan());
+        let is_callers_key = plan.provider(self.aim.provider).credential == CredentialKind::Client;
+        weigh(class, hint, (is_callers_key, about.is_impatient), about.context.live.now())
     }
 
     fn report(&self, seen: Seen) {
@@ -333,6 +307,7 @@ impl UnderWay {
                 if let Some(series) = self.about.series(self.aim) {
                     series.breaker_opened();
                 }
+                self.about.trace.note(Happened::BreakerOpened(self.aim.provider, self.aim.role));
                 let open_for = until.saturating_sub(self.about.context.live.now());
                 let open_for_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(
@@ -415,7 +390,7 @@ impl UnderWay {
         self.is_over = true;
         self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
-        self.tell_gates(error_class);
+        self.about.noting_gates(|| self.tell_gates(error_class));
         let about = &self.about;
         let (elapsed, cost) = (self.started.elapsed(), self.cost());
         if let Some((state, admission)) = &self.held {
@@ -468,6 +443,10 @@ impl UnderWay {
             possibly_billed: after_sending && !refused,
             callers_retries: about.callers_retries,
         };
+        if let Some(span) = self.span {
+            let (after, id) = (about.trace.after(self.started), self.provider_request_id.clone());
+            about.trace.attempted(|| TracedAttempt::of(&record, span, after, id));
+        }
         about.context.observer.attempted(&record);
         if let Some(check) = &about.check {
             check.attempted(&about.context.leases, &record);

@@ -5,10 +5,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::{CallerAddress, Identity};
 use crate::request::headers::{copy, is_listed};
+use crate::trace::{TRACEPARENT, TRACESTATE};
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What OpenAI's clients say of themselves.

@@ -11,6 +11,7 @@ use upstream::Credential;
 use crate::auth::{Identity, bearer};
 use crate::leak::{Leak, leaks};
 use crate::snapshot::Provider;
+use crate::trace::{OwnSpan, TRACEPARENT, TRACESTATE, ToldTrace};
 
 /// Sent on to every provider.
 static ALLOWED: [HeaderName; 14] = [
@@ -27,7 +28,7 @@ static ALLOWED: [HeaderName; 14] = [
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-client-request-id"),
-    HeaderName::from_static("traceparent"),
+    TRACEPARENT,
 ];
 
 /// Sent on only to a provider that takes the caller's own key: they name the caller's account there.
@@ -40,6 +41,7 @@ pub(crate) fn outgoing(
     provider: &Provider,
     identity: &Identity,
     content_encoding: Option<&HeaderValue>,
+    own_span: Option<OwnSpan>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     let takes_own = matches!(provider.credential, Credential::Client);
@@ -53,6 +55,14 @@ pub(crate) fn outgoing(
     }
     if let Some(forwards) = &provider.forwards {
         forwards.add(incoming, identity, &mut headers);
+    }
+    match (provider.told_trace, own_span) {
+        (ToldTrace::Gateways, Some(own)) => own.write_to(&mut headers),
+        (ToldTrace::Callers | ToldTrace::Gateways, _) => {}
+        (ToldTrace::Nothing, _) => {
+            headers.remove(TRACEPARENT);
+            headers.remove(TRACESTATE);
+        }
     }
     for (name, value) in &provider.headers {
         headers.insert(name.clone(), value.clone());
@@ -147,10 +157,10 @@ mod tests {
         }
         let own = identity("Bearer own");
         let ours = provider(Credential::bearer("ours").unwrap(), HeaderMap::new());
-        let sent = outgoing(&incoming, &ours, &own, None);
+        let sent = outgoing(&incoming, &ours, &own, None, None);
         assert_eq!(sent.len(), 3);
         assert_eq!(sent["authorization"], "Bearer ours");
-        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), &own, None);
+        let sent = outgoing(&incoming, &provider(Credential::Client, HeaderMap::new()), &own, None, None);
         assert_eq!(sent["authorization"], "Bearer own");
         assert_eq!(sent["openai-organization"], "marker");
         assert_eq!(sent.len(), 4);
@@ -177,7 +187,7 @@ mod tests {
         }
         incoming.insert("connection", HeaderValue::from_static("x-stainless-lang"));
         let names = |forwards: Forwards| {
-            let sent = outgoing(&incoming, &forwarding(forwards), &identity("Bearer own"), None);
+            let sent = outgoing(&incoming, &forwarding(forwards), &identity("Bearer own"), None, None);
             let mut names: Vec<String> = sent.keys().map(|name| name.to_string()).collect();
             names.retain(|name| !["accept-encoding", "authorization"].contains(&name.as_str()));
             assert_eq!(sent["authorization"], "Bearer ours");
@@ -207,11 +217,11 @@ mod tests {
         let mut incoming = HeaderMap::new();
         incoming.insert(&tracestate, HeaderValue::from_static("a=b"));
         incoming.insert("baggage", HeaderValue::try_from("x".repeat(8193)).unwrap());
-        let sent = outgoing(&incoming, &provider, &identity("Bearer own"), None);
+        let sent = outgoing(&incoming, &provider, &identity("Bearer own"), None, None);
         assert!(!sent.contains_key(&tracestate) && !sent.contains_key("baggage"));
         incoming.insert("traceparent", HeaderValue::from_static("00-1-2-01"));
         incoming.insert("baggage", HeaderValue::try_from("x".repeat(8192)).unwrap());
-        let sent = outgoing(&incoming, &provider, &identity("Bearer own"), None);
+        let sent = outgoing(&incoming, &provider, &identity("Bearer own"), None, None);
         assert!(sent.contains_key(&tracestate) && sent.contains_key("baggage"));
     }
 
@@ -223,7 +233,8 @@ mod tests {
         let provider = forwarding(Forwards { caller_address: true, ..Forwards::default() });
         let sent = |address: Option<&str>, is_trusted| {
             let from = CallerAddress { address: address.map(|text| text.parse().unwrap()), is_trusted };
-            let sent = outgoing(&incoming, &provider, &Identity { from, ..identity("Bearer own") }, None);
+            let sent =
+                outgoing(&incoming, &provider, &Identity { from, ..identity("Bearer own") }, None, None);
             sent.get_all("x-forwarded-for")
                 .iter()
                 .map(|value| value.to_str().unwrap().to_owned())
@@ -243,7 +254,7 @@ mod tests {
         added.insert("openai-organization", HeaderValue::from_static("maps"));
         added.insert("openai-beta", HeaderValue::from_static("maps"));
         let own = identity("Bearer own");
-        let sent = outgoing(&incoming, &provider(Credential::Client, added), &own, None);
+        let sent = outgoing(&incoming, &provider(Credential::Client, added), &own, None, None);
         for name in ["openai-organization", "openai-beta"] {
             assert_eq!(sent.get_all(name).iter().collect::<Vec<_>>(), ["maps"], "{name}");
         }

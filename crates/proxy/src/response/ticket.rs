@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::{ProviderId, Role, RouteId, TenantId};
-use http::StatusCode;
+use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::dialect::Dialect;
@@ -15,12 +15,14 @@ use crate::request::path::Asked;
 use crate::series::labels::End;
 use crate::snapshot::Snapshot;
 use crate::tenant_state::{Place, WhatIsLeft};
+use crate::trace::{Trace, TracedEnd};
 use crate::worker::Context;
 
 /// A request under way.
 pub(crate) struct Ticket {
     context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) trace: Trace,
     started: Instant,
     endpoint: &'static str,
     /// The shape of errors that the caller's client reads.
@@ -42,14 +44,16 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// Pins the snapshot in force for this request.
-    pub(crate) fn open(context: Arc<Context>, dialect: Dialect) -> Ticket {
+    pub(crate) fn open<B>(context: Arc<Context>, dialect: Dialect, request: &Request<B>) -> Ticket {
         context.live.enter();
         let snapshot = context.snapshot.current();
         snapshot.series().version.enter();
+        let started = Instant::now();
         Ticket {
+            trace: Trace::open(context.traces.as_ref(), &snapshot, request, started),
             snapshot,
             context,
-            started: Instant::now(),
+            started,
             endpoint: "other",
             dialect,
             is_routed: false,
@@ -133,6 +137,22 @@ impl Drop for Ticket {
             Some(target) => target.request(end, self.attempts, elapsed),
             None => series.route(self.route).unasked(end),
         }
+        self.trace.ended(|| TracedEnd {
+            endpoint: self.endpoint,
+            tenant: self.tenant,
+            route: self.route,
+            target: self.target,
+            attempts: self.attempts,
+            status: self.status,
+            outcome: end.as_str(),
+            is_bad: end.is_bad(self.status),
+            code: match self.outcome {
+                Outcome::Answered(code) => Some(code),
+                Outcome::Complete | Outcome::ClientGone | Outcome::Cut => None,
+            },
+            head_after: self.head_after,
+            elapsed,
+        });
         if let Some(tenant) = self.tenant.filter(|_| !is_check) {
             series.tenant(tenant).request(end);
         }

@@ -36,6 +36,24 @@ pub(super) const ENDS: [&str; 7] =
     ["ok", "provider_error", "refused", "shed", "failed", "cut", "client_gone"];
 
 impl End {
+    pub(crate) fn as_str(self) -> &'static str {
+        ENDS.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// Nobody who asked can be at fault alone: something here or at a provider has failed.
+    pub(crate) fn is_bad(self, status: Option<StatusCode>) -> bool {
+        let status = status.unwrap_or_default();
+        match self {
+            End::Cut | End::Failed => true,
+            // A success that turned out to be none, or what says that a provider cannot go on.
+            End::ProviderError => {
+                status.is_success() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+            }
+            End::Shed => status.is_server_error(),
+            End::Ok | End::Refused | End::ClientGone => false,
+        }
+    }
+
     pub(crate) fn of(outcome: Outcome, status: Option<StatusCode>) -> End {
         let status = status.unwrap_or_default();
         let is_error = status.is_client_error() || status.is_server_error();
@@ -207,5 +225,29 @@ mod tests {
         assert_eq!(of(Outcome::Answered("x"), 502), End::Failed);
         assert_eq!(End::of(Outcome::ClientGone, None), End::ClientGone);
         assert_eq!(of(Outcome::Cut, 200), End::Cut);
+    }
+
+    #[test]
+    fn what_the_caller_alone_can_be_at_fault_for_is_not_bad() {
+        let bad = |end: End, status: u16| end.is_bad(StatusCode::from_u16(status).ok());
+        for (end, status) in [
+            (End::Cut, 200),
+            (End::Failed, 502),
+            (End::ProviderError, 500),
+            (End::ProviderError, 429),
+            (End::ProviderError, 200),
+            (End::Shed, 503),
+        ] {
+            assert!(bad(end, status), "{end:?} {status}");
+        }
+        for (end, status) in [
+            (End::Ok, 200),
+            (End::Refused, 401),
+            (End::ProviderError, 400),
+            (End::Shed, 429),
+            (End::ClientGone, 200),
+        ] {
+            assert!(!bad(end, status), "{end:?} {status}");
+        }
     }
 }

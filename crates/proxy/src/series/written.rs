@@ -6,9 +6,8 @@ use std::time::Duration;
 use decisions::attempts::Stop;
 use decisions::attempts::breaker::State;
 use decisions::plan::Plan;
-use decisions::price::Cost;
 use decisions::{Role, RouteId};
-use telemetry::{Page, names};
+use telemetry::{Number, Page, names};
 
 use crate::UsageSource;
 use crate::live::Live;
@@ -155,7 +154,7 @@ impl TargetSeries {
             tokens.write_to(page, of, source.as_str());
         }
         if self.cost.shown() > 0 {
-            page.write(&names::COST, &of, Cost(self.cost.shown()));
+            page.write(&names::COST, &of, Number::Billionths(self.cost.shown()));
         }
         page.write(&names::BREAKER_OPENED, &of, self.breaker_opened.shown());
     }
@@ -167,7 +166,7 @@ impl Spent {
             page.write(&names::TENANT_TOKENS, &[tenant, provider, kind], counter.shown());
         }
         if self.cost.shown() > 0 {
-            page.write(&names::TENANT_COST, &[tenant, provider], Cost(self.cost.shown()));
+            page.write(&names::TENANT_COST, &[tenant, provider], Number::Billionths(self.cost.shown()));
         }
     }
 }

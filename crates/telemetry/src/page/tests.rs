@@ -15,10 +15,10 @@ fn the_lines_of_a_metric_stand_together_in_whatever_order_they_came() {
     histogram.record(Duration::from_millis(15));
     histogram.record(Duration::from_secs(1));
     let mut page = Page::new();
-    page.write(&COUNTS, &["one", "x"], 1);
+    page.write(&COUNTS, &["one", "x"], 1_u64);
     page.write_histogram(&TIMES, &["one"], &histogram);
-    page.write(&COUNTS, &["two", ""], 2);
-    page.write(&COUNTS, &["", ""], 3);
+    page.write(&COUNTS, &["two", ""], 2_u64);
+    page.write(&COUNTS, &["", ""], 3_u64);
     let expected = "\
 # HELP a_seconds How long.
 # TYPE a_seconds histogram
@@ -39,7 +39,7 @@ b_total 3
 #[test]
 fn no_name_makes_a_line_of_its_own() {
     let mut page = Page::new();
-    page.write(&COUNTS, &["a\"} 9\nevil_total 1\n\\", "x"], 1);
+    page.write(&COUNTS, &["a\"} 9\nevil_total 1\n\\", "x"], 1_u64);
     let text = page.text();
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.ends_with("b_total{route=\"a\\\"} 9\\nevil_total 1\\n\\\\\",why=\"x\"} 1\n"), "{text}");

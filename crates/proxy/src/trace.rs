@@ -1,0 +1,231 @@
+//! What a request leaves for its trace: plain facts, gathered while it runs by the ticket and by its attempts, and handed
+//! over once all of them are gone.
+//!
+//! Only where traces are configured; then it is one allocation for a request, and a short lock, which nobody else wants as a
+//! rule, at the end of each attempt. Whether it is kept is decided at the end, by whoever takes it: what became of the request
+//! is known then. Nothing here is a text of a caller or a provider, but for their IDs of the request.
+//!
+//! Reading order: [`TraceSink`] (who takes them), [`Traced`] (what they get), [`Trace`] (what a request holds).
+
+mod facts;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use telemetry::trace_context::{RANDOM, SAMPLED, SpanId, TraceId, TraceParent};
+use tokio::time::Instant;
+
+use crate::handler::REQUEST_ID;
+use crate::snapshot::Snapshot;
+pub use facts::{Happened, Moment, TracePlace, Traced, TracedAttempt, TracedDecision, TracedEnd};
+
+/// The parent of a trace, among the headers (W3C Trace Context).
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What goes with it.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Takes what requests leave for their traces. Called on the request path: it must neither block nor fail.
+pub trait TraceSink: Send + Sync + 'static {
+    /// Whether a trace is kept, as far as that is known when it begins: what others are told of it.
+    fn expects(&self, trace_id: TraceId, parent_is_kept: Option<bool>) -> bool;
+
+    /// A request and all its attempts are over.
+    fn finished(&self, traced: Traced);
+}
+
+/// Which trace a provider is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToldTrace {
+    /// The caller's, as it came.
+    #[default]
+    Callers,
+    /// The gateway's own span, where it makes traces; else the caller's.
+    Gateways,
+    /// None.
+    Nothing,
+}
+
+/// A request's trace; nothing where none are made.
+#[derive(Clone, Default)]
+pub(crate) struct Trace(Option<Arc<UnderTrace>>);
+
+/// What ticket and attempts share. The last one that lets go hands it over.
+struct UnderTrace {
+    sink: Arc<dyn TraceSink>,
+    started: Instant,
+    place: TracePlace,
+    held: Mutex<Option<Traced>>,
+}
+
+/// A span of the gateway's, for the one that it calls.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnSpan {
+    parent: TraceParent,
+    /// The trace is the caller's, and so is what goes with it.
+    continues: bool,
+}
+
+impl Trace {
+    /// Begins one, in the trace of the caller if that is told in good form.
+    pub(crate) fn open<B>(
+        sink: Option<&Arc<dyn TraceSink>>,
+        snapshot: &Arc<Snapshot>,
+        request: &Request<B>,
+        started: Instant,
+    ) -> Trace {
+        let Some(sink) = sink else { return Trace(None) };
+        let headers = request.headers();
+        let parent = callers(headers);
+        let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id);
+        let expected = sink.expects(trace_id, parent.map(TraceParent::is_sampled));
+        // Ours are random as a whole; of another's it is known by its flag alone.
+        let random = parent.map_or(RANDOM, |parent| parent.flags & RANDOM);
+        let place = TracePlace {
+            trace_id,
+            span: SpanId::random(),
+            parent: parent.map(|parent| (parent.parent_id, parent.is_sampled())),
+            flags: random | if expected { SAMPLED } else { 0 },
+        };
+        let held = Traced {
+            snapshot: Arc::clone(snapshot),
+            place,
+            begun: SystemTime::now(),
+            method: known(request.method()),
+            request_id: headers.get(&REQUEST_ID).cloned(),
+            decision: None,
+            attempts: [const { None }; Traced::MOST_ATTEMPTS],
+            moments: [const { None }; Traced::MOST_MOMENTS],
+            end: None,
+        };
+        Trace(Some(Arc::new(UnderTrace {
+            sink: Arc::clone(sink),
+            started,
+            place,
+            held: Mutex::new(Some(held)),
+        })))
+    }
+
+    /// The ID of a span below the request's, if there is any.
+    pub(crate) fn new_span(&self) -> Option<SpanId> {
+        self.0.as_ref().map(|_| SpanId::random())
+    }
+
+    /// A span of it, as the one that is called is told; without one of its own the request's.
+    pub(crate) fn own_span(&self, span: Option<SpanId>) -> Option<OwnSpan> {
+        let place = self.0.as_ref()?.place;
+        let parent_id = span.unwrap_or(place.span);
+        let parent = TraceParent { trace_id: place.trace_id, parent_id, flags: place.flags };
+        Some(OwnSpan { parent, continues: place.parent.is_some() })
+    }
+
+    /// When something is, counted from the beginning of the request.
+    pub(crate) fn after(&self, at: Instant) -> Duration {
+        self.0.as_ref().map_or(Duration::ZERO, |under| at.saturating_duration_since(under.started))
+    }
+
+    /// Something happens now.
+    pub(crate) fn note(&self, what: Happened) {
+        let Some(under) = &self.0 else { return };
+        let after = under.started.elapsed();
+        under.change(|traced| {
+            let free = traced.moments.iter_mut().find(|moment| moment.is_none());
+            // More than fit is more than one can read.
+            if let Some(place) = free {
+                *place = Some(Moment { after, what });
+            }
+        });
+    }
+
+    /// Where the request goes is decided.
+    pub(crate) fn decided(&self, decision: impl FnOnce() -> TracedDecision) {
+        if let Some(under) = &self.0 {
+            under.change(|traced| traced.decision = Some(decision()));
+        }
+    }
+
+    /// An attempt is over.
+    pub(crate) fn attempted(&self, attempt: impl FnOnce() -> TracedAttempt) {
+        if let Some(under) = &self.0 {
+            under.change(|traced| {
+                if let Some(place) = traced.attempts.iter_mut().find(|place| place.is_none()) {
+                    *place = Some(attempt());
+                }
+            });
+        }
+    }
+
+    /// The request is over; attempts may go on.
+    pub(crate) fn ended(&self, end: impl FnOnce() -> TracedEnd) {
+        if let Some(under) = &self.0 {
+            under.change(|traced| traced.end = Some(end()));
+        }
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl UnderTrace {
+    fn change(&self, change: impl FnOnce(&mut Traced)) {
+        if let Some(traced) = self.lock().as_mut() {
+            change(traced);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Traced>> {
+        // A panic in between leaves facts that are true, if not all of them.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderTrace {
+    fn drop(&mut self) {
+        let traced = self.lock().take();
+        if let Some(traced) = traced {
+            self.sink.finished(traced);
+        }
+    }
+}
+
+impl OwnSpan {
+    /// Puts it in the place of whatever the caller has said; a trace that begins here has no state from elsewhere.
+    pub(crate) fn write_to(self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_bytes(&self.parent.header()) {
+            headers.insert(TRACEPARENT, value);
+        }
+        if !self.continues {
+            headers.remove(TRACESTATE);
+        }
+    }
+}
+
+/// Two of them are none: nobody knows which is meant.
+fn callers(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut sent = headers.get_all(TRACEPARENT).iter();
+    match (sent.next(), sent.next()) {
+        (Some(one), None) => TraceParent::parse(one.as_bytes()),
+        _ => None,
+    }
+}
+
+/// A method that a caller made up is not repeated.
+fn known(method: &Method) -> &'static str {
+    let all = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::CONNECT,
+        Method::TRACE,
+    ];
+    let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    all.iter().zip(names).find(|(known, _)| *known == method).map_or("_OTHER", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests;
