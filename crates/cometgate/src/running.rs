@@ -70,16 +70,7 @@ impl Running {
             .map_err(Failure::internal)?;
         let export = Export::prepare(settings)?;
         let reloads = Arc::new(Reloads::default());
-        let means = Means {
-            paths: MapPaths::of(settings),
-            environment: settings.environment.clone(),
-            state: open_state(&settings.state_dir),
-            state_dir: settings.state_dir.clone(),
-            drills: DrillBook::of(settings),
-            preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
-            gates: Arc::clone(&gates),
-            reloads: Arc::clone(&reloads),
-        };
+        let means = means(settings, workers, &gates, &reloads);
         let (in_force, seen) = start(means).map_err(Failure::invalid)?;
         let handle = in_force.handle();
         let leases = Arc::new(Leases::default());
@@ -198,6 +189,20 @@ impl Running {
 fn read_caller_tls(settings: &Settings) -> Result<Option<CallerTlsFiles>, Failure> {
     let read = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
     read.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)
+}
+
+/// What it takes to put files in force.
+fn means(settings: &Settings, workers: usize, gates: &Arc<Keeper>, reloads: &Arc<Reloads>) -> Means {
+    Means {
+        paths: MapPaths::of(settings),
+        environment: settings.environment.clone(),
+        state: open_state(&settings.state_dir),
+        state_dir: settings.state_dir.clone(),
+        drills: DrillBook::of(settings),
+        preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
+        gates: Arc::clone(gates),
+        reloads: Arc::clone(reloads),
+    }
 }
 
 fn worker_count(settings: &Settings) -> usize {

@@ -1,6 +1,6 @@
 //! `cometgate evidence list`: a line for each record, the newest first.
 
-use evidence::{Body, CatalogCheck, Record};
+use evidence::{Body, CatalogCheck, ContractItem, Drill, Record};
 
 use crate::cli::{EvidenceList, Format};
 use crate::commands::evidence::{failure, open};
@@ -97,14 +97,7 @@ fn summary(record: &Record) -> String {
         }
         Body::CatalogCheck(said) => catalog_check(&said),
         Body::CatalogDrift(said) => format!("{}: {} ({})", said.provider, said.diff_summary, said.severity),
-        Body::Drill(said) => format!(
-            "{} {} back to {} by {}: {}",
-            word(&said.outcome),
-            said.target,
-            said.rollback_route_version,
-            said.by,
-            said.reason
-        ),
+        Body::Drill(said) => drill(&said),
         Body::Readiness(said) => format!("{}: {}", word(&said.decision), said.reason),
         Body::RollbackNote(said) => format!("answers by {}", said.by),
         Body::SmokeCheck(said) => format!(
@@ -135,15 +128,18 @@ fn summary(record: &Record) -> String {
             let (alias, provider) = (&said.model_alias, &said.provider);
             format!("{alias} at {provider}: {}, {} tokens", said.decision.as_str(), said.used_tokens)
         }
-        Body::ContractItem(said) => format!(
-            "{} {}.{}: {} by {}",
-            said.provider,
-            said.worksheet,
-            said.contract_item,
-            word(&said.state),
-            said.verified_by
-        ),
+        Body::ContractItem(said) => contract_item(&said),
     }
+}
+
+fn drill(said: &Drill) -> String {
+    let (outcome, back) = (word(&said.outcome), &said.rollback_route_version);
+    format!("{outcome} {} back to {back} by {}: {}", said.target, said.by, said.reason)
+}
+
+fn contract_item(said: &ContractItem) -> String {
+    let item = format!("{} {}.{}", said.provider, said.worksheet, said.contract_item);
+    format!("{item}: {} by {}", word(&said.state), said.verified_by)
 }
 
 /// The word that a value has in the records.
