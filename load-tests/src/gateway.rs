@@ -66,7 +66,9 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 fn settings_toml(address: SocketAddr) -> String {
-    format!("listen = \"{address}\"\nworkers = 1\nroutes = \"routes.toml\"\ntenants = \"tenants.toml\"\n")
+    format!(
+        "listen = \"{address}\"\nworkers = 1\nroutes = \"routes.toml\"\ntenants = \"tenants.toml\"\ncatalog.interval = \"off\"\n"
+    )
 }
 
 fn routes_toml(upstreams: [SocketAddr; 2]) -> String {

@@ -84,8 +84,9 @@ async fn respond(request: Request<Incoming>, state: Arc<State>) -> Answer {
         }
         // Whoever may see this may change nothing: commands come over the Unix socket.
         "/status" => {
-            let report = report(&state.metrics.sources.handle.current(), &state.metrics.sources.gates, None)
-                .unwrap_or_default();
+            let sources = &state.metrics.sources;
+            let mut report = report(&sources.handle.current(), &sources.gates, None).unwrap_or_default();
+            report["catalogs"] = sources.catalogs.report();
             json_answer(StatusCode::OK, &report)
         }
         "/metrics" => match state.metrics.page().await {

@@ -21,7 +21,7 @@ use crate::exit::Failure;
 use crate::map_files::{MapPaths, Texts};
 use crate::prepare::Preparer;
 use crate::state::digest::Digest;
-pub(crate) use calling::CalledGateway;
+pub(crate) use calling::{CalledGateway, refused};
 pub(crate) use results::tell;
 
 /// Commands have one event loop.
@@ -41,20 +41,29 @@ pub(crate) struct Checked {
 impl Checked {
     /// Reads the files that the settings name, and the secrets that the map names.
     pub(crate) fn open(config: &Path) -> Result<Checked, Failure> {
-        let mut checked = Checked::read(config)?;
-        let loaded = checked.paths.load(&checked.texts).map_err(Failure::invalid)?;
-        let snapshot = Preparer::new(WORKERS).prepare(loaded, None).map_err(Failure::invalid)?;
-        checked.providers = providers(&snapshot);
-        Ok(checked)
+        Checked::read(config)?.prepare()
     }
 
     /// Reads the files alone: a check that goes through the gateway needs no provider and no key of one.
     pub(crate) fn read(config: &Path) -> Result<Checked, Failure> {
         let settings = read_settings(config)?;
+        let texts = MapPaths::of(&settings).read().map_err(Failure::invalid)?;
+        Checked::of(settings, texts)
+    }
+
+    /// The same of texts that are at hand, be it those in force.
+    pub(crate) fn of(settings: Settings, texts: Texts) -> Result<Checked, Failure> {
         let paths = MapPaths::of(&settings);
-        let texts = paths.read().map_err(Failure::invalid)?;
         let loaded = paths.load(&texts).map_err(Failure::invalid)?;
         Ok(Checked { settings, paths, texts, loaded, providers: Vec::new() })
+    }
+
+    /// With the providers, as the gateway would reach them.
+    pub(crate) fn prepare(mut self) -> Result<Checked, Failure> {
+        let loaded = self.paths.load(&self.texts).map_err(Failure::invalid)?;
+        let snapshot = Preparer::new(WORKERS).prepare(loaded, None).map_err(Failure::invalid)?;
+        self.providers = providers(&snapshot);
+        Ok(self)
     }
 
     /// Takes down what was found, of a route or of the whole map; all of it or none.

@@ -1,8 +1,11 @@
 //! What can be asked on the command line.
 
+mod drill;
 mod evidence;
 mod gates;
+mod models;
 mod probe;
+mod readiness;
 mod route_checks;
 mod routes;
 mod simulate;
@@ -15,11 +18,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::request_lines::LineFormat;
 
+pub(crate) use drill::{Drill, DrillTarget};
 pub(crate) use evidence::{Evidence, EvidenceExport, EvidenceList, EvidenceShow, EvidenceVerify, Which};
 pub(crate) use gates::{
     Accept, Acceptance, GateHold, GatePromote, GateResume, GateRollback, Questions, Said, Status, Target,
 };
+pub(crate) use models::{AskedModels, Models, ModelsCheck, ModelsDiff, ModelsInventory};
 pub(crate) use probe::{Probe, ProbeAsked, ProbeKind, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
+pub(crate) use readiness::Readiness;
 pub(crate) use route_checks::{Family, LookedAt, Rollforward, Smoke, TargetRole};
 pub(crate) use routes::{
     Answer, Check, Diff, Disable, Explain, History, Rollback, Routes, Schema, Shift, Vouch, Who,
@@ -33,7 +39,7 @@ pub(crate) use tenants::{Tenants, TenantsAdd, TenantsList, TenantsRevoke, Tenant
     name = "cometgate",
     version,
     after_help = "Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid input, 4 not allowed, \
-                  5 nobody answers.\n\
+                  5 nobody answers, 6 a drill did not pass.\n\
                   Start with `cometgate demo`: it needs no keys and no network."
 )]
 pub(crate) struct Cli {
@@ -52,6 +58,8 @@ pub(crate) enum Command {
     Resume(GateResume),
     Promote(GatePromote),
     Accept(Accept),
+    Drill(Drill),
+    Readiness(Readiness),
     Probe(Probe),
     Smoke(Smoke),
     Rollforward(Rollforward),
@@ -61,6 +69,8 @@ pub(crate) enum Command {
     Tenants(Tenants),
     #[command(subcommand)]
     Gates(Gates),
+    #[command(subcommand)]
+    Models(Models),
     #[command(subcommand)]
     Evidence(Evidence),
 }

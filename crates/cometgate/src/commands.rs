@@ -3,10 +3,13 @@
 mod accept;
 mod demo;
 mod demo_files;
+mod drill;
 mod evidence;
 mod gates;
 mod init;
+mod models;
 mod probe;
+mod readiness;
 mod replay;
 mod rollforward;
 mod route_check_text;
@@ -33,6 +36,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Resume(options) => gates::resume(&options),
         Command::Promote(options) => gates::promote(&options),
         Command::Accept(options) => accept::run(&options),
+        Command::Drill(options) => drill::run(&options),
+        Command::Readiness(options) => readiness::run(&options),
         Command::Probe(asked) => probe::run(&asked),
         Command::Smoke(options) => smoke::run(&options),
         Command::Rollforward(options) => rollforward::run(&options),
@@ -40,6 +45,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Tenants(asked) => tenants::run(&asked),
         Command::Gates(Gates::Simulate(options)) => simulate::run(&options),
         Command::Gates(Gates::Replay(options)) => replay::run(&options),
+        Command::Models(asked) => models::run(&asked),
         Command::Evidence(asked) => evidence::run(&asked),
     }
 }

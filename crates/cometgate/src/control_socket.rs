@@ -16,13 +16,14 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use proxy::Snapshot;
+use proxy::{Snapshot, UnlistedModel};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::gates::acting::{Acting, Action, Asked, Refusal};
+use crate::gates::connections::Left;
 use crate::gates::report::report;
 use crate::small_server::{Answer, Visitors, json_answer, serve_all};
 
@@ -155,7 +156,13 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
             let mut report =
                 report(&snapshot, &acting.keeper, only).ok_or_else(|| no_route(&snapshot, only))?;
             report["checks"] = acting.leasing.report();
+            report["catalogs"] = acting.catalogs.report();
             Ok(report)
+        }
+        (&Method::GET, "/models/unlisted") => {
+            let (models, others) = acting.measured.unlisted();
+            let model = |model: &UnlistedModel| json!({ "name": model.name, "requests": model.requests });
+            Ok(json!({ "models": models.iter().map(model).collect::<Vec<_>>(), "others": others }))
         }
         (&Method::GET, "/checks/seen") => acting.leasing.seen(request.uri().query().unwrap_or_default()),
         (&Method::POST, "/checks/lease") => {
@@ -166,6 +173,10 @@ async fn answer(request: Request<Incoming>, acting: &Acting) -> Result<Value, Re
         }
         (&Method::POST, "/checks/end") => acting.leasing.end(&read_body(request.into_body()).await?),
         (&Method::POST, "/checks/result") => acting.heard(&read_body(request.into_body()).await?),
+        (&Method::POST, "/connections/close-idle") => {
+            let asked: Left = read_body(request.into_body()).await?;
+            acting.close_idle(&asked)
+        }
         (&Method::POST, "/accept") => acting.accept(&read_body(request.into_body()).await?),
         (&Method::POST, path) => {
             let action =

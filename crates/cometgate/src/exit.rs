@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     NotAllowed = 4,
     /// Whoever is to answer is not there.
     Unreachable = 5,
+    /// A drill did not pass.
+    DrillFailed = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +48,10 @@ impl Failure {
 
     pub(crate) fn unreachable(error: impl Into<anyhow::Error>) -> Failure {
         Failure { exit: Exit::Unreachable, error: error.into() }
+    }
+
+    pub(crate) fn drill_failed(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::DrillFailed, error: error.into() }
     }
 
     pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Failure {

@@ -10,6 +10,7 @@
 
 pub(crate) mod accepting;
 pub(crate) mod acting;
+pub(crate) mod connections;
 pub(crate) mod facts;
 pub(crate) mod files;
 mod inbox;

@@ -12,12 +12,13 @@ use decisions::plan::{Plan, Route};
 use decisions::proof::Lack;
 use jiff::Timestamp;
 
+use crate::drill_book::DrillBook;
 use crate::map_files::{Known, MapPaths, Refused, Texts};
 use crate::state::StateDir;
 use crate::state::archive::archived;
 use crate::state::digest::Digest;
 use crate::state::record::Why;
-use crate::way_back::{Versions, explain_lack, find_lack, is_development};
+use crate::way_back::{Lacks, Versions, explain_lack, find_lacks, is_development};
 
 /// What a pair of files is judged against.
 #[derive(Clone, Copy)]
@@ -27,6 +28,8 @@ pub(crate) struct Judge<'s> {
     pub(crate) environment: Option<&'s str>,
     /// The versions that were live.
     pub(crate) state: Option<&'s StateDir>,
+    /// The drills that were made; without it none was.
+    pub(crate) drills: Option<&'s DrillBook>,
     pub(crate) now: Timestamp,
 }
 
@@ -131,24 +134,58 @@ impl Judge<'_> {
 
     fn stand(&self, mut loaded: Loaded, texts: Texts, why: Why, before: Before<'_>) -> Standing {
         let away = exposed(&loaded.plan);
-        let lack = if away.is_empty() {
-            None
+        let lacks = if away.is_empty() {
+            Lacks::default()
         } else {
-            find_lack(&loaded, self.paths.tenants_source(&texts), self.versions(), self.now)
+            let tenants = self.paths.tenants_source(&texts);
+            find_lacks(&loaded, tenants, self.versions(), self.drills, (&away, self.now))
         };
-        let held = match lack {
-            Some(lack) if !is_development(&loaded) => names_to_hold(&loaded, lack, &away, before),
-            Some(_) | None => Vec::new(),
+        let held = if is_development(&loaded) {
+            Vec::new()
+        } else {
+            names_to_hold(&loaded.plan, &lacks.by_route, before)
         };
-        let notes = lack.and_then(|lack| self.note(&loaded, lack, &held, before)).into_iter().collect();
+        let notes = self.notes(&loaded, &lacks.by_route, &held, before);
         hold(&mut loaded.plan, &held);
         let until = loaded.rollback_override.as_ref().map(|vouched| vouched.until);
-        let judge_again = loaded.expires_at.into_iter().chain(until).filter(|at| *at > self.now).min();
+        let ends = loaded.expires_at.into_iter().chain(until).chain(lacks.drilled_until);
+        let judge_again = ends.filter(|at| *at > self.now).min();
         Standing { loaded, texts, why, held, judge_again, notes }
     }
 
-    fn note(&self, loaded: &Loaded, lack: Lack, held: &[String], before: Before<'_>) -> Option<Note> {
-        let (what, mend) = explain_lack(loaded, lack, self.versions());
+    /// One for each thing that is missing.
+    fn notes(
+        &self,
+        loaded: &Loaded,
+        lacks: &[(RouteId, Lack)],
+        held: &[String],
+        before: Before<'_>,
+    ) -> Vec<Note> {
+        let mut kinds: Vec<Lack> = Vec::new();
+        for (_, lack) in lacks {
+            if !kinds.contains(lack) {
+                kinds.push(*lack);
+            }
+        }
+        let of_kind = |kind: Lack| {
+            let lacking = lacks.iter().filter(|(_, lack)| *lack == kind);
+            let names = lacking.map(|(id, _)| loaded.plan.route(*id).name.as_str());
+            let (held, others): (Vec<_>, Vec<_>) =
+                names.partition(|name| held.iter().any(|held| held == name));
+            self.note(loaded, kind, (&held, &others), before)
+        };
+        kinds.into_iter().filter_map(of_kind).collect()
+    }
+
+    fn note(
+        &self,
+        loaded: &Loaded,
+        lack: Lack,
+        (held, others): (&[&str], &[&str]),
+        before: Before<'_>,
+    ) -> Option<Note> {
+        let lacking = if held.is_empty() { others } else { held };
+        let (what, mend) = explain_lack(loaded, lack, self.versions(), lacking);
         let version = loaded.plan.route_version();
         let is_first = matches!(before, Before::Nothing);
         let text = match (held, is_first) {
@@ -206,16 +243,20 @@ impl Judge<'_> {
     }
 }
 
-fn names_to_hold(loaded: &Loaded, lack: Lack, away: &[RouteId], before: Before<'_>) -> Vec<String> {
-    let plan = &loaded.plan;
-    let names = |ids: &[RouteId]| ids.iter().map(|id| plan.route(*id).name.clone()).collect();
-    match (lack, before) {
-        (_, Before::Nothing) => Vec::new(),
-        // Whoever vouched did so until then, and what went live on it goes home.
-        (Lack::OverrideLapsed(_), _) | (_, Before::Unknown) => names(away),
-        (_, Before::Same(held)) => held.to_vec(),
-        (_, Before::Other(before)) => names(&raised(before, plan)),
+fn names_to_hold(plan: &Plan, lacks: &[(RouteId, Lack)], before: Before<'_>) -> Vec<String> {
+    if matches!(before, Before::Nothing) {
+        return Vec::new();
     }
+    let raised = if let Before::Other(before) = before { raised(before, plan) } else { Vec::new() };
+    let is_held = |(id, lack): &&(RouteId, Lack)| match before {
+        // Whoever vouched did so until then, a drill proves for so long, and what went live on it goes home.
+        _ if lack.has_ended() => true,
+        Before::Nothing => false,
+        Before::Unknown => true,
+        Before::Same(held) => held.contains(&plan.route(*id).name),
+        Before::Other(_) => raised.contains(id),
+    };
+    lacks.iter().filter(is_held).map(|(id, _)| plan.route(*id).name.clone()).collect()
 }
 
 fn hold(plan: &mut Plan, names: &[String]) {

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use proxy::{RouteGate, Snapshot, SnapshotHandle};
 
 use crate::changes::changes;
+use crate::drill_book::DrillBook;
 use crate::gates::facts::MapFacts;
 use crate::gates::keeper::Keeper;
 use crate::going_live::{Before, Judge, Note, Standing};
@@ -48,6 +49,8 @@ pub(crate) struct Means {
     pub(crate) state: Option<StateDir>,
     /// Where they are kept, or would be.
     pub(crate) state_dir: PathBuf,
+    /// The drills that were made.
+    pub(crate) drills: DrillBook,
     pub(crate) preparer: Preparer,
     /// What is remembered of gates.
     pub(crate) gates: Arc<Keeper>,
@@ -263,7 +266,8 @@ impl Ready {
 impl Means {
     pub(crate) fn judge(&self) -> Judge<'_> {
         let environment = self.environment.as_deref();
-        Judge { paths: &self.paths, environment, state: self.state.as_ref(), now: Timestamp::now() }
+        let (paths, state, drills) = (&self.paths, self.state.as_ref(), Some(&self.drills));
+        Judge { paths, environment, state, drills, now: Timestamp::now() }
     }
 
     pub(crate) fn make_ready(

@@ -7,6 +7,7 @@
 mod admin;
 mod bindings;
 mod caller_tls;
+mod catalog;
 mod certificate_end;
 mod changes;
 mod checks;
@@ -14,6 +15,7 @@ mod cli;
 mod commands;
 mod control_client;
 mod control_socket;
+mod drill_book;
 mod edit_lock;
 mod exit;
 mod export;

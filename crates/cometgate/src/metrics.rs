@@ -11,6 +11,7 @@ use proxy::{Leases, Measured, SnapshotHandle};
 use telemetry::{Page, names};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::catalog::standings::Standings;
 use crate::export::Counts;
 use crate::gates::keeper::Keeper;
 pub(crate) use reloads::Reloads;
@@ -33,6 +34,7 @@ pub(crate) struct Sources {
     pub(crate) gates: Arc<Keeper>,
     pub(crate) reloads: Arc<Reloads>,
     pub(crate) export: Counts,
+    pub(crate) catalogs: Arc<Standings>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) started: Timestamp,
 }
@@ -81,6 +83,7 @@ impl Sources {
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
         self.reloads.write_to(page);
         self.export.write_to(page);
+        self.catalogs.write_to(page);
         page.write(&names::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
         page.write(&names::STARTED, &[], self.started.as_second());
     }

@@ -17,9 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::bindings;
 use crate::caller_tls::CallerTlsFiles;
+use crate::catalog::polling::Polling;
+use crate::catalog::standings::Standings;
 use crate::checks::key::CheckKey;
 use crate::checks::leasing::Leasing;
 use crate::control_socket::{open as open_socket, serve_commands};
+use crate::drill_book::DrillBook;
 use crate::exit::Failure;
 use crate::export::{Export, Exporting};
 use crate::gates::acting::Acting;
@@ -60,9 +63,8 @@ impl Running {
         listener: TcpListener,
         observer: Arc<dyn Observer>,
     ) -> Result<Running, Failure> {
-        let workers = workers(settings);
-        let caller_tls = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
-        let caller_tls = caller_tls.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)?;
+        let workers = worker_count(settings);
+        let caller_tls = read_caller_tls(settings)?;
         let gates = Keeper::open(&settings.state_dir)
             .context("no thread for the log of gates")
             .map_err(Failure::internal)?;
@@ -73,6 +75,7 @@ impl Running {
             environment: settings.environment.clone(),
             state: open_state(&settings.state_dir),
             state_dir: settings.state_dir.clone(),
+            drills: DrillBook::of(settings),
             preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
             gates: Arc::clone(&gates),
             reloads: Arc::clone(&reloads),
@@ -97,12 +100,14 @@ impl Running {
         let draining = CancellationToken::new();
         let probes = settings.admin.map(listen_for_probes).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
+        let catalogs = Arc::new(Standings::default());
         let sources = Arc::new(Sources {
             measured: gateway.measured(),
             handle: Arc::clone(&handle),
             gates: Arc::clone(&gates),
             reloads,
             export: export.as_ref().map(Export::counts).unwrap_or_default(),
+            catalogs: Arc::clone(&catalogs),
             leases: Arc::clone(&leases),
             started: Timestamp::now(),
         });
@@ -114,24 +119,29 @@ impl Running {
         let stop = CancellationToken::new();
         let clock = GateClock::new(gateway.now_ms());
         tokio::spawn(tick_gates(Arc::clone(&handle), Arc::clone(&gates), clock, stop.clone()));
-        let leasing = Leasing::new(settings, leases, gateway.address());
-        let acting = Acting { handle: Arc::clone(&handle), keeper: Arc::clone(&gates), clock, leasing };
-        let socket =
-            Some(&settings.state_dir).filter(|_| gates.has_turn()).and_then(|path| open_socket(path).ok());
-        tokio::spawn(serve_commands(settings.state_dir.clone(), socket, Arc::new(acting), stop.clone()));
+        let acting = Acting {
+            handle: Arc::clone(&handle),
+            keeper: Arc::clone(&gates),
+            clock,
+            catalogs,
+            measured: gateway.measured(),
+            leasing: Leasing::new(settings, leases, gateway.address()),
+        };
+        // Nobody waits for its end: what it writes is written whole or not at all.
+        drop(run_apart("catalog", Polling::new(settings, &acting).run(stop.clone()))?);
+        take_commands(settings, acting, &stop);
         // Before anybody is told that it serves: a signal that comes then must find somebody.
         let signals = Signals::new().context("signals cannot be received").map_err(Failure::internal)?;
         announce(&gateway, admin.as_ref(), caller_tls.is_some(), &handle, workers);
         let (look_now, asked) = mpsc::channel(1);
         let watch = SettingsWatch::new(settings_path.to_owned(), settings.clone());
         let reloader = Reloader::new(in_force, seen, watch, caller_tls, settings.watch);
-        let reload = run_apart(reloader.run(asked, stop.clone()))?;
-        let drain_timeout = settings.limits.drain_timeout;
+        let reload = run_apart("reload", reloader.run(asked, stop.clone()))?;
         Ok(Running {
             gateway,
             admin,
             draining,
-            drain_timeout,
+            drain_timeout: settings.limits.drain_timeout,
             stop,
             look_now,
             reload,
@@ -185,6 +195,25 @@ impl Running {
     }
 }
 
+fn read_caller_tls(settings: &Settings) -> Result<Option<CallerTlsFiles>, Failure> {
+    let read = settings.tls.as_ref().map(CallerTlsFiles::read).transpose();
+    read.context("TLS cannot be served (`[tls]`)").map_err(Failure::invalid)
+}
+
+fn worker_count(settings: &Settings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    }
+}
+
+/// Answers commands from now on.
+fn take_commands(settings: &Settings, acting: Acting, stop: &CancellationToken) {
+    let state_dir = &settings.state_dir;
+    let socket = Some(state_dir).filter(|_| acting.keeper.has_turn()).and_then(|path| open_socket(path).ok());
+    tokio::spawn(serve_commands(state_dir.clone(), socket, Arc::new(acting), stop.clone()));
+}
+
 fn announce(gateway: &Gateway, admin: Option<&Admin>, is_tls: bool, handle: &SnapshotHandle, workers: usize) {
     if let Some(admin) = admin {
         let address = admin.address();
@@ -236,17 +265,17 @@ impl Signals {
     }
 }
 
-/// Runs the reload on a thread of its own: it waits for disks, and the control thread must go on accepting.
-fn run_apart(reload: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, Failure> {
+/// Runs something on a thread of its own: it waits for disks, and the control thread must go on accepting.
+fn run_apart(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no runtime for the reload")
+        .with_context(|| format!("no runtime for the thread {name}"))
         .map_err(Failure::internal)?;
     std::thread::Builder::new()
-        .name("reload".to_owned())
-        .spawn(move || runtime.block_on(reload))
-        .context("no thread for the reload")
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(work))
+        .with_context(|| format!("no thread {name}"))
         .map_err(Failure::internal)
 }
 
@@ -277,13 +306,6 @@ fn open_state(path: &Path) -> Option<StateDir> {
             );
         })
         .ok()
-}
-
-fn workers(settings: &Settings) -> usize {
-    match settings.workers {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        workers => workers,
-    }
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -7,11 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use config::{Loaded, Source, load_map};
-use decisions::proof::{Lack, Override, Rollback, UnixTime, WayBack, lack};
+use decisions::RouteId;
+use decisions::exposure::ways_out;
+use decisions::plan::{GateIdentity, Plan, gate_identity};
+use decisions::proof::{Drills, Lack, Override, Rollback, UnixTime, WayBack, lack};
 use jiff::Timestamp;
 
+use crate::drill_book::{DrillBook, Subject};
 use crate::state::StateDir;
 use crate::state::archive::archived;
+use crate::state::digest::Digest;
 
 /// The environment in which a map needs no proven way back.
 const DEVELOPMENT: &str = "development";
@@ -46,21 +51,63 @@ impl Versions<'_> {
     }
 }
 
-/// What a map lacks to send traffic away from home now; `None` where it lacks nothing or needs nothing.
-pub(crate) fn find_lack(
+/// What the routes of a map lack to send traffic away from home.
+#[derive(Default)]
+pub(crate) struct Lacks {
+    /// By route, of those that were asked about.
+    pub(crate) by_route: Vec<(RouteId, Lack)>,
+    /// When the first of the drills that prove the others is too old.
+    pub(crate) drilled_until: Option<Timestamp>,
+}
+
+/// What these routes lack now.
+pub(crate) fn find_lacks(
+    loaded: &Loaded,
+    tenants: Source<'_>,
+    versions: Versions<'_>,
+    drills: Option<&DrillBook>,
+    (routes, now): (&[RouteId], Timestamp),
+) -> Lacks {
+    let (rollback, found) = find_version_to_go_back_to(loaded, tenants, versions);
+    let known = drills.zip(found.map(|(_, text)| Digest::of(&text)));
+    let max_age = drills.map_or(0, DrillBook::max_age);
+    let mut lacks = Lacks::default();
+    for id in routes {
+        let drills = known.map(|(drills, text)| drills.of_all(&subjects(&loaded.plan, *id, text)));
+        let drills = drills.unwrap_or_default();
+        let way_back = WayBack { rollback, drills, vouched: vouched(loaded) };
+        let lack = lack(way_back, max_age, UnixTime(now.as_second()));
+        lacks.by_route.extend(lack.map(|lack| (*id, lack)));
+        let until = drills.passed_at.and_then(|at| Timestamp::from_second(at.0.checked_add(max_age)?).ok());
+        lacks.drilled_until = lacks.drilled_until.into_iter().chain(until.filter(|at| *at > now)).min();
+    }
+    lacks
+}
+
+/// What a map lacks where nobody has drilled anything; whatever vouches for it counts.
+pub(crate) fn find_lack_undrilled(
     loaded: &Loaded,
     tenants: Source<'_>,
     versions: Versions<'_>,
     now: Timestamp,
 ) -> Option<Lack> {
-    let way_back = WayBack {
-        rollback: find_rollback(loaded, tenants, versions),
-        vouched: loaded
-            .rollback_override
-            .as_ref()
-            .map(|vouched| Override { until: UnixTime(vouched.until.as_second()) }),
-    };
-    lack(way_back, UnixTime(now.as_second()))
+    let (rollback, _) = find_version_to_go_back_to(loaded, tenants, versions);
+    let way_back = WayBack { rollback, drills: Drills::default(), vouched: vouched(loaded) };
+    lack(way_back, 0, UnixTime(now.as_second()))
+}
+
+fn vouched(loaded: &Loaded) -> Option<Override> {
+    let until = loaded.rollback_override.as_ref()?.until;
+    Some(Override { until: UnixTime(until.as_second()) })
+}
+
+/// What has to be drilled so that a route's way back is proven: every target that it may send to.
+fn subjects(plan: &Plan, id: RouteId, rollback: Digest) -> Vec<Subject> {
+    let route = plan.route(id);
+    let identities = ways_out(route).filter_map(|watched| gate_identity(plan, id, watched));
+    let mut identities: Vec<GateIdentity> = identities.collect();
+    identities.dedup();
+    identities.into_iter().map(|identity| Subject { route: route.name.clone(), identity, rollback }).collect()
 }
 
 /// Whether a lack only earns a warning.
@@ -68,25 +115,36 @@ pub(crate) fn is_development(loaded: &Loaded) -> bool {
     loaded.environment.as_deref() == Some(DEVELOPMENT)
 }
 
-fn find_rollback(loaded: &Loaded, tenants: Source<'_>, versions: Versions<'_>) -> Rollback {
-    let Some(version) = &loaded.rollback_route_version else { return Rollback::NotNamed };
-    let Ok(Some(text)) = versions.find(version) else { return Rollback::NotFound };
+/// The version to go back to, as it is found, and its text.
+pub(crate) fn find_version_to_go_back_to(
+    loaded: &Loaded,
+    tenants: Source<'_>,
+    versions: Versions<'_>,
+) -> (Rollback, Option<(Loaded, String)>) {
+    let Some(version) = &loaded.rollback_route_version else { return (Rollback::NotNamed, None) };
+    let Ok(Some(text)) = versions.find(version) else { return (Rollback::NotFound, None) };
     let path = versions.archive_path(version);
-    let Ok(found) = load_map(Source { path: &path, text: &text }, tenants) else { return Rollback::Invalid };
+    let Ok(found) = load_map(Source { path: &path, text: &text }, tenants) else {
+        return (Rollback::Invalid, None);
+    };
     if found.plan.route_version() != version {
-        return Rollback::Invalid;
+        return (Rollback::Invalid, None);
     }
-    Rollback::Found {
-        expires_at: found.expires_at.map(|at| UnixTime(at.as_second())),
-        // Drills leave their records in the evidence store, which is still to come.
-        drill: None,
-    }
+    let expires_at = found.expires_at.map(|at| UnixTime(at.as_second()));
+    (Rollback::Found { expires_at }, Some((found, text)))
 }
 
 /// What is missing, and what mends it.
-pub(crate) fn explain_lack(loaded: &Loaded, lack: Lack, versions: Versions<'_>) -> (String, String) {
+pub(crate) fn explain_lack(
+    loaded: &Loaded,
+    lack: Lack,
+    versions: Versions<'_>,
+    routes: &[&str],
+) -> (String, String) {
     let named = loaded.rollback_route_version.as_deref().unwrap_or_default();
     let vouch = "`cometgate routes vouch --by WHO --incident ID --until TIME`";
+    let route = if let [route] = routes { route } else { "ROUTE" };
+    let drill = format!("`cometgate drill {route} --by WHO`");
     match lack {
         Lack::NotNamed => (
             "the map names no `rollback_route_version`".to_owned(),
@@ -111,15 +169,22 @@ pub(crate) fn explain_lack(loaded: &Loaded, lack: Lack, versions: Versions<'_>) 
         ),
         Lack::NotDrilled => (
             format!("rollback_route_version {named} has passed no drill, and nobody vouches for it"),
-            format!("vouch for it: {vouch}"),
+            format!("drill it: {drill}; or vouch for it: {vouch}"),
         ),
         Lack::DrillFailed => (
             format!("the last drill of rollback_route_version {named} failed, and nobody vouches for it"),
-            format!("mend what the drill found and repeat it, or vouch for it: {vouch}"),
+            format!("mend what the drill found and repeat it: {drill}; or vouch for it: {vouch}"),
+        ),
+        Lack::DrillStale(at) => (
+            format!(
+                "the last clean drill of rollback_route_version {named} was at {}, which is too long ago",
+                time(at)
+            ),
+            format!("drill it again: {drill}; or vouch for it: {vouch}"),
         ),
         Lack::OverrideLapsed(until) => (
             format!("the override for rollback_route_version {named} ended at {}", time(until)),
-            format!("vouch for it again: {vouch}"),
+            format!("drill it: {drill}; or vouch for it again: {vouch}"),
         ),
     }
 }

@@ -433,18 +433,22 @@ async fn a_required_field_that_is_missing_makes_an_answer_malformed() {
         route: "fallback_provider = \"cometapi\"",
         ..support::Map::new(&urls.0, &urls.1, "0%")
     };
-    let text = map
-        .text()
-        .replace("[aliases.summary]\n", "[aliases.summary]\nrequired_fields = [\"choices\", \"usage\"]\n");
+    let text = map.text().replace(
+        "[aliases.summary]\n",
+        "[aliases.summary]\nrequired_fields = [\"choices\", \"usage.total_tokens\"]\n",
+    );
     let files = support::Files::new("", &text, &support::tenants());
     let program = support::Program::serve(&files).await;
     let mut client = support::Client::connect(program.address).await;
-    primary.on("POST", "/v1/chat/completions", Reply::json(200, &json!({"choices": []})));
-    let answer = client.chat(support::ACME, r#"{"model":"summary"}"#).await;
-    assert_eq!(answer.header("x-cometgate-provider"), "cometapi");
-    primary.on("POST", "/v1/chat/completions", Reply::json(200, &json!({"choices": [], "usage": {}})));
-    let answer = client.chat(support::ACME, r#"{"model":"summary"}"#).await;
-    assert_eq!(answer.header("x-cometgate-provider"), "openai");
+    for (reply, provider) in [
+        (json!({"choices": []}), "cometapi"),
+        (json!({"choices": [], "usage": {}}), "cometapi"),
+        (json!({"choices": [], "usage": {"total_tokens": null}}), "openai"),
+    ] {
+        primary.on("POST", "/v1/chat/completions", Reply::json(200, &reply));
+        let answer = client.chat(support::ACME, r#"{"model":"summary"}"#).await;
+        assert_eq!(answer.header("x-cometgate-provider"), provider, "{reply}");
+    }
 }
 
 #[tokio::test]

@@ -61,13 +61,14 @@ pub use diff::words::count as format_count;
 pub use diff::{Changes, Diff, diff};
 pub use document::Source;
 pub use load::{CredentialSource, Loaded, ProviderSettings, RollbackOverride, TenantKey, load_map};
+pub use look_alikes::skeleton;
 pub use problem::{Beside, Place, Problem, Problems};
 pub use provider_connection::{Http2Settings, ProviderTls, Roots};
 pub use provider_forward::{ForwardHeader, TraceParentTold};
 pub use schema::{SchemaFile, schema};
 pub use settings::{
-    ClientCertificates, Limits, OtlpProtocol, Settings, TelemetrySettings, TlsSettings, TraceSettings, Watch,
-    load_settings,
+    CatalogSettings, CheckAges, ClientCertificates, Limits, OtlpProtocol, Settings, TelemetrySettings,
+    TlsSettings, TraceSettings, Watch, load_settings,
 };
 pub use share::{ShareError, format_share, parse_share};
 pub use snippet::Snippet;

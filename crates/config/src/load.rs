@@ -13,6 +13,7 @@ use crate::map_file::MapFile;
 use crate::problem::{Place, Problem, Problems};
 use crate::provider_connection::{Http2Settings, ProviderTls};
 use crate::provider_forward::{ForwardHeader, TraceParentTold};
+use crate::provider_request::MODELS_PATH;
 use crate::tenants_file::TenantsFile;
 use crate::warn::{Dated, Whole, warn};
 use crate::{check, resolve};
@@ -85,6 +86,8 @@ pub struct ProviderSettings {
     pub http2: Option<Http2Settings>,
     /// Where it serves an endpoint, where that is not where OpenAI does.
     pub paths: Vec<(Endpoint, String)>,
+    /// Where it lists its models, where that is not where OpenAI does.
+    pub models_path: Option<String>,
     /// What is added to every request; names in lower case.
     pub headers: Vec<(String, String)>,
     /// What goes on of the headers that callers send, besides what goes to every provider.
@@ -117,6 +120,12 @@ impl ProviderSettings {
     pub fn path_of(&self, endpoint: Endpoint) -> &str {
         let own = self.paths.iter().find(|(named, _)| *named == endpoint);
         own.map_or(endpoint.path(), |(_, path)| path)
+    }
+
+    /// Where it lists its models, under its base URL.
+    #[must_use]
+    pub fn models_path(&self) -> &str {
+        self.models_path.as_deref().unwrap_or(MODELS_PATH)
     }
 }
 

@@ -10,7 +10,8 @@
 use unicode_security::confusable_detection::skeleton as unicode_skeleton;
 
 /// What a text looks like: two texts of one skeleton cannot be told apart by eye.
-pub(crate) fn skeleton(text: &str) -> String {
+#[must_use]
+pub fn skeleton(text: &str) -> String {
     let plain: String = text.chars().map(to_plain).collect();
     unicode_skeleton(&plain).collect()
 }

@@ -47,12 +47,15 @@ pub(crate) fn is_exact_text(text: &str) -> bool {
 pub(crate) const EXACT_RULE: &str =
     "1 to 256 bytes without control or invisible characters, and without white space around them";
 
+/// How deep in an answer a field may stand: so many levels are told apart in one.
+const FIELD_DEPTH: usize = 8;
+
 /// A field of an answer by its path from the top: `choices`, `usage.total_tokens`.
 pub(crate) fn is_field_path(text: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    text.len() <= ID_BYTES && text.split('.').all(is_part)
+    text.len() <= ID_BYTES && text.split('.').count() <= FIELD_DEPTH && text.split('.').all(is_part)
 }
 
 /// Where the invisible characters are: soft hyphens, zero-width and direction marks, variations, tags.

@@ -45,25 +45,43 @@ const RESERVED: [&str; 26] = [
     "x-goog-api-key",
 ];
 
-/// Where the provider serves the routed endpoints, where that is not where OpenAI does.
-pub(crate) fn read_paths(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Vec<(Endpoint, String)> {
-    let Some(mut fields) = fields.table("paths") else { return Vec::new() };
-    let mut paths = Vec::new();
+/// What `paths` calls the models endpoint, which no route is about.
+pub(crate) const MODELS: &str = "models";
+
+/// Where the models endpoint is at OpenAI.
+pub(crate) const MODELS_PATH: &str = "/models";
+
+/// `paths` of a provider.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    pub(crate) endpoints: Vec<(Endpoint, String)>,
+    pub(crate) models: Option<String>,
+}
+
+/// Where the provider serves the routed endpoints and its models, where that is not where OpenAI does.
+pub(crate) fn read_paths(document: &Document<'_>, fields: &mut Fields<'_, '_>) -> Paths {
+    let Some(mut fields) = fields.table("paths") else { return Paths::default() };
+    let mut paths = Paths::default();
     for endpoint in Endpoint::ALL {
-        let Some(path) = fields.text(endpoint.as_str()) else { continue };
-        match parse_path(&path.text) {
-            Ok(whole) if !whole.is_empty() && path.text.starts_with('/') && whole == path.text => {
-                paths.push((endpoint, whole));
-            }
-            _ => {
-                let message = "a path begins with `/`, has no empty or dotted segment and no query";
-                let help = "as in \"/chat/completions\"; it stands after `base_url`";
-                document.problem_with_help(Code::BadPath, path.at, message, help);
-            }
-        }
+        let path = read_path(document, &mut fields, endpoint.as_str());
+        paths.endpoints.extend(path.map(|path| (endpoint, path)));
     }
+    paths.models = read_path(document, &mut fields, MODELS);
     fields.finish();
     paths
+}
+
+fn read_path(document: &Document<'_>, fields: &mut Fields<'_, '_>, name: &'static str) -> Option<String> {
+    let path = fields.text(name)?;
+    match parse_path(&path.text) {
+        Ok(whole) if !whole.is_empty() && path.text.starts_with('/') && whole == path.text => Some(whole),
+        _ => {
+            let message = "a path begins with `/`, has no empty or dotted segment and no query";
+            let help = "as in \"/chat/completions\"; it stands after `base_url`";
+            document.problem_with_help(Code::BadPath, path.at, message, help);
+            None
+        }
+    }
 }
 
 /// What is added to every request to the provider.

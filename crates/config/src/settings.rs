@@ -1,6 +1,7 @@
 //! `cometgate.toml`: what the process needs before it can serve; changed by a restart only.
 
 mod admin;
+mod catalog;
 mod checks;
 mod telemetry;
 mod tls;
@@ -17,6 +18,10 @@ use crate::load::CredentialSource;
 use crate::names::{NAME_RULE, is_name, quote};
 use crate::problem::{Problem, Problems};
 
+pub use catalog::CatalogSettings;
+pub(crate) use catalog::{INTERVAL, OFF, TIMEOUT_MS};
+pub use checks::CheckAges;
+pub(crate) use checks::{AGE_S, ages};
 pub(crate) use telemetry::{
     ATTRIBUTE_BYTES, CANARY_SHARE_DEFAULT, COMPRESSION, EXPORT_TIMEOUT_MS, INTERVAL_DEFAULT_MS, INTERVAL_MS,
     MOST_ATTRIBUTES, PROTOCOLS, SAMPLE_DEFAULT, SLOW_DEFAULT_MS, SLOW_MS, TIMEOUT_DEFAULT_MS,
@@ -79,6 +84,8 @@ pub struct Settings {
     pub telemetry: Option<TelemetrySettings>,
     /// Where the key of the gateway's own checks is kept; without it there are none.
     pub checks: Option<CredentialSource>,
+    /// For how long what they found counts.
+    pub check_ages: CheckAges,
     /// What the process takes on at most.
     pub limits: Limits,
     /// What callers say in `X-Forwarded-For` is believed: whoever stands before the gateway writes it.
@@ -87,6 +94,8 @@ pub struct Settings {
     pub server_timing: bool,
     /// Origins whose pages may call from browsers.
     pub cors_origins: Vec<String>,
+    /// How often providers are asked which models they have.
+    pub catalog: CatalogSettings,
 }
 
 /// How a change of the route map or the tenants file is noticed.
@@ -168,10 +177,12 @@ fn read_settings(
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let telemetry = fields.table("telemetry").map(|fields| telemetry::read(document, fields, directory));
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
+    let (checks, check_ages) = checks.unwrap_or_default();
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
     let cors_origins = read_cors(document, fields.table("cors"));
+    let catalog = catalog::read(document, fields.table("catalog"));
     fields.finish();
     Some(Settings {
         listen: listen?,
@@ -185,11 +196,13 @@ fn read_settings(
         tls: tls.flatten(),
         admin: admin.flatten(),
         telemetry: telemetry.flatten(),
-        checks: checks.flatten(),
+        checks,
+        check_ages,
         limits,
         trust_forwarded_for,
         server_timing,
         cors_origins,
+        catalog,
     })
 }
 

@@ -109,8 +109,18 @@ fn kind_of(table: &toml::Table) -> Option<Kind> {
         Some(Kind::Map)
     } else if has(&["version"]) {
         Some(Kind::Tenants)
-    } else if has(&["listen", "workers", "limits", "state_dir", "watch", "tls", "admin", "telemetry", "cors"])
-        || is_text("routes")
+    } else if has(&[
+        "listen",
+        "workers",
+        "limits",
+        "state_dir",
+        "watch",
+        "tls",
+        "admin",
+        "telemetry",
+        "cors",
+        "catalog",
+    ]) || is_text("routes")
         || is_text("tenants")
     {
         Some(Kind::Settings)

@@ -13,7 +13,7 @@ mod names;
 
 use crate::bucket::Share;
 use crate::ids::{AliasId, ProviderId, RouteId};
-use crate::plan::{Canary, FeatureSet, Mode, Plan, Route};
+use crate::plan::{Canary, FeatureSet, Mode, Plan, Route, Watched};
 
 use matching::Matching;
 use names::Names;
@@ -22,6 +22,13 @@ use names::Names;
 #[must_use]
 pub fn exposed(plan: &Plan) -> Vec<RouteId> {
     plan.routes().filter(|(_, route)| !Away::of(route).is_nothing()).map(|(id, _)| id).collect()
+}
+
+/// The targets that a route sends away to, or may.
+pub fn ways_out(route: &Route) -> impl Iterator<Item = Watched> {
+    let away = Away::of(route);
+    let canary = away.canary.map(|_| Watched::Canary);
+    canary.into_iter().chain(away.fallback.map(|_| Watched::Fallback))
 }
 
 /// The routes of `after` that send away, or may, what `before` did not. Tenants, cohorts, aliases, families and

@@ -8,11 +8,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(pub i64);
 
-/// What is known of the way back of one map.
+/// What is known of the way back of one route of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WayBack {
     /// The version that `rollback_route_version` names.
     pub rollback: Rollback,
+    /// The drills that were made of it.
+    pub drills: Drills,
     /// Who vouches for it although it was not drilled.
     pub vouched: Option<Override>,
 }
@@ -30,18 +32,17 @@ pub enum Rollback {
     Found {
         /// Its `expires_at`.
         expires_at: Option<UnixTime>,
-        /// The last drill that was made of it.
-        drill: Option<Drill>,
     },
 }
 
-/// A drill of a version: traffic was taken back to it, and nothing kept using what it had left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drill {
-    /// When it ended.
-    pub at: UnixTime,
-    /// Whether it was clean.
-    pub passed: bool,
+/// The drills of one target that led back to one version: traffic was taken back to it, and nothing kept using what it
+/// had left. A drill that was broken off shows nothing, and is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drills {
+    /// When the last that was clean ended.
+    pub passed_at: Option<UnixTime>,
+    /// Whether one after that was not.
+    pub failed_since: bool,
 }
 
 /// `rollback_override`: an operator vouches for a version that was not drilled.
@@ -51,10 +52,10 @@ pub struct Override {
     pub until: UnixTime,
 }
 
-/// What a map lacks to send traffic away from home.
+/// What a route lacks to send traffic away from home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// It names no version to go back to.
+    /// Its map names no version to go back to.
     NotNamed,
     /// The version is neither in `versions/` nor in the state directory.
     NotFound,
@@ -66,28 +67,42 @@ pub enum Lack {
     NotDrilled,
     /// Its last drill failed, and nobody vouches for it.
     DrillFailed,
+    /// Its last clean drill was then, which is too long ago, and nobody vouches for it.
+    DrillStale(UnixTime),
     /// It passed no drill, and whoever vouched for it did so until then.
     OverrideLapsed(UnixTime),
 }
 
-/// The first thing that a map lacks; `None` when its way back is proven.
+impl Lack {
+    /// Whether there was a proof and it has ended: then what went live on it goes home as well.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        matches!(self, Lack::DrillStale(_) | Lack::OverrideLapsed(_))
+    }
+}
+
+/// The first thing that a route lacks; `None` when its way back is proven. A clean drill counts for `drill_max_age`
+/// seconds. One that fails afterwards ends that at once for whatever is raised, and never makes it longer.
 #[must_use]
-pub fn lack(way_back: WayBack, now: UnixTime) -> Option<Lack> {
-    let (expires_at, drill) = match way_back.rollback {
+pub fn lack(way_back: WayBack, drill_max_age: i64, now: UnixTime) -> Option<Lack> {
+    let expires_at = match way_back.rollback {
         Rollback::NotNamed => return Some(Lack::NotNamed),
         Rollback::NotFound => return Some(Lack::NotFound),
         Rollback::Invalid => return Some(Lack::Invalid),
-        Rollback::Found { expires_at, drill } => (expires_at, drill),
+        Rollback::Found { expires_at } => expires_at,
     };
     if let Some(at) = expires_at.filter(|at| *at <= now) {
         return Some(Lack::Expired(at));
     }
-    match (drill, way_back.vouched) {
-        (Some(Drill { passed: true, .. }), _) => None,
+    let Drills { passed_at, failed_since } = way_back.drills;
+    let is_stale = |at: UnixTime| now.0.saturating_sub(at.0) >= drill_max_age;
+    match (passed_at, way_back.vouched) {
+        (Some(at), _) if !failed_since && !is_stale(at) => None,
         (_, Some(vouched)) if vouched.until > now => None,
+        (Some(at), _) if is_stale(at) => Some(Lack::DrillStale(at)),
         (_, Some(vouched)) => Some(Lack::OverrideLapsed(vouched.until)),
-        (Some(_), None) => Some(Lack::DrillFailed),
-        (None, None) => Some(Lack::NotDrilled),
+        (_, None) if failed_since => Some(Lack::DrillFailed),
+        (_, None) => Some(Lack::NotDrilled),
     }
 }
 
@@ -96,30 +111,55 @@ mod tests {
     use super::*;
 
     const NOW: UnixTime = UnixTime(1_000);
-
-    fn found(expires_at: Option<i64>, passed: Option<bool>) -> Rollback {
-        let drill = passed.map(|passed| Drill { at: UnixTime(1), passed });
-        Rollback::Found { expires_at: expires_at.map(UnixTime), drill }
-    }
+    const MAX_AGE: i64 = 100;
 
     #[test]
     fn a_way_back_is_proven_by_a_drill_or_an_override_and_by_nothing_less() {
         let until = |at| Some(Override { until: UnixTime(at) });
+        let found = |expires_at: Option<i64>| Rollback::Found { expires_at: expires_at.map(UnixTime) };
+        let passed = |at| Drills { passed_at: Some(UnixTime(at)), failed_since: false };
+        let (never, failed) = (Drills::default(), Drills { passed_at: None, failed_since: true });
+        let spoilt = |at| Drills { failed_since: true, ..passed(at) };
+        let stale = Some(Lack::DrillStale(UnixTime(900)));
+        let lapsed = Some(Lack::OverrideLapsed(NOW));
         let cases = [
-            (Rollback::NotNamed, until(2_000), Some(Lack::NotNamed)),
-            (Rollback::NotFound, until(2_000), Some(Lack::NotFound)),
-            (Rollback::Invalid, until(2_000), Some(Lack::Invalid)),
-            (found(Some(1_000), Some(true)), until(2_000), Some(Lack::Expired(NOW))),
-            (found(Some(1_001), Some(true)), None, None),
-            (found(None, Some(true)), until(1), None),
-            (found(None, Some(false)), None, Some(Lack::DrillFailed)),
-            (found(None, Some(false)), until(1_001), None),
-            (found(None, None), None, Some(Lack::NotDrilled)),
-            (found(None, None), until(1_001), None),
-            (found(None, None), until(1_000), Some(Lack::OverrideLapsed(NOW))),
+            (Rollback::NotNamed, passed(999), until(2_000), Some(Lack::NotNamed)),
+            (Rollback::NotFound, passed(999), until(2_000), Some(Lack::NotFound)),
+            (Rollback::Invalid, passed(999), until(2_000), Some(Lack::Invalid)),
+            (found(Some(1_000)), passed(999), until(2_000), Some(Lack::Expired(NOW))),
+            (found(Some(1_001)), passed(999), None, None),
+            (found(None), passed(999), until(1), None),
+            (found(None), passed(901), None, None),
+            // Too long ago: a minute less is not.
+            (found(None), passed(900), None, stale),
+            (found(None), passed(900), until(1_000), stale),
+            (found(None), passed(900), until(1_001), None),
+            // One that failed afterwards.
+            (found(None), spoilt(999), None, Some(Lack::DrillFailed)),
+            (found(None), spoilt(999), until(1_001), None),
+            (found(None), spoilt(999), until(1_000), lapsed),
+            (found(None), spoilt(900), None, stale),
+            (found(None), failed, None, Some(Lack::DrillFailed)),
+            (found(None), failed, until(1_001), None),
+            (found(None), never, None, Some(Lack::NotDrilled)),
+            (found(None), never, until(1_001), None),
+            (found(None), never, until(1_000), lapsed),
+            // A clock that was set back makes a drill no older.
+            (found(None), passed(2_000), None, None),
         ];
-        for (rollback, vouched, expected) in cases {
-            assert_eq!(lack(WayBack { rollback, vouched }, NOW), expected, "{rollback:?} {vouched:?}");
+        for (rollback, drills, vouched, expected) in cases {
+            let found = lack(WayBack { rollback, drills, vouched }, MAX_AGE, NOW);
+            assert_eq!(found, expected, "{rollback:?} {drills:?} {vouched:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_ended_takes_home_and_what_never_was_does_not() {
+        for lack in [Lack::DrillStale(NOW), Lack::OverrideLapsed(NOW)] {
+            assert!(lack.has_ended());
+        }
+        for lack in [Lack::NotNamed, Lack::Expired(NOW), Lack::NotDrilled, Lack::DrillFailed] {
+            assert!(!lack.has_ended());
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Rollout {
     tenants_seen: u32,
     /// One bit for each check that passed last time, in this step.
     checks: u32,
+    /// One bit for each check that did not pass last time, in whatever step.
+    failed_checks: u32,
 }
 
 /// One step up.
@@ -119,11 +121,13 @@ impl Rollout {
         }
     }
 
-    /// One of the required checks has run. One that fails, or gives no result, is missing again.
+    /// A check has run. One that fails, or gives no result, is missing again, and until it passes it is missing also where
+    /// nobody requires it: what somebody looked at and found wanting is no canary to grow.
     pub fn checked(&mut self, check: usize, passed: bool) {
         if check < MOST_CHECKS {
             let bit = 1 << check;
             self.checks = if passed { self.checks | bit } else { self.checks & !bit };
+            self.failed_checks = if passed { self.failed_checks & !bit } else { self.failed_checks | bit };
         }
     }
 
@@ -146,7 +150,8 @@ impl Rollout {
         };
         missing.note(Requirement::Features, self.features.iter().enumerate().any(uncovered));
         missing.note(Requirement::Tenants, self.tenants_seen < settings.tenants);
-        missing.note(Requirement::Checks, self.checks & settings.checks != settings.checks);
+        let lacks_checks = self.checks & settings.checks != settings.checks || self.failed_checks != 0;
+        missing.note(Requirement::Checks, lacks_checks);
         missing
     }
 
@@ -208,7 +213,12 @@ impl Rollout {
             checks: self.checks,
         };
         // What was shown at a small share is to be shown again at the larger one.
-        *self = Rollout { step: self.step + 1, since_ms: gate.clock_ms(), ..Rollout::default() };
+        *self = Rollout {
+            step: self.step + 1,
+            since_ms: gate.clock_ms(),
+            failed_checks: self.failed_checks,
+            ..Rollout::default()
+        };
         Some(verdict)
     }
 }

@@ -92,6 +92,7 @@ fn a_rollout_is_read_back() {
         rollout.attempt(&rules, &played::attempt(decisions::gate::Arm::Canary, Outcome::Good, tenant), 5);
     }
     rollout.checked(3, true);
+    rollout.checked(31, false);
     let numbers = rollout.to_numbers();
     assert_eq!(Rollout::from_numbers(&numbers), Ok(rollout));
     assert!(Rollout::from_numbers(&numbers[..ROLLOUT_NUMBERS - 1]).is_err());

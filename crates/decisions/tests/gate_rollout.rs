@@ -183,6 +183,24 @@ proptest! {
 }
 
 #[test]
+fn a_check_that_did_not_pass_holds_whoever_asked_for_it_and_over_steps() {
+    let settings = RolloutSettings { features: 0, checks: 0, tenants: 1, ..RolloutSettings::default() };
+    let mut canary = Canary::new(settings);
+    canary.rollout.checked(1, false);
+    for _ in 0..2_000 {
+        assert_eq!(canary.serve(Outcome::Good, 0, 0), None);
+    }
+    assert_eq!(canary.missing(), [Requirement::Checks]);
+    let by_hand = canary.rollout.promote_by_hand(&canary.rules, &canary.gate).unwrap();
+    assert_eq!(by_hand.missing.iter().collect::<Vec<_>>(), [Requirement::Checks]);
+    for _ in 0..2_000 {
+        assert_eq!(canary.serve(Outcome::Good, 0, 0), None, "at the next step it holds still");
+    }
+    canary.rollout.checked(1, true);
+    assert!(canary.serve(Outcome::Good, 0, 0).is_some());
+}
+
+#[test]
 fn copies_lift_a_canary_no_step_and_count_against_it() {
     let mut canary = Canary::new(RolloutSettings { features: 0, checks: 0, ..RolloutSettings::default() });
     let copy = |canary: &mut Canary, outcome, tenant| {

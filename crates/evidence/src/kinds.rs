@@ -3,26 +3,32 @@
 //! Every field has a type that has no place for a prompt, a completion or a credential: numbers, moments, hashes, words of
 //! closed lists, and short text that comes from configuration or from an operator.
 
+mod catalog;
 mod contract_item;
+mod drill;
 mod gate;
 mod operator;
 mod overriding;
 mod probe;
 mod readiness;
 mod rollback_proof;
+mod rollback_readiness;
 mod route_check;
 mod segment;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use catalog::{CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage};
 pub use contract_item::{ContractItem, ContractState};
+pub use drill::{Drill, DrillAttempt, DrillChange, DrillOutcome, DrillRoute, DrillStep, ErrorCount};
 pub use gate::{Acts, Check, CheckState, Feature, GateAction, GateDecision, Scope, StepDecision, Verdict};
 pub use operator::{OperatorAction, OperatorVerb, QUESTIONS, RollbackDecision};
 pub use overriding::Override;
 pub use probe::{MatrixCell, PreCutoverCheck, Probe, ProbeResult, ProbeSummary};
 pub use readiness::Decision;
 pub use rollback_proof::{ProofItem, ProofState, ProofVerdict, RollbackProof};
+pub use rollback_readiness::{Readiness, ReadinessItem, ReadinessModel, ReadinessState, RollbackNote};
 pub use route_check::{
     Assertion, EndpointFamily, FallbackDecision, ModelAsked, OperatorResult, Presence, RequestType,
     RetryDecision, RollforwardCheck, RollforwardDecision, ShapeSeen, SmokeCheck, StatusClass,
@@ -89,6 +95,16 @@ kinds! {
     GateLogSegment = "gate_log_segment",
     /// Someone decided to go on against what a check says.
     Override = "override",
+    /// A provider was asked which models it has.
+    CatalogCheck = "catalog_check",
+    /// What it lists was compared with what it listed before.
+    CatalogDrift = "catalog_drift",
+    /// A rollback drill.
+    Drill = "drill",
+    /// What all checks together say of a route.
+    Readiness = "readiness",
+    /// Answers to the questions of the rollback decision, given before it is needed.
+    RollbackNote = "rollback_note",
     /// A provider was asked one thing directly.
     Probe = "probe",
     /// What the probes of an alias at a provider say together.

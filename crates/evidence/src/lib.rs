@@ -23,12 +23,14 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use exact::Exact;
 pub use kinds::{
-    Acts, Assertion, Body, Check, CheckState, ContractItem, ContractState, Decision, EndpointFamily,
-    FallbackDecision, Feature, GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked,
-    OperatorAction, OperatorResult, OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult,
-    ProbeSummary, ProofItem, ProofState, ProofVerdict, QUESTIONS, RequestType, RetryDecision,
-    RollbackDecision, RollbackProof, RollforwardCheck, RollforwardDecision, Scope, ShapeSeen, SmokeCheck,
-    StatusClass, StepDecision, Verdict,
+    Acts, Assertion, Body, CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative,
+    CatalogTriage, Check, CheckState, ContractItem, ContractState, Decision, Drill, DrillAttempt,
+    DrillChange, DrillOutcome, DrillRoute, DrillStep, EndpointFamily, ErrorCount, FallbackDecision, Feature,
+    GateAction, GateDecision, GateLogSegment, Kind, MatrixCell, ModelAsked, OperatorAction, OperatorResult,
+    OperatorVerb, Override, PreCutoverCheck, Presence, Probe, ProbeResult, ProbeSummary, ProofItem,
+    ProofState, ProofVerdict, QUESTIONS, Readiness, ReadinessItem, ReadinessModel, ReadinessState,
+    RequestType, RetryDecision, RollbackDecision, RollbackNote, RollbackProof, RollforwardCheck,
+    RollforwardDecision, Scope, ShapeSeen, SmokeCheck, StatusClass, StepDecision, Verdict,
 };
 pub use markdown::{answers, fields, markdown};
 pub use moment::Moment;

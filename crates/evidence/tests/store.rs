@@ -82,6 +82,8 @@ fn lists_are_filtered_and_begin_with_the_newest() {
     );
     assert_eq!(listed(Filter { since: Some(at(2)), until: Some(at(4)), ..Filter::default() }), [3, 2]);
     assert_eq!(listed(Filter { limit: Some(0), ..Filter::default() }), [0; 0]);
+    assert_eq!(listed(Filter { after: Some(5), ..Filter::default() }), [7, 6]);
+    assert_eq!(listed(Filter { after: Some(7), ..Filter::default() }), [0; 0]);
 }
 
 #[test]

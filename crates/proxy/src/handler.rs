@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use decisions::decide::Reason;
 use decisions::mirror::tried_ppm;
-use decisions::plan::{OnDisconnect, Route};
+use decisions::plan::{OnDisconnect, Plan, Route};
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, Target, TenantId};
 use http::{HeaderName, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
@@ -219,6 +220,7 @@ async fn route(
         None => decide_placed(context, &snapshot, &gates, &facts, &peeked)?,
         Some(check) => check.decide(plan, &facts)?,
     };
+    note_unlisted(context, plan, &decision, &peeked.model);
     let chosen = chosen(ticket, decision, &peeked.model)?;
     ticket.route = chosen.route;
     if check.is_none() {
@@ -272,6 +274,17 @@ async fn route(
         mirror::send(&call, copy);
     }
     Ok(call)
+}
+
+/// Remembers a model that no alias has; that is only asked where the decision says that it may be so.
+fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, model: &str) {
+    let may_be_unlisted = match decision {
+        Decision::Send(chosen) => chosen.reason == Reason::Unlisted,
+        Decision::Refuse(refusal) => *refusal == Refusal::UnknownModel,
+    };
+    if may_be_unlisted && plan.alias_named(model).is_none() {
+        context.live.unlisted.note(model, Instant::now());
+    }
 }
 
 /// The canary's share that a request was decided by, in parts per million.

@@ -44,6 +44,7 @@ mod stream_stall;
 mod target_state;
 mod tenant_state;
 mod trace;
+mod unlisted;
 mod websocket;
 mod worker;
 mod write_stall;
@@ -67,3 +68,4 @@ pub use snapshot::{Provider, Snapshot, SnapshotHandle};
 pub use trace::{
     Happened, Moment, ToldTrace, TracePlace, TraceSink, Traced, TracedAttempt, TracedDecision, TracedEnd,
 };
+pub use unlisted::UnlistedModel;

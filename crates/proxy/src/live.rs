@@ -1,6 +1,6 @@
 //! The mutable state of the request path, all of it: what survives a swap of the plan.
 //!
-//! Two atomics and one short lock, which only callers with unlisted keys ever take. What is remembered of a target is in
+//! Two atomics and two short locks, which only callers with unlisted keys take, and those that name unlisted models. What is remembered of a target is in
 //! `target_state.rs` and hangs on the snapshot, which hands it on to the next.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use upstream::OriginId;
 use crate::auth::KeyHash;
 use crate::response::unlearned::Unlearned;
 use crate::snapshot::Snapshot;
+use crate::unlisted::Unlisted;
 
 /// How long a provider's acceptance of a caller's own key counts.
 const ACCEPTED_FOR: Duration = Duration::from_secs(600);
@@ -30,6 +31,7 @@ pub(crate) struct Live {
     buffered: AtomicUsize,
     in_flight: AtomicUsize,
     pub(crate) unlearned: Unlearned,
+    pub(crate) unlisted: Unlisted,
 }
 
 impl Default for Live {
@@ -40,6 +42,7 @@ impl Default for Live {
             buffered: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             unlearned: Unlearned::default(),
+            unlisted: Unlisted::default(),
         }
     }
 }

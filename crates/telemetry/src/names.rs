@@ -141,6 +141,28 @@ families! {
     EVIDENCE_RECORDED = Kind::Gauge, "evidence_recorded", &[],
         "1 while decisions can be appended to the store of evidence; at 0 gates act all the same.";
 
+    CATALOG_CHECKS = Kind::Counter, "catalog_checks_total", &["provider", "outcome"],
+        "Checks of a provider's models endpoint by what came: ok, empty, network, tls, timeout, auth, path_or_method, rate_limited, service, unparsable, other_status or no_key.";
+    CATALOG_UP = Kind::Gauge, "catalog_request_success", &["provider"],
+        "1 if the last check got a list, be it an empty one.";
+    CATALOG_SECONDS = Kind::Gauge, "catalog_request_seconds", &["provider"],
+        "How long the last check took, from sending to the last byte.";
+    CATALOG_IDENTIFIERS = Kind::Gauge, "catalog_identifiers", &["provider"],
+        "Model IDs in the last list that came, each once.";
+    CATALOG_LISTED_AT = Kind::Gauge, "catalog_listed_timestamp_seconds", &["provider"],
+        "When that came.";
+    CATALOG_MISSING = Kind::Gauge, "catalog_configured_missing", &["provider"],
+        "Model IDs of the map that the last list that said something of them lacked.";
+    CATALOG_SCHEMA_FAILURES = Kind::Counter, "catalog_schema_failures_total", &["provider"],
+        "Checks that got a 2xx that is no list of models.";
+    CATALOG_AUTH_FAILURES = Kind::Counter, "catalog_auth_failures_total", &["provider"],
+        "Checks whose key was refused.";
+    CATALOG_CHANGES = Kind::Counter, "catalog_identifier_changes_total", &["provider", "change"],
+        "Model IDs that were new in a list, or removed from it, since the one before.";
+    CATALOG_ALERT = Kind::Gauge, "catalog_alert", &["provider", "signal", "severity"],
+        "1 for each thing that is wrong about a catalog now: high is that two consecutive checks say so.";
+    CATALOG_HELD = Kind::Gauge, "catalog_holds_canary", &["llm_route", "provider"],
+        "1 for each route whose canary takes no step because a model of it is gone from this provider's list, or not allowed.";
     CHECK_LEASES = Kind::Gauge, "check_leases", &[],
         "Leases of the gateway's own checks that hold.";
     CHECK_REQUESTS = Kind::Counter, "check_requests_total", &["outcome"],

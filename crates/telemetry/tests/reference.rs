@@ -128,8 +128,13 @@ fn asked(text: &str) -> Vec<(String, String)> {
 #[test]
 fn every_query_asks_for_what_exists() {
     let mut checked = 0;
-    let files =
-        ["docs/metrics.md", "docs/traces.md", "deploy/prometheus/rules.yml", "deploy/prometheus/alerts.yml"];
+    let files = [
+        "docs/metrics.md",
+        "docs/traces.md",
+        "deploy/prometheus/rules.yml",
+        "deploy/prometheus/alerts.yml",
+        "deploy/prometheus/catalog.yml",
+    ];
     let dashboards = std::fs::read_dir(root().join("deploy/grafana")).unwrap();
     let dashboards = dashboards.map(|entry| entry.unwrap().path());
     let files: Vec<_> = files.iter().map(|file| root().join(file)).chain(dashboards).collect();

@@ -72,15 +72,8 @@ impl CalledGateway {
         path: &str,
         body: &Value,
     ) -> Result<T, GatewayError> {
-        let answer = ask_within(&self.state_dir, method, path, body).await.map_err(|failure| {
-            let why = failure.to_string();
-            match failure.exit {
-                Exit::Unreachable => GatewayError::Unreachable(why),
-                Exit::NotAllowed => GatewayError::NotAllowed(why),
-                Exit::InvalidInput => GatewayError::Invalid(why),
-                _ => GatewayError::Internal(why),
-            }
-        })?;
+        let answer = ask_within(&self.state_dir, method, path, body).await;
+        let answer = answer.map_err(|failure| refused(&failure))?;
         serde_json::from_value(answer).map_err(|error| GatewayError::Internal(error.to_string()))
     }
 
@@ -182,6 +175,17 @@ impl Gateway for CalledGateway {
         reply.failure = sent.err().map(|error| format!("{error:#}"));
         reply.elapsed = begun.elapsed();
         reply
+    }
+}
+
+/// Why the gateway does not do what it is asked over its socket.
+pub(crate) fn refused(failure: &Failure) -> GatewayError {
+    let why = failure.to_string();
+    match failure.exit {
+        Exit::Unreachable => GatewayError::Unreachable(why),
+        Exit::NotAllowed => GatewayError::NotAllowed(why),
+        Exit::InvalidInput => GatewayError::Invalid(why),
+        Exit::Internal | Exit::Usage | Exit::DrillFailed => GatewayError::Internal(why),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) const CHAT_ALIAS: &str = "demo-chat";
 impl DemoFiles<'_> {
     pub(super) fn settings(&self) -> String {
         format!(
-            "# The demo's settings; see docs/configuration.md.\nlisten = \"{}\"\n\n[checks]\nkey = {{ file = \"checks.key\" }}\n",
+            "# The demo's settings; see docs/configuration.md.\nlisten = \"{}\"\n\n[checks]\nkey = {{ file = \"checks.key\" }}\n\n[catalog]\ninterval = \"off\"\n",
             self.listen
         )
     }

@@ -50,6 +50,13 @@ pub(super) fn failure(error: Error, config: &Path) -> Failure {
 impl Which {
     /// The same for the store.
     fn filter(&self, limit: Option<usize>) -> Filter<'_> {
-        Filter { kind: self.kind, route: self.route.as_deref(), since: self.since, until: self.until, limit }
+        Filter {
+            kind: self.kind,
+            route: self.route.as_deref(),
+            since: self.since,
+            until: self.until,
+            limit,
+            ..Filter::default()
+        }
     }
 }

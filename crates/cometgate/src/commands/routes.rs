@@ -17,6 +17,8 @@ mod schema;
 mod to_edit;
 mod who;
 
+pub(crate) use edit::parse_until;
+
 use crate::cli::Routes;
 use crate::exit::Failure;
 

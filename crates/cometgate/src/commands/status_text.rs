@@ -41,7 +41,27 @@ pub(super) fn status_lines(status: &Value) -> Vec<String> {
     if list(status, "routes").next().is_none() {
         lines.push("no route has a canary or a fallback".to_owned());
     }
+    lines.extend(list(status, "catalogs").map(catalog_line));
     lines
+}
+
+/// What the last check of a provider's models said.
+fn catalog_line(catalog: &Value) -> String {
+    let alerts: Vec<String> = list(catalog, "alerts")
+        .map(|alert| format!("{} ({})", text(alert, "signal"), text(alert, "severity")))
+        .collect();
+    let alerts = if alerts.is_empty() { String::new() } else { format!("; {}", alerts.join(", ")) };
+    let held: Vec<&str> = list(catalog, "holds_canaries_of").filter_map(Value::as_str).collect();
+    let held =
+        if held.is_empty() { String::new() } else { format!("; holds the canary of {}", held.join(", ")) };
+    let listed = catalog["identifiers"].as_u64().map_or_else(String::new, |count| format!(", {count} IDs"));
+    format!(
+        "models of {}: {}{listed}, {} configured missing, at {}{alerts}{held}",
+        text(catalog, "provider"),
+        text(catalog, "outcome"),
+        catalog["configured_missing"],
+        time(catalog)
+    )
 }
 
 /// A check that runs.

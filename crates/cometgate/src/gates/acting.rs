@@ -8,10 +8,11 @@ use decisions::plan::{Plan, Route, Watched, target_of};
 use decisions::{Barred, ProviderId};
 use evidence::{Name, OperatorVerb, RollbackDecision};
 use http::StatusCode;
-use proxy::{RouteGate, Snapshot, SnapshotHandle};
+use proxy::{Measured, RouteGate, Snapshot, SnapshotHandle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::catalog::standings::Standings;
 use crate::checks::leasing::Leasing;
 use crate::gates::keeper::Keeper;
 use crate::gates::records::{Done, Operator};
@@ -79,6 +80,8 @@ pub(crate) struct Acting {
     pub(crate) handle: Arc<SnapshotHandle>,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: GateClock,
+    pub(crate) catalogs: Arc<Standings>,
+    pub(crate) measured: Measured,
     pub(crate) leasing: Leasing,
 }
 

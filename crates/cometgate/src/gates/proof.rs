@@ -158,7 +158,7 @@ fn counts(gate: &RouteGate) -> Both {
 }
 
 /// The routes that send to a server otherwise than to the target that was left.
-fn who_else_uses(snapshot: &Snapshot, origin: &Origin, left: &GateId) -> Vec<String> {
+pub(super) fn who_else_uses(snapshot: &Snapshot, origin: &Origin, left: &GateId) -> Vec<String> {
     let plan = snapshot.plan();
     let is_it = |provider: ProviderId| {
         snapshot.providers().get(provider.index()).is_some_and(|known| known.origin.id() == origin.id())

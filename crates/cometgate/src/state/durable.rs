@@ -23,8 +23,17 @@ pub(super) const LOOKS: usize = 500;
 
 /// Puts a whole file there in one step, instead of what was there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, FILE_MODE)
+}
+
+/// The same for what not even the group may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, 0o600)
+}
+
+fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let permissions = Permissions::from_mode(FILE_MODE);
+    let permissions = Permissions::from_mode(mode);
     let mut next = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .permissions(permissions)

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,6 +101,8 @@ export async function served(test, primary, canary, share) {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: DEADLINE,
   });
+  // Providers are asked for nothing that the test does not ask for.
+  appendFileSync(join(directory, "gateway", "cometgate.toml"), '[catalog]\ninterval = "off"\n');
   const keys = { PRIMARY_KEY: "sk-primary", COMETAPI_KEY: "sk-comet" };
   const gateway = new Gateway(["serve", "--config", join(directory, "gateway", "cometgate.toml")], keys);
   test.after(async () => {
@@ -137,7 +139,7 @@ export async function mapped(test, home, comet, routes, { primaries = {}, settin
   const write = (name, text) => writeFileSync(join(directory, name), text);
   write("routes.toml", `${map}# end clients.1\n`);
   write("tenants.toml", `version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["${digest}"]\n# end clients.1\n`);
-  write("cometgate.toml", `listen = "127.0.0.1:0"\n${settings}`);
+  write("cometgate.toml", `listen = "127.0.0.1:0"\ncatalog.interval = "off"\n${settings}`);
   const serve = ["serve", "--config", join(directory, "cometgate.toml")];
   const gateway = new Gateway(serve, { PROVIDER_KEY: "sk-provider" });
   test.after(async () => {

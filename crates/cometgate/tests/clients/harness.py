@@ -143,6 +143,9 @@ class Served(Serving):
             raise AssertionError(f"init ended with {done.returncode}:\n{done.stderr}")
         # Without a key of the gateway's own this is the caller's: a shell would put it in here.
         self.api_key = re.search(r"export OPENAI_API_KEY=(\S+)", done.stdout)[1]
+        # Providers are asked for nothing that the test does not ask for.
+        with (directory / "cometgate.toml").open("a") as settings:
+            settings.write('[catalog]\ninterval = "off"\n')
         if edit:
             routes = directory / "routes.toml"
             routes.write_text(edit(routes.read_text()))
@@ -180,7 +183,7 @@ class Mapped(Serving):
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
         tenants = f'version = "clients.1"\n[tenants.clients]\nkey_sha256 = ["{digest}"]\n# end clients.1\n'
         (directory / "tenants.toml").write_text(tenants)
-        (directory / "cometgate.toml").write_text(f'listen = "127.0.0.1:0"\n{settings}')
+        (directory / "cometgate.toml").write_text(f'listen = "127.0.0.1:0"\ncatalog.interval = "off"\n{settings}')
         super().__init__(directory, env={"PROVIDER_KEY": "sk-provider"})
 
     def __exit__(self, *details):

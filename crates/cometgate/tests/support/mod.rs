@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do with an error")]
 
 pub(crate) mod admin;
+pub(crate) mod catalog;
 pub(crate) mod client;
 pub(crate) mod collected;
 pub(crate) mod contract;
@@ -63,7 +64,9 @@ impl Files {
     pub(crate) fn new(settings: &str, routes: &str, tenants: &str) -> Files {
         let directory = tempfile::tempdir().unwrap();
         let files = Files { directory };
-        files.write("cometgate.toml", &format!("listen = \"127.0.0.1:0\"\n{settings}"));
+        // Providers are asked for nothing that the test does not ask for.
+        let catalog = if settings.contains("[catalog]") { "" } else { "catalog.interval = \"off\"\n" };
+        files.write("cometgate.toml", &format!("listen = \"127.0.0.1:0\"\n{catalog}{settings}"));
         files.write("routes.toml", routes);
         files.write("tenants.toml", tenants);
         files
@@ -80,6 +83,11 @@ impl Files {
     /// The settings file, as `--config` takes it.
     pub(crate) fn settings(&self) -> String {
         self.path().join("cometgate.toml").to_str().unwrap().to_owned()
+    }
+
+    /// The route map.
+    pub(crate) fn routes(&self) -> String {
+        self.path().join("routes.toml").to_str().unwrap().to_owned()
     }
 
     /// Runs a command on this configuration: exit code, standard output, standard error.

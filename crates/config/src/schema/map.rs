@@ -19,7 +19,7 @@ use crate::provider_connection::{
 use crate::provider_entry::{CONNECT_MS, LONGEST_CONNECT_MS, MOST_CONCURRENT, VARIABLE_BYTES};
 use crate::provider_forward::{ForwardHeader, TraceParentTold};
 use crate::provider_prices::MOST_OF_A_PRICE;
-use crate::provider_request::{LONGEST_VALUE, MOST_HEADERS};
+use crate::provider_request::{LONGEST_VALUE, MODELS, MODELS_PATH, MOST_HEADERS};
 
 pub(super) fn map() -> Value {
     let route_version =
@@ -227,7 +227,11 @@ fn paths() -> Value {
         let schema = text(&description, "^/[^?#\\s]*[^/?#\\s]$");
         (endpoint.as_str(), Optional, with(schema, "default", json!(endpoint.path())))
     };
-    table("Where the provider serves an endpoint, if not where OpenAI does.", Endpoint::ALL.map(path).into())
+    let models =
+        text("Where it lists its models, behind base_url; for checks only.", "^/[^?#\\s]*[^/?#\\s]$");
+    let models = (MODELS, Optional, with(models, "default", json!(MODELS_PATH)));
+    let fields = Endpoint::ALL.map(path).into_iter().chain([models]).collect();
+    table("Where the provider serves an endpoint, if not where OpenAI does.", fields)
 }
 
 fn headers() -> Value {
@@ -241,7 +245,7 @@ fn headers() -> Value {
 fn alias() -> Value {
     let required = text(
         "A field by its path from the top, as in usage.total_tokens.",
-        "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$",
+        "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+){0,7}$",
     );
     let ids = "What each provider calls it, by provider; sent in place of the alias.";
     let fields = "Fields without which an answer is malformed.";

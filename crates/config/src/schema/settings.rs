@@ -11,10 +11,11 @@ use super::values::{
 };
 use crate::provider_request::MOST_HEADERS;
 use crate::settings::{
-    ANSWER_BYTES, ATTRIBUTE_BYTES, BODY_RATE, BYTES, CANARY_SHARE_DEFAULT, CLIENT_CERTIFICATES, COMPRESSION,
-    EXPORT_TIMEOUT_MS, HEARTBEAT_MS, INTERVAL_DEFAULT_MS, INTERVAL_MS, LISTEN, LONGEST_MS, Limits,
-    MOST_ATTRIBUTES, MOST_CONNECTIONS, MOST_WORKERS, PROTOCOLS, RELAY_IDLE_MS, ROUTES, SAMPLE_DEFAULT,
-    SLOW_DEFAULT_MS, SLOW_MS, STATE_DIR, TENANTS, TIMEOUT_DEFAULT_MS, WATCH, WRITE_STALL_MS,
+    AGE_S, ANSWER_BYTES, ATTRIBUTE_BYTES, BODY_RATE, BYTES, CANARY_SHARE_DEFAULT, CLIENT_CERTIFICATES,
+    COMPRESSION, CatalogSettings, CheckAges, EXPORT_TIMEOUT_MS, HEARTBEAT_MS, INTERVAL, INTERVAL_DEFAULT_MS,
+    INTERVAL_MS, LISTEN, LONGEST_MS, Limits, MOST_ATTRIBUTES, MOST_CONNECTIONS, MOST_WORKERS, OFF, PROTOCOLS,
+    RELAY_IDLE_MS, ROUTES, SAMPLE_DEFAULT, SLOW_DEFAULT_MS, SLOW_MS, STATE_DIR, TENANTS, TIMEOUT_DEFAULT_MS,
+    TIMEOUT_MS, WATCH, WRITE_STALL_MS, ages,
 };
 
 const ADDRESS: &str = "^(\\[[0-9A-Fa-f:.%]+\\]|[0-9.]+):[0-9]{1,5}$";
@@ -59,6 +60,7 @@ pub(super) fn settings() -> Value {
             ("checks", Optional, checks()),
             ("limits", Optional, limits()),
             ("cors", Optional, cors()),
+            ("catalog", Optional, catalog()),
         ],
     )
 }
@@ -157,14 +159,39 @@ fn checks() -> Value {
     let key = json!({ "description": "A key for nothing else.", "oneOf": secrets_beside() });
     table(
         "The gateway's own checks (smoke, rollforward, drill) call it with this key; without this table there are none.",
-        vec![("key", Required, key)],
+        vec![("key", Required, key), ("max_age_s", Optional, check_ages())],
     )
+}
+
+fn check_ages() -> Value {
+    let mut usual = CheckAges::default();
+    let age = |(name, age): (&'static str, &mut Duration)| {
+        (name, Optional, integer("Seconds.", &AGE_S, Some(age.as_secs())))
+    };
+    table("For how long what checks found counts.", ages(&mut usual).map(age).into())
 }
 
 fn cors() -> Value {
     let origin = text("An origin, as in https://app.example.", "^https?://[a-z0-9.:\\[\\]-]{1,255}$");
     let origins = list("The origins whose pages may call; without any, none may.", &origin);
     table("Calls from pages in browsers.", vec![("origins", Optional, origins)])
+}
+
+fn catalog() -> Value {
+    let CatalogSettings { timeout, slow, .. } = CatalogSettings::default();
+    let interval = format!("How often providers are asked which models they have: 15m, 1h, 1d, or {OFF}.");
+    let interval = text(&interval, &format!("^({OFF}|[0-9]{{1,6}}[smhd])$"));
+    let millis = |description, default: Duration| {
+        integer(description, &TIMEOUT_MS, u64::try_from(default.as_millis()).ok())
+    };
+    table(
+        "Checks of the providers' models endpoints while the gateway runs.",
+        vec![
+            ("interval", Optional, with(interval, "default", json!(INTERVAL))),
+            ("timeout_ms", Optional, millis("How long one may take; in milliseconds.", timeout)),
+            ("slow_ms", Optional, millis("One that takes longer is told; in milliseconds.", slow)),
+        ],
+    )
 }
 
 fn limits() -> Value {

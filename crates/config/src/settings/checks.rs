@@ -1,6 +1,8 @@
-//! `[checks]` of the settings: with which key the gateway's own checks call it.
+//! `[checks]` of the settings: with which key the gateway's own checks call it, and for how long what they find counts.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
 use toml::de::DeValue;
 
@@ -12,8 +14,73 @@ use crate::provider_entry::{SecretName, read_secret_name};
 
 const HELP: &str = "write { file = \"checks.key\" } or { env = \"VARIABLE\" }; any long random text is a key";
 
+/// A year: what was found longer ago says nothing about today.
+pub(crate) const AGE_S: RangeInclusive<u64> = 1..=31_536_000;
+
+/// For how long what a check has found counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckAges {
+    /// That a provider lists the models.
+    pub models: Duration,
+    /// What contract probes found.
+    pub probe: Duration,
+    /// That somebody has looked up an item of the contract.
+    pub contract: Duration,
+    /// That a request went through the application's path.
+    pub smoke: Duration,
+    /// That a rollforward was in order.
+    pub rollforward: Duration,
+    /// That the way back was drilled; an older drill proves nothing any more, and what went live on it goes home.
+    pub drill: Duration,
+}
+
+impl Default for CheckAges {
+    fn default() -> CheckAges {
+        let days = |days: u64| Duration::from_secs(days * 24 * 3_600);
+        CheckAges {
+            models: days(1),
+            probe: days(7),
+            contract: days(90),
+            smoke: days(1),
+            rollforward: days(7),
+            drill: days(30),
+        }
+    }
+}
+
+/// By their names in the file.
+pub(crate) fn ages(ages: &mut CheckAges) -> [(&'static str, &mut Duration); 6] {
+    [
+        ("models", &mut ages.models),
+        ("probe", &mut ages.probe),
+        ("contract", &mut ages.contract),
+        ("smoke", &mut ages.smoke),
+        ("rollforward", &mut ages.rollforward),
+        ("drill", &mut ages.drill),
+    ]
+}
+
+fn read_ages(table: Option<Fields<'_, '_>>) -> CheckAges {
+    let mut read = CheckAges::default();
+    let Some(mut fields) = table else { return read };
+    for (name, age) in ages(&mut read) {
+        *age = Duration::from_secs(fields.integer(name, AGE_S, age.as_secs()));
+    }
+    fields.finish();
+    read
+}
+
 /// What is wrong is reported; then there is nothing.
 pub(super) fn read(
+    document: &Document<'_>,
+    mut fields: Fields<'_, '_>,
+    directory: &Path,
+) -> (Option<CredentialSource>, CheckAges) {
+    let ages = read_ages(fields.table("max_age_s"));
+    (read_key(document, fields, directory), ages)
+}
+
+fn read_key(
     document: &Document<'_>,
     mut fields: Fields<'_, '_>,
     directory: &Path,

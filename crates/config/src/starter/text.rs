@@ -29,6 +29,9 @@ state_dir = \"state\"                     # the versions that were live: what a 
 # certificate = \"gateway.pem\"
 # key = \"gateway.key\"
 
+# [catalog]                             # each provider is asked once an hour which models it has
+# interval = \"off\"                      # or never; \"15m\", \"1d\"
+
 [admin]
 {admin}
 

@@ -18,7 +18,8 @@ impl Rollout {
     #[must_use]
     pub fn to_numbers(&self) -> [u64; ROLLOUT_NUMBERS] {
         let head = [LAYOUT, u64::from(self.step), self.since_ms, self.attempts, self.failures];
-        let tail = [u64::from(self.tenants_seen), u64::from(self.checks)];
+        let tail =
+            [u64::from(self.tenants_seen), u64::from(self.failed_checks) << 32 | u64::from(self.checks)];
         let bets = self.good.bets.map(f64::to_bits);
         let features = self.features.map(u64::from);
         let all = head.into_iter().chain(tail).chain(bets).chain(features).chain(self.tenants);
@@ -45,7 +46,8 @@ impl Rollout {
             attempts,
             failures,
             tenants_seen: small(tenants_seen)?,
-            checks: small(checks)?,
+            checks: small(checks & u64::from(u32::MAX))?,
+            failed_checks: small(checks >> 32)?,
             ..Rollout::default()
         };
         for (bet, bits) in rollout.good.bets.iter_mut().zip(bets) {

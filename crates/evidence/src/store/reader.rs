@@ -28,6 +28,8 @@ pub struct Filter<'a> {
     pub since: Option<Moment>,
     /// Only recorded before this moment.
     pub until: Option<Moment>,
+    /// Only with a greater number than this. A list does not look at those before.
+    pub after: Option<u64>,
     /// The newest of them, so many at the most.
     pub limit: Option<usize>,
 }
@@ -38,6 +40,7 @@ impl Filter<'_> {
             && self.route.is_none_or(|route| record.route.as_ref().is_some_and(|name| name.as_str() == route))
             && self.since.is_none_or(|since| record.at >= since)
             && self.until.is_none_or(|until| record.at < until)
+            && self.after.is_none_or(|after| record.sequence > after)
     }
 }
 
@@ -61,7 +64,11 @@ impl Reader {
         if filter.limit == Some(0) {
             return Ok(records);
         }
-        self.each("SELECT sequence, line, hash FROM record ORDER BY sequence DESC", 0, |record| {
+        let select = match filter.after {
+            None => "SELECT sequence, line, hash FROM record ORDER BY sequence DESC",
+            Some(_) => "SELECT sequence, line, hash FROM record WHERE sequence > ?1 ORDER BY sequence DESC",
+        };
+        self.each(select, as_key(filter.after.unwrap_or(0)), |record| {
             if filter.takes(&record) {
                 records.push(record);
             }

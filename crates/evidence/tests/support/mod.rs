@@ -1,12 +1,13 @@
 //! Records to write, and the counts of long runs.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod drills;
 mod probes;
 
 use evidence::{
-    Acts, Check, CheckState, Digest, Entry, Exact, Feature, GateAction, GateDecision, GateLogSegment, Moment,
-    OperatorAction, OperatorVerb, Override, ProofItem, ProofState, RollbackDecision, RollbackProof, Scope,
-    StepDecision, Verdict,
+    Acts, CatalogCheck, CatalogDrift, CatalogModel, Check, CheckState, Decision, Digest, Entry, Exact,
+    Feature, GateAction, GateDecision, GateLogSegment, Moment, OperatorAction, OperatorVerb, Override,
+    ProofItem, ProofState, RollbackDecision, RollbackProof, Scope, StepDecision, Verdict,
 };
 
 pub(crate) const NOON: i64 = 1_795_262_400_000;
@@ -163,5 +164,54 @@ pub(crate) fn one_of_each() -> Vec<Entry> {
         entry(6, overridden),
     ];
     entries.extend(probes::probes(7));
+    entries.extend(of_catalogs());
+    entries.extend(drills::drills(20));
     entries
+}
+
+/// What a provider lists.
+fn of_catalogs() -> [Entry; 2] {
+    let catalog = CatalogCheck {
+        ts: at(7),
+        check_id: "catalog-1".into(),
+        provider: "cometapi".into(),
+        request_outcome: "ok".into(),
+        status: Some(200),
+        identifier_count: Some(301),
+        response_sha256: Some(Digest::of(b"list")),
+        models: vec![CatalogModel {
+            model_id: "gpt-5.4".into(),
+            used_as: "canary".into(),
+            present: Some(false),
+            approved: None,
+            blocked: false,
+            case_near_miss: true,
+            look_alike: false,
+        }],
+        decision: Decision::Pause,
+        ..CatalogCheck::default()
+    };
+    let drift = CatalogDrift {
+        ts: at(8),
+        check_id: "drift-1".into(),
+        environment: Some("production".into()),
+        provider: "cometapi".into(),
+        config_source: "routes.toml".into(),
+        command_owner: "dana".into(),
+        evidence_location: None,
+        since: at(-60),
+        identifiers_before: 300,
+        identifier_count: 301,
+        identifiers_sha256_before: Digest::of(b"before"),
+        identifiers_sha256: Digest::of(b"now"),
+        new: 2,
+        removed: 1,
+        renamed_looking: 0,
+        case_only: 0,
+        alias_like: 1,
+        gone_in_use: vec!["gpt-5.4".into()],
+        diff_summary: "2 new, 1 removed".into(),
+        severity: "high".into(),
+    };
+    [Entry { route: None, ..entry(7, catalog) }, Entry { route: None, ..entry(8, drift) }]
 }

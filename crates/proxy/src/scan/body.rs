@@ -29,7 +29,7 @@ pub struct Whole {
     pub well_formed: bool,
     /// And that value is an object.
     pub is_object: bool,
-    /// A top-level field that was asked for is not there; null is there.
+    /// A field that was asked for is not there; null is there.
     pub missing_required: bool,
     /// The top-level `usage`.
     pub usage: Option<Usage>,
@@ -43,13 +43,13 @@ pub struct Whole {
 #[derive(Debug)]
 pub struct BodyScanner<'a> {
     shape: BodyShape,
-    json: Json<Place>,
+    json: Json<At>,
     fields: Fields<'a>,
 }
 
 impl<'a> BodyScanner<'a> {
-    /// For a body of this shape that must have these top-level fields. Only the first 64 are looked for, and no name
-    /// over 512 bytes is found.
+    /// For a body of this shape that must have these fields, each by its path from the top: `usage.total_tokens`. A path goes
+    /// through objects, and not into lists. Only the first 64 are looked for, and no name over 512 bytes is found.
     #[must_use]
     pub fn new(shape: BodyShape, required: &'a [String]) -> BodyScanner<'a> {
         let required = required.get(..MOST_REQUIRED).unwrap_or(required);
@@ -94,7 +94,17 @@ impl<'a> BodyScanner<'a> {
     }
 }
 
-/// The few top-level fields of a body that are read. Where the content stands, nothing is.
+/// Where something stands: for the answer, and on the paths to required fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct At {
+    answer: Place,
+    /// How many names of a path led here.
+    depth: u8,
+    /// A bit for each required field whose path leads through here.
+    on: u64,
+}
+
+/// The few fields of a body that are read. Where the content stands, nothing is.
 #[derive(Debug)]
 struct Fields<'a> {
     answer: Answer,
@@ -107,39 +117,51 @@ impl Fields<'_> {
     fn is_missing_any(&self) -> bool {
         self.found.count_ones() as usize != self.required.len()
     }
+
+    /// The required fields whose path goes on from here with this name; those that end with it are there.
+    fn follow(&mut self, from: At, key: &[u8]) -> u64 {
+        let mut on = 0;
+        for (bit, path) in self.required.iter().enumerate().filter(|(bit, _)| from.on >> bit & 1 == 1) {
+            let mut names = path.split('.').skip(usize::from(from.depth));
+            if names.next().is_some_and(|name| name.as_bytes() == key) {
+                let goes_on = names.next().is_some();
+                on |= u64::from(goes_on) << bit;
+                self.found |= u64::from(!goes_on) << bit;
+            }
+        }
+        on
+    }
 }
 
 impl Document for Fields<'_> {
-    type Place = Place;
-    const NOWHERE: Place = Place::Nowhere;
-    const ROOT: Place = Place::Root;
+    type Place = At;
+    const NOWHERE: At = At { answer: Place::Nowhere, depth: 0, on: 0 };
+    const ROOT: At = At { answer: Place::Root, depth: 0, on: u64::MAX };
 
-    fn member(&mut self, object: Place, key: &[u8]) -> Place {
-        let place = self.answer.member(object, key);
-        if object != Place::Root {
-            return place;
-        }
-        for (bit, name) in self.required.iter().enumerate() {
-            self.found |= u64::from(name.as_bytes() == key) << bit;
-        }
-        match place {
+    fn member(&mut self, object: At, key: &[u8]) -> At {
+        let place = self.answer.member(object.answer, key);
+        let answer = match place {
+            _ if object.answer != Place::Root => place,
             Place::Usage | Place::Error | Place::Status => place,
             Place::Made(_) | Place::Conversation | Place::Items => place,
             Place::Choices if self.answer.made.is_wanted() => place,
             _ => Place::Nowhere,
-        }
+        };
+        let on = if object.on == 0 { 0 } else { self.follow(object, key) };
+        // Where nobody asks about anything more there is one place.
+        At { answer, depth: if on == 0 { 0 } else { object.depth + 1 }, on }
     }
 
-    fn element(array: Place) -> Place {
-        Answer::element(array)
+    fn element(array: At) -> At {
+        At { answer: Answer::element(array.answer), ..Self::NOWHERE }
     }
 
-    fn keep(place: Place) -> usize {
-        Answer::keep(place)
+    fn keep(place: At) -> usize {
+        Answer::keep(place.answer)
     }
 
-    fn value(&mut self, place: Place, value: Value<'_>) {
-        self.answer.value(place, value);
+    fn value(&mut self, place: At, value: Value<'_>) {
+        self.answer.value(place.answer, value);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::series::tenant::Spent;
 use crate::series::{OfRoute, PlanSeries, ROLES};
 use crate::snapshot::{Snapshot, SnapshotHandle};
 use crate::target_state::Shown;
+use crate::unlisted::UnlistedModel;
 
 /// What a running gateway measures.
 #[derive(Clone, Debug)]
@@ -32,6 +33,12 @@ impl Measured {
         let snapshot = self.snapshot.current();
         snapshot.series().write_to(page, &snapshot, self.live.now());
         page.write(&names::BUFFERED_BYTES, &[], self.live.buffered());
+    }
+
+    /// Model names that callers sent and no alias lists, and how many requests named others that are not remembered.
+    #[must_use]
+    pub fn unlisted(&self) -> (Vec<UnlistedModel>, u64) {
+        self.live.unlisted.all()
     }
 }
 

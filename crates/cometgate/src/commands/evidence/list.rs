@@ -1,6 +1,6 @@
 //! `cometgate evidence list`: a line for each record, the newest first.
 
-use evidence::{Body, Record};
+use evidence::{Body, CatalogCheck, Record};
 
 use crate::cli::{EvidenceList, Format};
 use crate::commands::evidence::{failure, open};
@@ -38,6 +38,17 @@ fn line(record: &Record) -> String {
         record.at,
         record.kind.as_str(),
         summary(record)
+    )
+}
+
+fn catalog_check(said: &CatalogCheck) -> String {
+    let ids = said.identifier_count.map_or_else(String::new, |count| format!(", {count} IDs"));
+    format!(
+        "{} {}: {}{ids}, {} configured missing",
+        word(&said.decision),
+        said.provider,
+        said.request_outcome,
+        said.configured_ids_missing
     )
 }
 
@@ -84,6 +95,18 @@ fn summary(record: &Record) -> String {
         Body::GateLogSegment(said) => {
             format!("gate {}, {}: {} events, {} missing", said.gate, said.file, said.events, said.missing)
         }
+        Body::CatalogCheck(said) => catalog_check(&said),
+        Body::CatalogDrift(said) => format!("{}: {} ({})", said.provider, said.diff_summary, said.severity),
+        Body::Drill(said) => format!(
+            "{} {} back to {} by {}: {}",
+            word(&said.outcome),
+            said.target,
+            said.rollback_route_version,
+            said.by,
+            said.reason
+        ),
+        Body::Readiness(said) => format!("{}: {}", word(&said.decision), said.reason),
+        Body::RollbackNote(said) => format!("answers by {}", said.by),
         Body::SmokeCheck(said) => format!(
             "{} {}: {} {}, {}",
             word(&said.decision),

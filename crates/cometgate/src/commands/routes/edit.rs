@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::going_live::Standing;
 use crate::map_files::Texts;
 use crate::terminal;
-use crate::way_back::{explain_lack, find_lack};
+use crate::way_back::{explain_lack, find_lack_undrilled};
 
 /// Whoever vouches for less is too late by the time that the map is live.
 const SHORTEST_VOUCH: SignedDuration = SignedDuration::from_mins(1);
@@ -132,15 +132,16 @@ fn check_vouch(given: &Given, routes: &str) -> Result<(), Failure> {
     let texts = Texts { routes: routes.to_owned(), tenants: given.texts.tenants.clone() };
     let loaded = given.paths.load(&texts).map_err(Failure::invalid)?;
     let judge = given.judge();
-    let lack = find_lack(&loaded, given.paths.tenants_source(&texts), judge.versions(), judge.now);
+    let tenants = given.paths.tenants_source(&texts);
+    let lack = find_lack_undrilled(&loaded, tenants, judge.versions(), judge.now);
     lack.map_or(Ok(()), |lack| {
-        let (what, mend) = explain_lack(&loaded, lack, judge.versions());
+        let (what, mend) = explain_lack(&loaded, lack, judge.versions(), &[]);
         Err(Failure::invalid(anyhow!("nothing was written, since it would not help: {what}\n  help: {mend}")))
     })
 }
 
 /// A point in time, or how long from now: `8h`, `7d`.
-fn parse_until(text: &str) -> Result<Timestamp, Failure> {
+pub(crate) fn parse_until(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }

@@ -8,6 +8,7 @@ use decisions::plan::Plan;
 use jiff::Timestamp;
 
 use crate::commands::serve::read_settings;
+use crate::drill_book::DrillBook;
 use crate::exit::Failure;
 use crate::going_live::{Before, Judge, Standing};
 use crate::map_files::{MapPaths, Refused, Texts, directory_of};
@@ -23,6 +24,7 @@ pub(super) struct Given {
     /// Where the gateway keeps what it must not forget, as far as there are settings that say so.
     pub(super) state_dir: Option<PathBuf>,
     environment: Option<String>,
+    drills: Option<DrillBook>,
 }
 
 impl Given {
@@ -72,9 +74,11 @@ impl Given {
         paths: MapPaths,
         texts: Texts,
         state: Option<StateDir>,
-        environment: Option<String>,
+        settings: Option<&Settings>,
     ) -> Given {
-        Given { paths, texts, state, state_dir: None, environment }
+        let environment = settings.and_then(|settings| settings.environment.clone());
+        let drills = settings.map(DrillBook::of);
+        Given { paths, texts, state, state_dir: None, environment, drills }
     }
 
     fn with_state(paths: MapPaths, texts: Texts, settings: Option<&Settings>) -> Result<Given, Failure> {
@@ -84,9 +88,8 @@ impl Given {
                 .map_err(Failure::invalid)?,
             None => None,
         };
-        let environment = settings.and_then(|settings| settings.environment.clone());
         let state_dir = settings.map(|settings| settings.state_dir.clone());
-        Ok(Given { state_dir, ..Given::new(paths, texts, state, environment) })
+        Ok(Given { state_dir, ..Given::new(paths, texts, state, settings) })
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
@@ -98,6 +101,7 @@ impl Given {
             paths: &self.paths,
             environment: self.environment.as_deref(),
             state: self.state.as_ref(),
+            drills: self.drills.as_ref(),
             now: Timestamp::now(),
         }
     }

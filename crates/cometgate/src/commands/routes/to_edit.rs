@@ -71,7 +71,7 @@ impl ToEdit {
             Ok(None) => (None, Some(format!("{directory} is not there"))),
             Err(error) => (None, Some(format!("the state directory cannot be read: {error}"))),
         };
-        let given = Given::new(paths, texts, state, settings.environment);
+        let given = Given::new(paths, texts, state, Some(&settings));
         Ok(ToEdit { given, routes, tenants, unknown })
     }
 

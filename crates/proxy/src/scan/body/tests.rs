@@ -47,12 +47,27 @@ fn a_failed_response_says_so() {
 }
 
 #[test]
-fn required_fields_are_looked_for_at_the_top_only() {
+fn required_fields_are_looked_for_by_their_path_from_the_top() {
     assert!(whole(BodyShape::Chat, &["message"], CHAT).missing_required);
     assert!(whole(BodyShape::Chat, &["choices", "nothing"], CHAT).missing_required);
     assert!(!whole(BodyShape::Chat, &["b"], r#"{"b":null}"#).missing_required);
     assert!(!whole(BodyShape::Chat, &["b"], r#"{"\u0062":1,"b":2}"#).missing_required);
     assert!(whole(BodyShape::Chat, &["b"], r#"[{"b":1}]"#).missing_required);
+    for (path, is_there) in [
+        ("usage.total_tokens", true),
+        ("usage.prompt_tokens_details.cached_tokens", true),
+        ("usage.prompt_tokens_details", true),
+        ("usage.nothing", false),
+        ("prompt_tokens_details.cached_tokens", false),
+        ("usage.total_tokens.more", false),
+        ("choices.message", false),
+        ("id.x", false),
+    ] {
+        assert_eq!(whole(BodyShape::Chat, &["id", path], CHAT).missing_required, !is_there, "{path}");
+    }
+    let twice = r#"{"a":{"x":{"c":1}},"a":{"b":{"c":null}}}"#;
+    assert!(!whole(BodyShape::Object, &["a.b.c", "a.x.c"], twice).missing_required);
+    assert!(whole(BodyShape::Object, &["a.b"], r#"{"a":[{"b":1}],"c":{"a":{"b":1}}}"#).missing_required);
     let names: Vec<String> = (0..70).map(|number| format!("f{number}")).collect();
     let members: Vec<String> = names.iter().take(64).map(|name| format!("\"{name}\":0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -79,7 +94,7 @@ fn every_split_gives_the_same() {
     for (shape, body) in
         [(BodyShape::Chat, CHAT), (BodyShape::Embeddings, EMBEDDINGS), (BodyShape::Responses, FAILED)]
     {
-        let required = ["usage", "object"];
+        let required = ["usage", "object", "usage.total_tokens"];
         let summary = |whole: &Whole| {
             let error = whole.error.as_ref();
             (
