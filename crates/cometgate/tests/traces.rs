@@ -204,7 +204,9 @@ fn check_attempts(request: &Span, attempts: &[Span], port: u16) {
 /// Whoever has a line of the log finds the same words in the trace, and the other way round.
 #[tokio::test]
 async fn each_field_of_the_runbook_is_on_spans_and_in_lines_and_says_the_same() {
-    let mut traced = Traced::all().await;
+    let prices = "{ env = \"PRIMARY_KEY\" }\nprices = { gpt-primary = { input = 1, output = 2 } }";
+    let settings = |collector: &Collector| telemetry(collector, "http", "", ALL);
+    let mut traced = Traced::start_with(settings, prices, |_| {}).await;
     traced.primary_once(failing(500));
     traced.setup.canary.once("POST", "/v1/chat/completions", with_usage());
     assert_eq!(traced.chat(CHAT, None).await, 200);
@@ -220,6 +222,7 @@ async fn each_field_of_the_runbook_is_on_spans_and_in_lines_and_says_the_same() 
             assert_eq!(span.get(field).unwrap_or(&Value::Null), of_line, "{field} of {span:#?}");
         }
         assert_eq!(span["route_reason"], line["route_reason"]);
+        assert_eq!(span.get("cometgate.cost").unwrap_or(&Value::Null), &line["cost"]);
     }
     let seen = |field: &str, spans: &[_]| {
         spans.iter().any(|span: &Span| attributes(&span.attributes).contains_key(field))
@@ -229,6 +232,7 @@ async fn each_field_of_the_runbook_is_on_spans_and_in_lines_and_says_the_same() 
     }
     let streamed = attributes(&attempts[2].attributes);
     assert_eq!(streamed["gen_ai.request.stream"], true);
+    assert!(streamed["cometgate.cost"].is_f64());
     assert!(streamed["gen_ai.response.time_to_first_chunk"].is_f64());
     assert!(!streamed.contains_key("gen_ai.usage.output_tokens"), "that was estimated");
     assert_eq!(

@@ -132,6 +132,7 @@ attributes! {
     POSSIBLY_BILLED = "cometgate.possibly_billed", Attempt, "It failed after the provider had the whole request.";
     HEAD_MS = "cometgate.head_ms", Both, "From its beginning to the head of the answer.";
     CACHED_TOKEN_COUNT = "cometgate.cached_token_count", Attempt, "Part of `input_token_count`.";
+    COST = "cometgate.cost", Attempt, "What its tokens cost, where the map has a price for the model; as in the log lines.";
     REASONING_TOKEN_COUNT = "cometgate.reasoning_token_count", Attempt, "Part of `output_token_count`.";
 
     EVENT_ATTEMPT = "cometgate.event.attempt", Event, "The number of the attempt that it is about.";

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use decisions::price::Cost;
 use decisions::{Barred, Endpoint};
 use proxy::{AttemptKind, Happened, Moment, Traced, TracedAttempt, TracedEnd, UsageSource};
 use telemetry::span::{Attributes, Event, Parent, Span, SpanKind};
@@ -153,6 +154,7 @@ impl Facts<'_> {
         attributes.put(&names::DECISION, attempt.decision);
         attributes.put(&names::POSSIBLY_BILLED, attempt.possibly_billed);
         put_usage(&mut attributes, attempt);
+        attributes.put_some(&names::COST, attempt.cost.map(|Cost(billionths)| billionths as f64 / 1e9));
         attributes.put_some(&names::CACHED_TOKEN_COUNT, attempt.usage.cached);
         attributes.put_some(&names::REASONING_TOKEN_COUNT, attempt.usage.reasoning);
         self.put_gen_ai(&mut attributes, attempt, (endpoint, &provider.name, model));

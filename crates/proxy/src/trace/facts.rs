@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use decisions::attempts::MOST_ATTEMPTS;
 use decisions::decide::Reason;
+use decisions::price::Cost;
 use decisions::{AliasId, Barred, ErrorClass, ProviderId, Role, RouteId, TenantId};
 use http::{HeaderValue, StatusCode};
 use telemetry::trace_context::{SpanId, TraceId};
@@ -102,6 +103,8 @@ pub struct TracedAttempt {
     pub usage: Usage,
     /// Where the tokens are known from.
     pub usage_source: UsageSource,
+    /// What they cost, where the map has a price for the model.
+    pub cost: Option<Cost>,
     /// It failed after the provider had the whole request.
     pub possibly_billed: bool,
 }
@@ -184,6 +187,7 @@ impl TracedAttempt {
             elapsed: record.elapsed,
             usage: record.usage,
             usage_source: record.usage_source,
+            cost: record.cost,
             possibly_billed: record.possibly_billed,
         }
     }

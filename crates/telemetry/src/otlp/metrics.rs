@@ -138,7 +138,6 @@ fn attributes(family: &Family, values: &[&str]) -> Vec<KeyValue> {
     named.map(|(name, value)| key_value(name, Value::from(*value))).collect()
 }
 
-#[allow(clippy::cast_precision_loss, reason = "microseconds of centuries")]
 fn seconds(us: u64) -> f64 {
     us as f64 / 1e6
 }

@@ -16,7 +16,6 @@ pub enum Number {
 impl Number {
     /// As near as a float comes to it.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, reason = "what is beyond 2^53 is not looked at to the last digit")]
     pub fn as_f64(self) -> f64 {
         match self {
             Number::Whole(whole) => whole as f64,
