@@ -139,12 +139,18 @@ async fn where_nobody_can_tell_what_is_in_force_a_raise_is_refused_and_a_way_hom
     }
 }
 
+/// Removes the state directory at one stroke: the gateway makes things anew in it while it is emptied.
+fn remove_state(files: &Files) {
+    let gone = tempfile::tempdir_in(files.path()).unwrap();
+    fs::rename(files.path().join("state"), gone.path().join("state")).unwrap();
+}
+
 #[tokio::test]
 async fn a_state_directory_that_is_removed_under_a_gateway_is_made_again() {
     let files = Files::new("", &map("old", "0%", ""), &tenants());
     let mut program = Program::serve(&files).await;
     for emptied in [false, true] {
-        fs::remove_dir_all(files.path().join("state")).unwrap();
+        remove_state(&files);
         if emptied {
             fs::create_dir(files.path().join("state")).unwrap();
         }
@@ -155,7 +161,7 @@ async fn a_state_directory_that_is_removed_under_a_gateway_is_made_again() {
         assert!(code == 4 && said.contains("would take route the-canary home"), "{code} {said}");
     }
     // Also by what goes live before that is noticed.
-    fs::remove_dir_all(files.path().join("state")).unwrap();
+    remove_state(&files);
     files.write("routes.toml", &map("new", "0%", ""));
     program.logged("route map new is live").await;
     let (_, said) = routes(&files, &["history"]).await;

@@ -186,6 +186,17 @@ fn decision_of(call: &Call) -> TracedDecision {
     }
 }
 
+/// What nobody could route by reading it.
+fn refuse_unroutable(head: &request::Parts) -> Result<(), Error> {
+    if has_model_parameter(&head.uri) {
+        return Err(Error::ModelInQuery);
+    }
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Error::EncodedBody);
+    }
+    Ok(())
+}
+
 /// A request that is routed by its model, read and decided.
 async fn route(
     context: &Arc<Context>,
@@ -194,12 +205,7 @@ async fn route(
     head: request::Parts,
     (endpoint, incoming): (Endpoint, Incoming),
 ) -> Result<Call, Error> {
-    if has_model_parameter(&head.uri) {
-        return Err(Error::ModelInQuery);
-    }
-    if head.headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Error::EncodedBody);
-    }
+    refuse_unroutable(&head)?;
     let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
     let body_at = Instant::now();
     let snapshot = Arc::clone(&ticket.snapshot);

@@ -55,11 +55,15 @@ async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
     running.until_told().await
 }
 
+/// What both list as theirs: what the map of the demo names.
+const MODELS: [&str; 3] = ["comet-model-1", "primary-model-1", "primary-embedding-1"];
+
 async fn provider(name: &str, key: &str) -> Result<Provider, Failure> {
     let started = Provider::builder(name)
         .require_key(key)
         .record(false)
         .pace(PACE)
+        .models(MODELS)
         .on_call("POST", "/v1/chat/completions", chat)
         .try_start()
         .await;

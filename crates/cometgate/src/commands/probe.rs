@@ -257,7 +257,7 @@ impl Judging<'_> {
         let next = probe::next_steps(target, &found, (&checks, &matrix), decision);
         let sent = self.found_for(at).filter(|found| found.seen.is_some()).count() as u64;
         ProbeSummary {
-            timestamp: now(),
+            ts: now(),
             check_id: context.check_id.as_str().into(),
             environment: context.environment.as_deref().map(Into::into),
             provider: provider_of(self.checked, target).name.as_str().into(),

@@ -69,7 +69,8 @@ fn standard(request: &RecordedRequest, body: &Value) -> Reply {
 fn inference(request: &RecordedRequest, body: &Value) -> Reply {
     let is_chat = request.path().ends_with("/chat/completions");
     let Some(model) = body["model"].as_str() else { return early(400, "", "model name is required") };
-    if body.get(if is_chat { "messages" } else { "input" }).is_none() {
+    let is_asked_for = if is_chat { body["messages"].is_array() } else { body.get("input").is_some() };
+    if !is_asked_for {
         return late(500, "invalid_request", "field messages is required");
     }
     if model != MODEL && model != "gpt-other" {

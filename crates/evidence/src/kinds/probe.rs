@@ -41,7 +41,7 @@ impl ProbeResult {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     /// When it was sent.
-    pub timestamp: Moment,
+    pub ts: Moment,
     /// That of the run that it belongs to.
     pub check_id: Name,
     /// Of the route map.
@@ -148,7 +148,7 @@ pub struct MatrixCell {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeSummary {
     /// When it ended.
-    pub timestamp: Moment,
+    pub ts: Moment,
     /// That of its probes.
     pub check_id: Name,
     /// Of the route map.

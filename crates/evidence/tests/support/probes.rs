@@ -14,7 +14,7 @@ pub(crate) fn probes(ms: i64) -> [Entry; 3] {
 
 fn probe() -> Probe {
     Probe {
-        timestamp: at(7),
+        ts: at(7),
         check_id: "probe-1".into(),
         environment: Some("production".into()),
         probe: "streaming".into(),
@@ -55,7 +55,7 @@ fn probe() -> Probe {
 
 fn summary() -> ProbeSummary {
     ProbeSummary {
-        timestamp: at(8),
+        ts: at(8),
         check_id: "probe-1".into(),
         environment: None,
         provider: "cometapi".into(),

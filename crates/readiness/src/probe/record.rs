@@ -28,7 +28,7 @@ pub fn record(
     let is_of_model = !planned.question.is_about_no_model() && planned.question != Question::UnknownModel;
     let stream = seen.is_stream();
     Probe {
-        timestamp: at,
+        ts: at,
         check_id: context.check_id.as_str().into(),
         environment: context.environment.as_deref().map(Into::into),
         probe: planned.question.as_str().into(),
