@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`Question`] (what can be asked), [`plan`] (which of it, and what that may cost), [`Ledger`] (the budget),
 //! [`ask`] (the one part that sends), [`Seen`] (what an answer shows), [`judge`] (what came of it), then what all
-//! together say: [`matrix`], [`checks`], [`decide`] and [`worksheet`].
+//! together say: [`matrix`], [`checks`], [`decide`] and the worksheets.
 
 mod ask;
 mod budget;

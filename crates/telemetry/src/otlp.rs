@@ -6,7 +6,7 @@
 //! here.
 //!
 //! Reading order: [`resource`] (who sends), [`traces`] and [`metrics`](mod@metrics) (what), [`collector`] (sending and trying
-//! again), [`answer`] (what an answer means), [`grpc`] (its framing), [`counts`] (what is counted of all that).
+//! again), `answer` (what an answer means), `grpc` (its framing), [`counts`] (what is counted of all that).
 
 mod answer;
 pub mod collector;

@@ -38,7 +38,7 @@ impl ErrorBody {
         }
     }
 
-    /// What [`classify`](decisions::attempts::classify) reads; `None` for a status stands for an error inside a stream.
+    /// What [`classify`](decisions::attempts::classify()) reads; `None` for a status stands for an error inside a stream.
     #[must_use]
     pub fn signs(&self, status: Option<u16>) -> Signs<'_> {
         Signs {
