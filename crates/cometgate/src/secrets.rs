@@ -99,7 +99,7 @@ impl SecretFiles {
 }
 
 /// A file's text without the newline that editors put at its end.
-pub(crate) fn read_secret(path: &Path) -> std::io::Result<String> {
+fn read_secret(path: &Path) -> std::io::Result<String> {
     let text = crate::files::read(path)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())

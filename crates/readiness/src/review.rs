@@ -9,6 +9,7 @@ mod questions;
 
 use std::time::Duration;
 
+use config::CheckAges;
 use evidence::{
     Decision, Digest, Moment, Name, Prose, QUESTIONS, Readiness, ReadinessItem, ReadinessModel,
     ReadinessState, RollbackDecision,
@@ -75,30 +76,13 @@ pub struct Subject {
     /// Who vouches for the way back until when, in the map.
     pub vouched: Option<(String, Moment)>,
     /// For how long what checks find counts.
-    pub ages: Ages,
+    pub ages: CheckAges,
     /// Who answers for the review.
     pub approver: Option<String>,
     /// What was linked to it.
     pub link: Option<String>,
     /// Where the records are.
     pub store: String,
-}
-
-/// For how long what a check has found counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ages {
-    /// Of the catalog check.
-    pub models: Duration,
-    /// Of probes.
-    pub probe: Duration,
-    /// Of items of the contract.
-    pub contract: Duration,
-    /// Of smoke tests.
-    pub smoke: Duration,
-    /// Of rollforward checks.
-    pub rollforward: Duration,
-    /// Of drills.
-    pub drill: Duration,
 }
 
 /// Everything that is looked at, in the order in which it is to be done.

@@ -7,7 +7,7 @@ use config::{CredentialSource, Settings, TenantKey};
 use sha2::{Digest, Sha256};
 
 use crate::exit::Failure;
-use crate::secrets::read_secret;
+use crate::secrets::read_named;
 
 /// Bytes in the shortest key: one that nobody guesses has more.
 const SHORTEST: usize = 16;
@@ -46,15 +46,7 @@ impl CheckKey {
     }
 
     fn read(&self) -> anyhow::Result<String> {
-        let key = match &self.source {
-            CredentialSource::File(path) => {
-                read_secret(path).with_context(|| format!("{} cannot be read", path.display()))?
-            }
-            CredentialSource::Env(name) => {
-                std::env::var(name).with_context(|| format!("the environment variable {name}"))?
-            }
-            CredentialSource::Client => return Err(anyhow!("it is nowhere")),
-        };
+        let key = read_named(&self.source, "the key of checks").map_err(|wrong| anyhow!(wrong))?;
         if key.len() < SHORTEST || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(anyhow!("it has less than {SHORTEST} characters, or some that no key has"));
         }

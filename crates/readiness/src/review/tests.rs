@@ -18,7 +18,6 @@ fn model(provider: &str, id: &str) -> Model {
 }
 
 fn subject() -> Subject {
-    let days = |days: u64| Duration::from_secs(days * 86_400);
     Subject {
         route: "acme".to_owned(),
         check_id: "readiness-1".to_owned(),
@@ -35,14 +34,7 @@ fn subject() -> Subject {
         rollback_sha256: Some(Digest::of(b"back")),
         is_gated: true,
         vouched: None,
-        ages: Ages {
-            models: days(1),
-            probe: days(7),
-            contract: days(90),
-            smoke: days(1),
-            rollforward: days(7),
-            drill: days(30),
-        },
+        ages: CheckAges::default(),
         approver: Some("kim".to_owned()),
         link: Some("https://tickets.example/7".to_owned()),
         store: "state/evidence".to_owned(),

@@ -1,13 +1,13 @@
 //! What is to be reviewed of a route, as its map says it.
 
-use config::{CheckAges, Loaded};
+use config::Loaded;
 use decisions::exposure::ways_out;
 use decisions::lent::aliases_of;
 use decisions::plan::{Plan, Watched, gate_identity, target_of};
 use decisions::proof::Lack;
 use decisions::{AliasId, ProviderId, RouteId};
 use evidence::Moment;
-use readiness::review::{Ages, Model, Subject};
+use readiness::review::{Model, Subject};
 
 use crate::checks::Checked;
 use crate::cli::Readiness;
@@ -64,7 +64,7 @@ pub(super) fn subject(options: &Readiness, checked: &Checked, id: RouteId) -> Re
             .rollback_override
             .as_ref()
             .map(|vouched| (vouched.by.clone(), Moment::from_ms(vouched.until.as_millisecond()))),
-        ages: ages(checked.settings.check_ages),
+        ages: checked.settings.check_ages,
         approver: options.by.clone(),
         link: options.link.clone(),
         store: checked.settings.state_dir.join("evidence").display().to_string(),
@@ -89,9 +89,4 @@ fn models_at(plan: &Plan, aliases: &[AliasId], other: &Loaded, provider: &str) -
     let Some(provider) = other.provider_named(provider) else { return Vec::new() };
     let there = |alias: &AliasId| model(other, other.alias_named(&plan.alias(*alias).name)?, provider);
     aliases.iter().filter_map(there).collect()
-}
-
-fn ages(ages: CheckAges) -> Ages {
-    let CheckAges { models, probe, contract, smoke, rollforward, drill } = ages;
-    Ages { models, probe, contract, smoke, rollforward, drill }
 }
