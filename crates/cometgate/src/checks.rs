@@ -61,7 +61,8 @@ impl Checked {
     /// With the providers, as the gateway would reach them.
     pub(crate) fn prepare(mut self) -> Result<Checked, Failure> {
         let loaded = self.paths.load(&self.texts).map_err(Failure::invalid)?;
-        let snapshot = Preparer::new(WORKERS).prepare(loaded, None).map_err(Failure::invalid)?;
+        let mut preparer = Preparer::new(WORKERS).with_client_key(self.settings.check_client_key.clone());
+        let snapshot = preparer.prepare(loaded, None).map_err(Failure::invalid)?;
         self.providers = providers(&snapshot);
         Ok(self)
     }
@@ -97,7 +98,7 @@ pub(crate) fn providers(snapshot: &Snapshot) -> Vec<Provider> {
     let reached = names.zip(snapshot.providers()).map(|(name, provider)| Provider {
         name: name.clone(),
         origin: provider.origin.clone(),
-        credential: provider.credential.clone(),
+        credential: provider.check_credential.clone().unwrap_or_else(|| provider.credential.clone()),
         credential_header: provider.credential_header,
         headers: provider.headers.clone(),
     });

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{ForwardHeader, Loaded, ProviderSettings, ProviderTls, Scheme, TraceParentTold};
+use config::{
+    CredentialSource, ForwardHeader, Loaded, ProviderSettings, ProviderTls, Scheme, TraceParentTold,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proxy::{Forwards, Holder, KeyRing, Provider, Snapshot, ToldTrace};
 use rustls::RootCertStore;
-use upstream::{Address, Http2, Origin, SendError, TlsClient, TlsSetupError};
+use upstream::{Address, Credential, Http2, Origin, SendError, TlsClient, TlsSetupError};
 
 use crate::checks::key::CheckKey;
 use crate::provider_tls::{Material, ProviderTlsError};
@@ -35,11 +37,13 @@ pub(crate) struct Preparer {
     plain_tls: Option<TlsClient>,
     system_roots: Option<RootCertStore>,
     checks: Option<CheckKey>,
+    /// What checks show where callers bring their own key.
+    client_key: Option<CredentialSource>,
 }
 
 impl Preparer {
     pub(crate) fn new(workers: usize) -> Preparer {
-        Preparer { workers, plain_tls: None, system_roots: None, checks: None }
+        Preparer { workers, plain_tls: None, system_roots: None, checks: None, client_key: None }
     }
 
     /// With a key for the gateway's own checks.
@@ -47,9 +51,19 @@ impl Preparer {
         Preparer { checks, ..self }
     }
 
+    /// With what checks show providers to which callers bring their own key.
+    pub(crate) fn with_client_key(self, client_key: Option<CredentialSource>) -> Preparer {
+        Preparer { client_key, ..self }
+    }
+
     /// Which files with secrets are to be looked at, for changes.
     pub(crate) fn secret_files(&self, loaded: &Loaded) -> SecretFiles {
-        SecretFiles::of(&loaded.providers, self.checks.as_ref().and_then(CheckKey::file))
+        let client_key = match &self.client_key {
+            Some(CredentialSource::File(path)) => Some(path),
+            Some(CredentialSource::Client | CredentialSource::Env(_)) | None => None,
+        };
+        let others = [self.checks.as_ref().and_then(CheckKey::file), client_key];
+        SecretFiles::of(&loaded.providers, others.into_iter().flatten())
     }
 
     /// Prepares a plan. Providers whose address did not change keep their connections.
@@ -106,7 +120,23 @@ impl Preparer {
             TraceParentTold::Nothing => ToldTrace::Nothing,
         };
         provider.credential_header = settings.credential_header;
+        if settings.credential == CredentialSource::Client {
+            provider.check_credential = self.check_credential(settings);
+        }
         Ok(provider)
+    }
+
+    /// One that cannot be had keeps no map from going live; then checks cannot ask there.
+    fn check_credential(&self, settings: &ProviderSettings) -> Option<Credential> {
+        let secret = secrets::read_named(self.client_key.as_ref()?, "a key of the provider's");
+        let made = secret.and_then(|secret| {
+            Credential::of(&secret, settings.credential_header)
+                .map_err(|_| "it has bytes that cannot be sent in a header".to_owned())
+        });
+        made.inspect_err(|error| {
+            tracing::warn!("checks cannot ask {}: the `client_key` of `[checks]`: {error}", settings.name);
+        })
+        .ok()
     }
 
     fn origin(

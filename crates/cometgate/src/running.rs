@@ -199,7 +199,9 @@ fn means(settings: &Settings, workers: usize, gates: &Arc<Keeper>, reloads: &Arc
         state: open_state(&settings.state_dir),
         state_dir: settings.state_dir.clone(),
         drills: DrillBook::of(settings),
-        preparer: Preparer::new(workers).with_checks(settings.checks.clone().map(CheckKey::new)),
+        preparer: Preparer::new(workers)
+            .with_checks(settings.checks.clone().map(CheckKey::new))
+            .with_client_key(settings.check_client_key.clone()),
         gates: Arc::clone(gates),
         reloads: Arc::clone(reloads),
     }

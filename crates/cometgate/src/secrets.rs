@@ -72,8 +72,11 @@ fn read(source: &CredentialSource, what: &str) -> Result<(String, String), (Stri
 pub(crate) struct SecretFiles(Vec<(PathBuf, Option<Stamp>)>);
 
 impl SecretFiles {
-    /// Those that providers name, and one more.
-    pub(crate) fn of(providers: &[ProviderSettings], other: Option<&PathBuf>) -> SecretFiles {
+    /// Those that providers name, and others.
+    pub(crate) fn of<'f>(
+        providers: &'f [ProviderSettings],
+        others: impl Iterator<Item = &'f PathBuf>,
+    ) -> SecretFiles {
         let files = providers.iter().flat_map(|provider| {
             let key = match &provider.credential {
                 CredentialSource::File(path) => Some(path),
@@ -82,7 +85,7 @@ impl SecretFiles {
             let (certificate, certificates_key) = provider.tls.client.as_ref().map(|(a, b)| (a, b)).unzip();
             [key, provider.tls.ca.as_ref(), certificate, certificates_key]
         });
-        let files = files.flatten().chain(other).map(|path| (path.clone(), stamp(path)));
+        let files = files.flatten().chain(others).map(|path| (path.clone(), stamp(path)));
         SecretFiles(files.collect())
     }
 

@@ -423,3 +423,29 @@ async fn no_key_prompt_or_answer_is_in_a_record_of_a_drill() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_provider_to_which_callers_bring_their_own_key_is_drilled_with_one_that_is_named_for_it() {
+    let Setup { primary, canary } = Setup::new().await;
+    answers_well(&primary);
+    answers_well(&canary);
+    let urls = (primary.base_url(), canary.base_url());
+    let map = |version, share, top| {
+        let map = Map { version, environment: "production", top, ..Map::new(&urls.0, &urls.1, share) };
+        Map { primary_credential: "\"client\"", ..map }.text()
+    };
+    for (client_key, code) in [("", 3), ("client_key = { env = \"PRIMARY_KEY\" }\n", 0)] {
+        let files = Files::new(&format!("{CHECKS}{client_key}"), &map("1", "0%", ""), &tenants());
+        files.write_check_key();
+        let mut program = Program::serve(&files).await;
+        files.write("routes.toml", &map("2", "100%", "rollback_route_version = \"1\""));
+        program.logged("route map 2 is live").await;
+        let asked = ["drill", "the-canary", "--by", "kim", "--yes", "--requests", "10"];
+        let (ended, said, errors) = files.run(&asked).await;
+        assert_eq!(ended, code, "{said}{errors}");
+        assert!(code == 0 || errors.contains("`client_key` of `[checks]`"), "{errors}");
+        // No key of the gateway's own goes there, with or without.
+        let answer = Client::connect(program.address).await.chat(ACME, CHAT).await;
+        assert_eq!(answer.error().0, "invalid_api_key");
+    }
+}

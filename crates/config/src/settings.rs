@@ -84,6 +84,8 @@ pub struct Settings {
     pub telemetry: Option<TelemetrySettings>,
     /// Where the key of the gateway's own checks is kept; without it there are none.
     pub checks: Option<CredentialSource>,
+    /// What checks show a provider to which callers bring their own key; without it they cannot ask there.
+    pub check_client_key: Option<CredentialSource>,
     /// For how long what they found counts.
     pub check_ages: CheckAges,
     /// What the process takes on at most.
@@ -177,7 +179,7 @@ fn read_settings(
     let admin = fields.table("admin").map(|fields| admin::read(document, fields));
     let telemetry = fields.table("telemetry").map(|fields| telemetry::read(document, fields, directory));
     let checks = fields.table("checks").map(|fields| checks::read(document, fields, directory));
-    let (checks, check_ages) = checks.unwrap_or_default();
+    let checks = checks.unwrap_or_default();
     let trust_forwarded_for = fields.flag("trust_forwarded_for").unwrap_or(false);
     let server_timing = fields.flag("server_timing").unwrap_or(false);
     let limits = read_limits(document, fields.table("limits"));
@@ -196,8 +198,9 @@ fn read_settings(
         tls: tls.flatten(),
         admin: admin.flatten(),
         telemetry: telemetry.flatten(),
-        checks,
-        check_ages,
+        checks: checks.key,
+        check_client_key: checks.client_key,
+        check_ages: checks.ages,
         limits,
         trust_forwarded_for,
         server_timing,

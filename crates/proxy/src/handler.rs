@@ -235,7 +235,10 @@ async fn route(
     let route = chosen.route.map(|id| plan.route(id));
     let first = chosen.order.first();
     ticket.target = Some((first.provider, first.role));
-    refuse_gateway_key(plan, &identity, chosen.order.iter().map(|target| target.provider))?;
+    let shown_the_key = chosen.order.iter().map(|target| target.provider).filter(|id| {
+        check.is_none() || snapshot.provider(*id).is_some_and(|provider| !provider.takes_checks())
+    });
+    refuse_gateway_key(plan, &identity, shown_the_key)?;
     let copy = mirror::drawn(&snapshot, &gates, &facts, &chosen, (&peeked, &body, &context.live));
     let hints = Hints::of(&head.headers);
     let patience = hints.patience;

@@ -23,11 +23,15 @@ pub(crate) struct Secrets(Vec<Finder<'static>>);
 
 impl Secrets {
     pub(crate) fn of(providers: &[Provider]) -> Secrets {
-        let secret = |provider: &Provider| match &provider.credential {
+        let secret = |credential: &Credential| match credential {
             Credential::Client => None,
             Credential::Ours(value) => Some(bearer(value).unwrap_or(value.as_bytes()).to_vec()),
         };
-        let secrets = providers.iter().filter_map(secret).filter(|secret| secret.len() >= SHORTEST);
+        let credentials = providers
+            .iter()
+            .flat_map(|provider| [Some(&provider.credential), provider.check_credential.as_ref()])
+            .flatten();
+        let secrets = credentials.filter_map(secret).filter(|secret| secret.len() >= SHORTEST);
         Secrets(secrets.map(|secret| Finder::new(&secret).into_owned()).collect())
     }
 

@@ -51,6 +51,8 @@ pub struct Provider {
     pub forwards: Option<Box<Forwards>>,
     /// Which trace it is told of.
     pub told_trace: ToldTrace,
+    /// What the gateway's own checks show it, where callers bring their own key; without it checks cannot ask there.
+    pub check_credential: Option<Credential>,
     /// In the order of [`Endpoint::ALL`], which is that of its values.
     endpoints: Box<[EndpointPath]>,
 }
@@ -89,12 +91,24 @@ impl Provider {
             headers,
             forwards: None,
             told_trace: ToldTrace::default(),
+            check_credential: None,
         })
     }
 
-    /// The same in all but its credential, which is nobody's.
-    pub(crate) fn twin(&self) -> Provider {
-        Provider { credential: Credential::invalid(self.credential_header), ..self.clone() }
+    /// As a check asks it: the same in all but its credential, which is that of checks where callers bring their own, or, for the
+    /// twin, nobody's.
+    pub(crate) fn for_check(&self, is_twin: bool) -> Provider {
+        let credential = match &self.check_credential {
+            _ if is_twin => Credential::invalid(self.credential_header),
+            Some(credential) => credential.clone(),
+            None => self.credential.clone(),
+        };
+        Provider { credential, ..self.clone() }
+    }
+
+    /// Whether a check can ask it.
+    pub(crate) fn takes_checks(&self) -> bool {
+        self.check_credential.is_some() || !matches!(self.credential, Credential::Client)
     }
 
     /// Where a request for a routed endpoint goes; `query` is what the caller sent after the `?`.

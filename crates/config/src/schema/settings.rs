@@ -157,9 +157,15 @@ fn secrets_beside() -> [Value; 2] {
 
 fn checks() -> Value {
     let key = json!({ "description": "A key for nothing else.", "oneOf": secrets_beside() });
+    let client = "What checks show a provider to which callers bring their own key.";
+    let client_key = json!({ "description": client, "oneOf": secrets_beside() });
     table(
         "The gateway's own checks (smoke, rollforward, drill) call it with this key; without this table there are none.",
-        vec![("key", Required, key), ("max_age_s", Optional, check_ages())],
+        vec![
+            ("key", Required, key),
+            ("client_key", Optional, client_key),
+            ("max_age_s", Optional, check_ages()),
+        ],
     )
 }
 

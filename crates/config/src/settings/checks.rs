@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use crate::code::Code;
 use crate::document::Document;
-use crate::fields::Fields;
+use crate::fields::{Fields, Value};
 use crate::load::CredentialSource;
 use crate::provider_entry::{SecretName, read_secret_name};
 
@@ -70,39 +70,46 @@ fn read_ages(table: Option<Fields<'_, '_>>) -> CheckAges {
     read
 }
 
+/// What the table says.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    pub(super) key: Option<CredentialSource>,
+    pub(super) client_key: Option<CredentialSource>,
+    pub(super) ages: CheckAges,
+}
+
 /// What is wrong is reported; then there is nothing.
-pub(super) fn read(
-    document: &Document<'_>,
-    mut fields: Fields<'_, '_>,
-    directory: &Path,
-) -> (Option<CredentialSource>, CheckAges) {
+pub(super) fn read(document: &Document<'_>, mut fields: Fields<'_, '_>, directory: &Path) -> Checks {
     let ages = read_ages(fields.table("max_age_s"));
-    (read_key(document, fields, directory), ages)
+    let key = fields.required("key").and_then(|value| read_key(document, "key", value, directory));
+    let client_key =
+        fields.value("client_key").and_then(|value| read_key(document, "client_key", value, directory));
+    fields.finish();
+    Checks { key, client_key, ages }
 }
 
 fn read_key(
     document: &Document<'_>,
-    mut fields: Fields<'_, '_>,
+    name: &str,
+    value: &Value<'_>,
     directory: &Path,
 ) -> Option<CredentialSource> {
-    let value = fields.required("key");
-    let named = match value.map(|value| (value.get_ref(), value.span().start)) {
-        Some((DeValue::Table(table), at)) => {
-            let key = Fields::new(document, table, at, "`key` of `checks`");
-            read_secret_name(document, key, ("`key` of `checks`", HELP))
+    let (title, at) = (format!("`{name}` of `checks`"), value.span().start);
+    let named = match value.get_ref() {
+        DeValue::Table(table) => {
+            let key = Fields::new(document, table, at, title.clone());
+            read_secret_name(document, key, (&title, HELP))
         }
-        Some((DeValue::String(_), at)) => {
-            let message = "the key of checks is named here, never written here";
+        DeValue::String(_) => {
+            let message = "a key of checks is named here, never written here";
             document.problem_with_help(Code::SecretInFile, at, message, HELP);
             None
         }
-        Some((_, at)) => {
-            document.problem_with_help(Code::WrongType, at, "`key` of `checks` must be a table", HELP);
+        _ => {
+            document.problem_with_help(Code::WrongType, at, format!("{title} must be a table"), HELP);
             None
         }
-        None => None,
     };
-    fields.finish();
     named.map(|named| match named {
         SecretName::Env(name) => CredentialSource::Env(name),
         SecretName::File(path) => CredentialSource::File(directory.join(path.text)),

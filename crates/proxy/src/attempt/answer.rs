@@ -78,9 +78,8 @@ impl Call {
         let about = &self.about;
         let internal = || Failure::own(ErrorClass::Validation, Error::Internal);
         let provider = about.snapshot.provider(aim.provider).ok_or_else(internal)?;
-        let wants_twin = about.check.as_ref().is_some_and(|check| check.terms().twin);
-        let twin = wants_twin.then(|| Box::new(provider.twin()));
-        let provider = twin.as_deref().unwrap_or(provider);
+        let of_check = about.check.as_ref().map(|check| Box::new(provider.for_check(check.terms().twin)));
+        let provider = of_check.as_deref().unwrap_or(provider);
         let outgoing = Outgoing {
             method: Method::POST,
             to: Destination::Endpoint(about.endpoint, self.head.uri.query()),

@@ -45,7 +45,9 @@ impl Asked {
             target_of(route, watched).ok_or_else(|| invalid(format!("the route {} has none", route.name)))?;
         let identity = gate_identity(plan, id, watched)
             .ok_or_else(|| invalid(format!("the route {} has no such target", route.name)))?;
-        check_credentials(plan, route, provider)?;
+        if checked.settings.check_client_key.is_none() {
+            check_credentials(plan, route, provider)?;
+        }
         let (rollback_version, rollback_sha256, rollback_model_id) =
             way_back(checked, route, options.rollback_model)?;
         let (alias, endpoint) = request_of(plan, id, options)?;
@@ -146,13 +148,13 @@ fn watched(options: &Drill, route: &Route) -> Result<Watched, Failure> {
         .ok_or_else(|| invalid(format!("the route {} has no {what}: there is nothing to drill", route.name)))
 }
 
-/// A check has no key but the gateway's, which is no provider's.
+/// A check has no key but the gateway's, which is no provider's, unless one is named for it.
 fn check_credentials(plan: &Plan, route: &Route, target: ProviderId) -> Result<(), Failure> {
     let is_callers = |id: &ProviderId| plan.provider(*id).credential == CredentialKind::Client;
     let Some(id) = [route.primary, target].into_iter().find(is_callers) else { return Ok(()) };
     Err(invalid(format!(
-        "provider {} takes the callers' own key, and a drill has none\n  help: give it a `credential` of yours, or vouch for \
-         the way back: `cometgate routes vouch --by WHO --incident ID --until TIME`",
+        "provider {} takes the callers' own key, and a drill has none\n  help: name one for checks, as `client_key` of \
+         `[checks]`, give the provider a `credential` of yours, or vouch for the way back: `cometgate routes vouch --by WHO --incident ID --until TIME`",
         plan.provider(id).name
     )))
 }
