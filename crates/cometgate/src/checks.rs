@@ -30,7 +30,6 @@ const WORKERS: usize = 1;
 /// What a check is made on.
 pub(crate) struct Checked {
     pub(crate) settings: Settings,
-    #[allow(dead_code, reason = "for checks that look at other versions of the files")]
     pub(crate) paths: MapPaths,
     pub(crate) texts: Texts,
     pub(crate) loaded: Loaded,
