@@ -9,6 +9,9 @@ use crate::scan::{ErrorSigns, Usage};
 /// So many required fields can be told apart; the width of `Fields::found`.
 const MOST_REQUIRED: usize = 64;
 
+/// Names in the longest path to a required field; the loader refuses longer ones.
+const MOST_NAMES: usize = 8;
+
 /// Whose answer this is.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum BodyShape {
@@ -56,7 +59,7 @@ impl<'a> BodyScanner<'a> {
         BodyScanner {
             shape,
             json: Json::new::<Fields<'_>>(),
-            fields: Fields { answer: Answer::default(), required, found: 0 },
+            fields: Fields { answer: Answer::default(), required, found: 0, on: [u64::MAX; MOST_NAMES] },
         }
     }
 
@@ -94,14 +97,12 @@ impl<'a> BodyScanner<'a> {
     }
 }
 
-/// Where something stands: for the answer, and on the paths to required fields.
+/// Where something stands: for the answer, and on the paths to required fields. Small, since one is kept for each level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct At {
     answer: Place,
-    /// How many names of a path led here.
-    depth: u8,
-    /// A bit for each required field whose path leads through here.
-    on: u64,
+    /// How many names of a path led here, and one; 0 where no path leads.
+    step: u8,
 }
 
 /// The few fields of a body that are read. Where the content stands, nothing is.
@@ -111,6 +112,8 @@ struct Fields<'a> {
     required: &'a [String],
     /// A bit for each required field.
     found: u64,
+    /// By step, a bit for each required field whose path leads through what is open there.
+    on: [u64; MOST_NAMES],
 }
 
 impl Fields<'_> {
@@ -118,25 +121,34 @@ impl Fields<'_> {
         self.found.count_ones() as usize != self.required.len()
     }
 
-    /// The required fields whose path goes on from here with this name; those that end with it are there.
-    fn follow(&mut self, from: At, key: &[u8]) -> u64 {
+    /// The step behind a member of an object that paths lead through: 0 where none of them goes on with this name. Those that
+    /// end with it are there.
+    fn follow(&mut self, object: At, key: &[u8]) -> u8 {
+        let names_before = usize::from(object.step) - 1;
+        let Some(from) = self.on.get(names_before).copied() else { return 0 };
         let mut on = 0;
-        for (bit, path) in self.required.iter().enumerate().filter(|(bit, _)| from.on >> bit & 1 == 1) {
-            let mut names = path.split('.').skip(usize::from(from.depth));
+        for (bit, path) in self.required.iter().enumerate().filter(|(bit, _)| from >> bit & 1 == 1) {
+            let mut names = path.split('.').skip(names_before);
             if names.next().is_some_and(|name| name.as_bytes() == key) {
                 let goes_on = names.next().is_some();
                 on |= u64::from(goes_on) << bit;
                 self.found |= u64::from(!goes_on) << bit;
             }
         }
-        on
+        match self.on.get_mut(names_before + 1) {
+            Some(next) if on != 0 => {
+                *next = on;
+                object.step + 1
+            }
+            _ => 0,
+        }
     }
 }
 
 impl Document for Fields<'_> {
     type Place = At;
-    const NOWHERE: At = At { answer: Place::Nowhere, depth: 0, on: 0 };
-    const ROOT: At = At { answer: Place::Root, depth: 0, on: u64::MAX };
+    const NOWHERE: At = At { answer: Place::Nowhere, step: 0 };
+    const ROOT: At = At { answer: Place::Root, step: 1 };
 
     fn member(&mut self, object: At, key: &[u8]) -> At {
         let place = self.answer.member(object.answer, key);
@@ -147,9 +159,8 @@ impl Document for Fields<'_> {
             Place::Choices if self.answer.made.is_wanted() => place,
             _ => Place::Nowhere,
         };
-        let on = if object.on == 0 { 0 } else { self.follow(object, key) };
-        // Where nobody asks about anything more there is one place.
-        At { answer, depth: if on == 0 { 0 } else { object.depth + 1 }, on }
+        let is_asked = object.step > 0 && !self.required.is_empty();
+        At { answer, step: if is_asked { self.follow(object, key) } else { 0 } }
     }
 
     fn element(array: At) -> At {
