@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::admin::CHECKS;
@@ -13,6 +13,7 @@ use support::program::command;
 use support::{Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Provider, RecordedRequest};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 /// At so many moments of its run each command is killed.
 const MOMENTS: u32 = 5;
