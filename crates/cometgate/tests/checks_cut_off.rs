@@ -6,12 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use serde_json::Value;
-use support::admin::CHECKS;
-use support::comet::comet;
 use support::program::command;
-use support::{Files, Map, PRIMARY_KEY, Program, tenants};
-use testkit::{Provider, RecordedRequest};
+use support::world::Held;
 use tokio::process::Command;
 use tokio::time::Instant;
 
@@ -39,31 +35,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["readiness", "--by", "kim", "--answer", "may_revert=platform"],
 ];
 
-struct World {
-    program: Program,
-    files: Files,
-    _providers: [Provider; 2],
-}
-
-impl World {
-    /// A gateway that holds its canary for want of a drill.
-    async fn start() -> World {
-        let primary =
-            Provider::builder("primary").require_key(PRIMARY_KEY).models(["gpt-primary", "gpt-other"]);
-        let primary = primary.start().await;
-        let canary = comet(|_: &RecordedRequest, _: &Value| None).await;
-        let urls = (primary.base_url(), canary.base_url());
-        let map = |version, share, top| {
-            Map { version, environment: "production", top, ..Map::new(&urls.0, &urls.1, share) }.text()
-        };
-        let files = Files::new(CHECKS, &map("1", "0%", ""), &tenants());
-        files.write_check_key();
-        let mut program = Program::serve(&files).await;
-        files.write("routes.toml", &map("2", "0.0001%", "rollback_route_version = \"1\""));
-        program.logged("route map 2 is live").await;
-        World { program, files, _providers: [primary, canary] }
-    }
-
+impl Held {
     fn arguments(&self, of: &[&str]) -> Vec<String> {
         let settings = self.files.path().join("cometgate.toml");
         let config = ["--config".to_owned(), settings.to_str().unwrap().to_owned()];
@@ -88,7 +60,7 @@ impl World {
 
 #[tokio::test]
 async fn a_check_that_is_killed_at_any_moment_leaves_a_sound_store_and_callers_alone() {
-    let world = World::start().await;
+    let world = Held::start("0.0001%").await;
     for asked in COMMANDS {
         let arguments = world.arguments(asked);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -110,7 +82,7 @@ async fn a_check_that_is_killed_at_any_moment_leaves_a_sound_store_and_callers_a
 
 #[tokio::test]
 async fn a_check_that_cannot_be_recorded_says_so_and_counts_for_nothing() {
-    let world = World::start().await;
+    let world = Held::start("0.0001%").await;
     world.files.run(&["models", "check", "--by", "kim"]).await;
     for asked in COMMANDS {
         let arguments = world.arguments(asked);

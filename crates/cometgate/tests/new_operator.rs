@@ -5,49 +5,17 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
-use support::admin::{CHECK_KEY, CHECKS};
-use support::comet::{COMPLETION, comet, early};
-use support::{CANARY_KEY, Files, Map, PRIMARY_KEY, Program, tenants};
-use testkit::{Provider, RecordedRequest};
+use support::admin::CHECK_KEY;
+use support::comet::COMPLETION;
+use support::world::Held;
+use support::{CANARY_KEY, PRIMARY_KEY};
 
 const LINK: &str = "https://tickets.example/REL-7";
 
-struct World {
-    program: Program,
-    files: Files,
-    /// The canary refuses whatever it is asked.
-    is_ill: Arc<AtomicBool>,
-    _providers: [Provider; 2],
-}
-
-impl World {
-    /// A gateway whose map has just got its first canary, to which everybody is to go: it is held for want of a drill.
-    async fn start() -> World {
-        let primary =
-            Provider::builder("primary").require_key(PRIMARY_KEY).models(["gpt-primary", "gpt-other"]);
-        let primary = primary.start().await;
-        let is_ill = Arc::new(AtomicBool::new(false));
-        let ill = Arc::clone(&is_ill);
-        let canary = comet(move |_: &RecordedRequest, _: &Value| {
-            ill.load(Ordering::Relaxed).then(|| early(401, "", "Invalid token"))
-        })
-        .await;
-        let urls = (primary.base_url(), canary.base_url());
-        let map = |version, share, top| {
-            Map { version, environment: "production", top, ..Map::new(&urls.0, &urls.1, share) }.text()
-        };
-        let files = Files::new(CHECKS, &map("1", "0%", "owner = \"platform\""), &tenants());
-        files.write_check_key();
-        let mut program = Program::serve(&files).await;
-        files.write("routes.toml", &map("2", "100%", "rollback_route_version = \"1\"\nowner = \"platform\""));
-        program.logged("route map 2 is live").await;
-        World { program, files, is_ill, _providers: [primary, canary] }
-    }
-
+impl Held {
     /// Runs a command that has to end well, and returns what it says.
     async fn does(&self, command: &str, more: &[&str]) -> String {
         let words: Vec<&str> = command.split(' ').collect();
@@ -75,7 +43,7 @@ impl World {
 
 #[tokio::test]
 async fn from_a_new_canary_over_every_check_to_traffic_and_back() {
-    let world = World::start().await;
+    let world = Held::start("100%").await;
     assert_eq!(world.program.served_by().await, "primary", "nobody has proven the way back");
     assert_eq!(world.readiness(&[]).await.0, 4);
 

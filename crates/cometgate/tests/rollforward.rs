@@ -6,25 +6,14 @@ mod support;
 use evidence::Kind;
 use hyper::http::Method;
 use serde_json::{Value, json};
-use support::admin::{CHECK_KEY, CHECKS};
-use support::contract::{answer_as_cometapi, bodies};
+use support::admin::CHECK_KEY;
+use support::contract::bodies;
 use support::records::recorded;
 use support::world::World;
-use support::{ACME, CANARY_KEY, Client, Map, PRIMARY_KEY};
+use support::{ACME, CANARY_KEY, Client, PRIMARY_KEY};
 use testkit::{Provider, RecordedRequest, Reply};
 
 const REVIEW: &str = "https://tickets.example/INC-7";
-
-async fn world(change: impl FnOnce(&mut Map<'_>)) -> World {
-    let world = World::start(CHECKS, |map| {
-        map.share = "0%";
-        map.environment = "staging";
-        change(map);
-    })
-    .await;
-    answer_as_cometapi(&world.canary);
-    world
-}
 
 async fn rollforward(world: &World, more: &[&str]) -> (i32, Value, String) {
     let asked = ["rollforward", "the-canary", "--by", "kim", "--review-link", REVIEW, "--format", "json"];
@@ -42,7 +31,7 @@ fn answer_strangers(provider: &Provider, reply: Reply) {
 
 #[tokio::test]
 async fn two_attempts_with_every_field_of_the_template() {
-    let world = world(|_| ()).await;
+    let world = World::staging(|_| ()).await;
     let (code, said, errors) = rollforward(&world, &[]).await;
     assert_eq!(
         (code, &said["decision"], &said["holds"]),
@@ -96,7 +85,7 @@ async fn two_attempts_with_every_field_of_the_template() {
 
 #[tokio::test]
 async fn what_serves_stays_and_what_does_not_is_promoted() {
-    let serving = world(|map| map.share = "20%").await;
+    let serving = World::staging(|map| map.share = "20%").await;
     let (code, said, _) = rollforward(&serving, &[]).await;
     assert_eq!((code, &said["fallback_decision"]), (0, &json!("stay")));
     // The route itself has moved nothing, and a caller's gate has heard nothing.
@@ -143,7 +132,7 @@ async fn each_reason_to_hold_is_found_and_named() {
             json!(["response_unparseable", "error_path_not_captured"]),
         ),
     ] {
-        let world = world(|_| ()).await;
+        let world = World::staging(|_| ()).await;
         if let Some(reply) = happy {
             world.canary.on_call("POST", "*", move |request: &RecordedRequest| {
                 let is_ours =
@@ -168,7 +157,7 @@ async fn each_reason_to_hold_is_found_and_named() {
 
 #[tokio::test]
 async fn retries_are_counted_and_held_only_beyond_what_the_route_allows() {
-    let world = world(|map| map.route = "retry_policy = { retries = 1, on = [\"server\"] }").await;
+    let world = World::staging(|map| map.route = "retry_policy = { retries = 1, on = [\"server\"] }").await;
     world.canary.once("POST", "*", Reply::error(500, "server_error", None, "once"));
     let (code, said, errors) = rollforward(&world, &[]).await;
     assert_eq!((code, &said["records"][0]["retry_count"]), (0, &json!(1)), "{said} {errors}");
@@ -187,7 +176,7 @@ async fn retries_are_counted_and_held_only_beyond_what_the_route_allows() {
 
 #[tokio::test]
 async fn nothing_is_shown_without_a_gateway_or_of_an_own_key_that_is_refused() {
-    let mut world = world(|_| ()).await;
+    let mut world = World::staging(|_| ()).await;
     world.canary.on("POST", "*", Reply::error(401, "comet_api_error", None, "no"));
     let (code, said, _) = rollforward(&world, &[]).await;
     assert_eq!(
@@ -211,7 +200,7 @@ async fn nothing_is_shown_without_a_gateway_or_of_an_own_key_that_is_refused() {
 
 #[tokio::test]
 async fn no_secret_is_in_any_record_or_output() {
-    let world = world(|_| ()).await;
+    let world = World::staging(|_| ()).await;
     world.canary.on_call("POST", "*", |request: &RecordedRequest| {
         let shown = request.header("authorization").unwrap_or_default().to_owned();
         let body = json!({"id": shown, "object": shown, "error": {"message": shown, "type": "completion-marker", "code": shown}});

@@ -15,17 +15,6 @@ use support::world::{Setup, World};
 use support::{CANARY_KEY, Files, Map, PRIMARY_KEY, Program, tenants};
 use testkit::{Authority, Reply, Step};
 
-async fn world(change: impl FnOnce(&mut Map<'_>)) -> World {
-    let world = World::start(CHECKS, |map| {
-        map.share = "0%";
-        map.environment = "staging";
-        change(map);
-    })
-    .await;
-    answer_as_cometapi(&world.canary);
-    world
-}
-
 /// Exit code, and what is printed as JSON.
 async fn smoke(files: &Files, more: &[&str]) -> (i32, Value, String) {
     let asked = ["smoke", "the-canary", "--by", "kim", "--format", "json"];
@@ -37,7 +26,7 @@ const REVIEWED: &[&str] = &["--docs-reviewed", "--link", "https://tickets.exampl
 
 #[tokio::test]
 async fn one_request_in_order_and_one_that_is_not_with_every_field_of_the_template() {
-    let world = world(|_| ()).await;
+    let world = World::staging(|_| ()).await;
     let (code, said, errors) = smoke(&world.files, REVIEWED).await;
     assert_eq!(
         (code, &said["decision"], &said["holds"]),
@@ -106,8 +95,8 @@ async fn one_request_in_order_and_one_that_is_not_with_every_field_of_the_templa
 
 #[tokio::test]
 async fn responses_are_tested_where_somebody_or_the_route_says_so() {
-    let said_by_route = world(|map| map.route = "endpoint = \"responses\"").await;
-    let by_flag = world(|_| ()).await;
+    let said_by_route = World::staging(|map| map.route = "endpoint = \"responses\"").await;
+    let by_flag = World::staging(|_| ()).await;
     for (world, flag, because) in [
         (&by_flag, &["--endpoint", "responses"][..], "`--endpoint responses` says so"),
         (&said_by_route, &[], "the route serves"),
@@ -132,7 +121,7 @@ async fn responses_are_tested_where_somebody_or_the_route_says_so() {
 
 #[tokio::test]
 async fn the_rollbacks_model_id_is_tested_too_and_one_that_nobody_knows_is_a_hold() {
-    let world = world(|map| map.top = "rollback_route_version = \"0\"").await;
+    let world = World::staging(|map| map.top = "rollback_route_version = \"0\"").await;
     let (code, said, _) = smoke(&world.files, &[REVIEWED, &["--rollback-id"]].concat()).await;
     assert_eq!((code, &said["holds"]), (4, &json!(["rollback_id_unknown"])), "{said}");
     assert!(said["records"][0]["notes"].as_str().unwrap().contains("0 is kept nowhere"), "{said}");
@@ -186,7 +175,7 @@ async fn whatever_the_provider_does_wrong_is_classed_recorded_and_never_tried_ag
             "",
         ),
     ] {
-        let world = world(|map| map.route = "retry_policy = { retries = 2, on = [\"server\", \"malformed\", \"reset\", \"truncated\"] }\nfallback_provider = \"cometapi\"").await;
+        let world = World::staging(|map| map.route = "retry_policy = { retries = 2, on = [\"server\", \"malformed\", \"reset\", \"truncated\"] }\nfallback_provider = \"cometapi\"").await;
         answer_happy(&world.canary, reply);
         let (code, said, errors) = smoke(&world.files, REVIEWED).await;
         assert_eq!((code, &said["decision"]), (4, &json!(decision)), "{name}: {said} {errors}");
@@ -211,7 +200,7 @@ async fn an_invalid_request_that_is_accepted_or_fails_unclearly_is_a_hold() {
         (Reply::error(500, "server_error", None, "overloaded?"), "error_path_unclassed"),
         (Reply::abort_before_head(), "error_path_unclassed"),
     ] {
-        let world = world(|_| ()).await;
+        let world = World::staging(|_| ()).await;
         world.canary.on_call("POST", "/v1/chat/completions", move |request: &testkit::RecordedRequest| {
             if support::contract::is_without(request, "messages") { reply.clone() } else { Reply::standard() }
         });
@@ -224,7 +213,7 @@ async fn an_invalid_request_that_is_accepted_or_fails_unclearly_is_a_hold() {
 
 #[tokio::test]
 async fn who_cannot_be_reached_is_recorded_and_exits_with_5() {
-    let mut world = world(|map| {
+    let mut world = World::staging(|map| {
         map.share = "50%";
         map.canary = "http://127.0.0.1:9/v1";
     })
@@ -246,7 +235,7 @@ async fn who_cannot_be_reached_is_recorded_and_exits_with_5() {
 
 #[tokio::test]
 async fn what_is_missing_is_said_with_what_to_add() {
-    let world = world(|map| map.environment = "production").await;
+    let world = World::staging(|map| map.environment = "production").await;
     let asks = async |more: &[&str]| {
         let asked = [&["--by", "kim"], more].concat();
         let (code, _, errors) = world.files.run(&[&["smoke"], &asked[..]].concat()).await;
@@ -279,7 +268,7 @@ async fn a_map_that_is_not_the_one_in_force_is_a_hold() {
 
 #[tokio::test]
 async fn no_secret_is_in_any_record_or_output() {
-    let world = world(|_| ()).await;
+    let world = World::staging(|_| ()).await;
     // What it is sent comes back wherever a provider can put it.
     world.canary.on_call("POST", "*", |request: &testkit::RecordedRequest| {
         let shown = request.header("authorization").unwrap_or_default().to_owned();
@@ -300,7 +289,7 @@ async fn no_secret_is_in_any_record_or_output() {
 
 #[tokio::test]
 async fn a_rollout_that_waits_for_it_hears_of_it_and_a_failure_takes_it_back() {
-    let world = world(|map| {
+    let world = World::staging(|map| {
         map.share = "100%";
         map.sticky_by = "steps = [\"50%\", \"100%\"]\nstep_needs = { checks = [\"smoke\"] }";
     })

@@ -42,7 +42,6 @@ fn record(
         RequestType::HappyPath => "a minimal request",
         RequestType::ErrorPath => "the same with a credential that is nobody's",
     };
-    let more = if more.is_empty() { String::new() } else { format!("; {more}") };
     RollforwardCheck {
         ts: at,
         check_id: about.check_id.into(),
@@ -71,7 +70,7 @@ fn record(
         holds: judged.holds.iter().map(|hold| hold.as_str().into()).collect(),
         decision: judged.decision,
         next: judged.next.as_str().into(),
-        notes: format!("{what}: {}{more}", facts.said()).into(),
+        notes: facts.note(what, more),
         config_sha256: about.map_sha256,
     }
 }

@@ -1,7 +1,7 @@
 //! What one request has shown: its answer beside what the gateway's decision log has of it.
 
 use decisions::ErrorClass;
-use evidence::StatusClass;
+use evidence::{Prose, StatusClass};
 
 use crate::gateway::SeenAttempt;
 use crate::route_check::family::endpoint;
@@ -158,9 +158,18 @@ impl Facts {
         self.is_classed(ErrorClass::Auth) || self.is_classed(ErrorClass::Quota)
     }
 
-    /// What happened, in words of ours.
+    /// What was asked and what happened, in words of ours; with more, where there is more to note.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub fn note(&self, asked: &str, more: &str) -> Prose {
+        let said = self.said();
+        if more.is_empty() {
+            format!("{asked}: {said}").into()
+        } else {
+            format!("{asked}: {said}; {more}").into()
+        }
+    }
+
+    fn said(&self) -> String {
         let status = self.status.map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
         let class = self.error_class.as_ref().map_or_else(
             || if self.is_accepted { ", accepted".to_owned() } else { String::new() },

@@ -49,7 +49,6 @@ fn record(
         }
         (RequestType::ErrorPath, _) => format!("a request without `{}`", left_out(family)),
     };
-    let more = if more.is_empty() { String::new() } else { format!("; {more}") };
     SmokeCheck {
         ts: at,
         check_id: about.check_id.into(),
@@ -66,7 +65,7 @@ fn record(
         retry_decision: retry_decision(facts, judged),
         fallback_decision: judged.fallback,
         evidence_links: links.map(Prose::from).collect(),
-        notes: format!("{what}: {}{more}", facts.said()).into(),
+        notes: facts.note(&what, more),
         endpoint_family_because: subject.choice.because.as_str().into(),
         model_alias: subject.alias.as_str().into(),
         model_asked: asked.model,
