@@ -11,11 +11,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use config::{Loaded, Settings};
-use evidence::{Body, Entry, Head, Moment, Store};
-use jiff::Timestamp;
+use evidence::{Body, Entry, Head, Store};
 use proxy::Snapshot;
 use readiness::Provider;
 
+use crate::clock::now;
 use crate::commands::serve::read_settings;
 use crate::exit::Failure;
 use crate::map_files::{MapPaths, Texts};
@@ -73,7 +73,7 @@ impl Checked {
         found: impl IntoIterator<Item = (Option<String>, Body)>,
     ) -> Result<Head, Failure> {
         let directory = self.settings.state_dir.join("evidence");
-        let at = Moment::from_ms(Timestamp::now().as_millisecond());
+        let at = now();
         let map = Digest::of(&self.texts.routes);
         let entry = |(route, body): (Option<String>, Body)| Entry {
             at,

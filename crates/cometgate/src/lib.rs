@@ -12,6 +12,7 @@ mod certificate_end;
 mod changes;
 mod checks;
 mod cli;
+mod clock;
 mod commands;
 mod control_client;
 mod control_socket;

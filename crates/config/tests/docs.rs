@@ -120,6 +120,7 @@ fn kind_of(table: &toml::Table) -> Option<Kind> {
         "cors",
         "catalog",
         "telemetry",
+        "checks",
     ]) || is_text("routes")
         || is_text("tenants")
     {

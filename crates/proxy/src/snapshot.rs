@@ -95,15 +95,15 @@ impl Provider {
         })
     }
 
-    /// As a check asks it: the same in all but its credential, which is that of checks where callers bring their own, or, for the
+    /// As a check asks it, if that is otherwise than callers do: the same in all but its credential, which is that of checks where callers bring their own, or, for the
     /// twin, nobody's.
-    pub(crate) fn for_check(&self, is_twin: bool) -> Provider {
+    pub(crate) fn for_check(&self, is_twin: bool) -> Option<Box<Provider>> {
         let credential = match &self.check_credential {
             _ if is_twin => Credential::invalid(self.credential_header),
             Some(credential) => credential.clone(),
-            None => self.credential.clone(),
+            None => return None,
         };
-        Provider { credential, ..self.clone() }
+        Some(Box::new(Provider { credential, ..self.clone() }))
     }
 
     /// Whether a check can ask it.

@@ -182,7 +182,7 @@ impl UnderTrace {
 
 impl Drop for UnderTrace {
     fn drop(&mut self) {
-        let traced = self.lock().take();
+        let traced = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(traced) = traced {
             self.sink.finished(traced);
         }

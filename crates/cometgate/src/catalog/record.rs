@@ -6,13 +6,13 @@ use config::CredentialSource;
 use evidence::{
     CatalogCheck, CatalogDrift, CatalogItem, CatalogModel, CatalogNegative, CatalogTriage, Digest, Moment,
 };
-use jiff::Timestamp;
 use readiness::catalog::{AuthFacts, Class, Drift, Presence, Severity, Signal};
 
 use crate::catalog::remembered::Remembered;
 use crate::catalog::round::{Asking, Round, identifiers_hash};
 use crate::catalog::snapshots::{Snapshot, hash};
 use crate::checks::Checked;
+use crate::clock::now;
 
 /// IDs of the map in one record. A line of the store has room for ten times as many.
 const MOST_MODELS: usize = 200;
@@ -201,8 +201,4 @@ pub(crate) fn drift_record(
         diff_summary: drift.summary().into(),
         severity: severity_of(drift).as_str().into(),
     }
-}
-
-fn now() -> Moment {
-    Moment::from_ms(Timestamp::now().as_millisecond())
 }

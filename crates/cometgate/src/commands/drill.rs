@@ -21,7 +21,7 @@ use crate::running::block_on;
 use crate::terminal;
 
 pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
-    let checked = Checked::open(&options.config.path)?;
+    let checked = Checked::read(&options.config.path)?;
     let gateway = CalledGateway::of(&checked.settings)?;
     let asked = Asked::of(options, &checked)?;
     let plan = &asked.plan;

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use decisions::plan::Check;
-use evidence::{Body, ContractItem, Decision, Moment, Name, Probe, ProbeSummary};
+use evidence::{Body, ContractItem, Decision, Name, Probe, ProbeSummary};
 use jiff::Timestamp;
 use readiness::Provider;
 use readiness::probe::{self, Context, Found, Ledger, Needles, Options, Plan, RetryFacts, Target};
 
 use crate::checks::{Checked, tell};
 use crate::cli::{Format, Probe as Asked, ProbeAsked, ProbeKind};
+use crate::clock::now;
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -321,10 +322,6 @@ fn verdict(report: &Report, found: &[Found]) -> Result<(), Failure> {
         Decision::Proceed => Ok(()),
         decision => Err(Failure::not_allowed(anyhow!("the decision is {}", decision.as_str()))),
     }
-}
-
-fn now() -> Moment {
-    Moment::from_ms(Timestamp::now().as_millisecond())
 }
 
 /// Names a run, and marks its prompts.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::checks::{Checked, tell};
 use crate::cli::{Format, Readiness};
+use crate::clock::now;
 use crate::commands::readiness::subject::subject;
 use crate::commands::readiness::text::show;
 use crate::commands::routes::parse_until;
@@ -24,7 +25,7 @@ use crate::terminal;
 const NOBODY: &str = "readiness";
 
 pub(crate) fn run(options: &Readiness) -> Result<(), Failure> {
-    let checked = Checked::open(&options.config.path)?;
+    let checked = Checked::read(&options.config.path)?;
     let routes = routes(options, &checked)?;
     if routes.is_empty() {
         terminal::result("No route sends anything away from home, so there is nothing to roll back.");
@@ -200,8 +201,4 @@ fn print(
         }
     }
     Ok(())
-}
-
-fn now() -> Moment {
-    Moment::from_ms(Timestamp::now().as_millisecond())
 }

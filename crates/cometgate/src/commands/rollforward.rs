@@ -2,7 +2,6 @@
 
 use anyhow::anyhow;
 use evidence::{Body, Moment};
-use jiff::Timestamp;
 use readiness::rollforward::{About, Found, check_id, judge, plan, records};
 use readiness::route_check::{Facts, Planned, make};
 use serde_json::json;
@@ -10,6 +9,7 @@ use serde_json::json;
 use crate::checks::subject::find;
 use crate::checks::{CalledGateway, Checked, calling, tell};
 use crate::cli::Rollforward;
+use crate::clock::now;
 use crate::commands::route_check_text::{ended, print, time_for};
 use crate::exit::Failure;
 use crate::running::block_on;
@@ -67,8 +67,4 @@ pub(crate) fn run(options: &Rollforward) -> Result<(), Failure> {
         Some(error) => Err(calling::failure(&error)),
         None => ended("rollforward", judged.decision, judged.is_unreachable, &subject.provider),
     }
-}
-
-fn now() -> Moment {
-    Moment::from_ms(Timestamp::now().as_millisecond())
 }

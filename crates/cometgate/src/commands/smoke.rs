@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::checks::subject::{find, rollback_id};
 use crate::checks::{CalledGateway, Checked, calling, tell};
 use crate::cli::Smoke;
+use crate::clock::now;
 use crate::commands::route_check_text::{ended, print, time_for};
 use crate::exit::Failure;
 use crate::running::block_on;
@@ -68,10 +69,6 @@ fn found(
         (made.map_or_else(now, |made| made.at), Found { asked: asked.clone(), facts }, notes.join("; "))
     };
     asked.iter().enumerate().map(of).collect()
-}
-
-fn now() -> Moment {
-    Moment::from_ms(Timestamp::now().as_millisecond())
 }
 
 fn show(options: &Smoke, subject: &Subject, records: &[SmokeCheck], judged: &Judged, sequence: u64) {

@@ -12,6 +12,7 @@ use evidence::{
 use proxy::GateId;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::now;
 use crate::gates::facts::MapFacts;
 use crate::gates::files::gate_name;
 
@@ -269,8 +270,4 @@ fn word_of(decision: Decision) -> evidence::Verdict {
 
 fn mode(acts: bool) -> Acts {
     if acts { Acts::Act } else { Acts::Observe }
-}
-
-pub(super) fn now() -> Moment {
-    Moment::from_ms(jiff::Timestamp::now().as_millisecond())
 }

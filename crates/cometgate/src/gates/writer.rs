@@ -16,11 +16,11 @@ use evidence::{Entry, GateLogSegment};
 use proxy::RouteGate;
 use tokio::time::Instant;
 
+use crate::clock::now;
 use crate::gates::files::{Numbers, route_of};
 use crate::gates::inbox::{Next, Record};
 use crate::gates::keeper::Keeper;
 use crate::gates::recording::Recording;
-use crate::gates::records::now;
 
 /// Between two looks at the directory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -37,10 +37,6 @@ pub(crate) fn check(found: &BTreeMap<String, Value>, expected: &[(&str, Value)])
     }
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The names of the events of a span, in their order.
 pub(crate) fn events(span: &Span) -> Vec<&str> {
     span.events.iter().map(|event| event.name.strip_prefix("cometgate.").unwrap()).collect()

@@ -1,4 +1,4 @@
-//! A scripted CometAPI that answers as its contract says, and maps with a version to go back to.
+//! A scripted CometAPI that answers as its contract says.
 
 use serde_json::{Value, json};
 use testkit::{Provider, RecordedRequest, Reply};

@@ -78,7 +78,7 @@ impl Call {
         let about = &self.about;
         let internal = || Failure::own(ErrorClass::Validation, Error::Internal);
         let provider = about.snapshot.provider(aim.provider).ok_or_else(internal)?;
-        let of_check = about.check.as_ref().map(|check| Box::new(provider.for_check(check.terms().twin)));
+        let of_check = about.check.as_ref().and_then(|check| provider.for_check(check.terms().twin));
         let provider = of_check.as_deref().unwrap_or(provider);
         let outgoing = Outgoing {
             method: Method::POST,

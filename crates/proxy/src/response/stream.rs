@@ -285,7 +285,7 @@ impl StreamBody {
             }
             if self.failed.is_some() {
                 self.pass(chunk, begun..done);
-                self.tail.clear();
+                self.drop_tail();
                 return;
             }
             done = event.end;

@@ -26,7 +26,9 @@ impl Spent {
     pub(crate) fn add(&self, usage: &Usage, cost: Option<Cost>) {
         self.input.add(usage.input.unwrap_or_default());
         self.output.add(usage.output.unwrap_or_default());
-        self.cost.add(cost.unwrap_or_default().0);
+        if let Some(Cost(billionths)) = cost {
+            self.cost.add(billionths);
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use decisions::rolled_back::Connections;
 use evidence::Moment;
 use http::Method;
-use jiff::Timestamp;
 use readiness::drill::{Acceptance, Standing, Step, Surroundings};
 use readiness::gateway::GatewayError;
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::checks::{Checked, refused};
 use crate::cli::Drill;
+use crate::clock::now;
 use crate::commands::drill::asked::Asked;
 use crate::control_client::{ask_status, ask_within};
 use crate::exit::Failure;
@@ -99,7 +99,7 @@ impl Around {
 
 impl Surroundings for Around {
     fn now(&self) -> Moment {
-        Moment::from_ms(Timestamp::now().as_millisecond())
+        now()
     }
 
     async fn standing(&self) -> Result<Standing, GatewayError> {

@@ -3,7 +3,6 @@
 use anyhow::anyhow;
 use decisions::plan::Check;
 use evidence::{Body, Decision, Head, Moment, Override};
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::catalog::Compared;
@@ -11,6 +10,7 @@ use crate::catalog::remembered::read;
 use crate::catalog::round::{self, Asking, Round};
 use crate::checks::{Checked, tell};
 use crate::cli::{Format, ModelsCheck};
+use crate::clock::now;
 use crate::commands::models::check_text::lines;
 use crate::exit::Failure;
 use crate::running::block_on;
@@ -68,7 +68,7 @@ fn record(checked: &Checked, options: &ModelsCheck, rounds: &[Round]) -> Result<
     let mut found: Vec<(Option<String>, Body)> =
         rounds.iter().map(|round| (None, round.record.clone().into())).collect();
     if let (Some(incident), Some(reason)) = (&options.override_for, &options.reason) {
-        let ts = Moment::from_ms(Timestamp::now().as_millisecond());
+        let ts = now();
         let overriding = Override {
             ts,
             check_id: format!("override-models-{}", ts.ms()).into(),

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow};
-use evidence::{Body, Moment, Name};
+use evidence::{Body, Name};
 use http::Method;
-use jiff::Timestamp;
 use readiness::Auth;
 use readiness::catalog::{Asked, Drift, Seen, ask, configured, drift};
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use crate::catalog::snapshots::{Snapshot, Snapshots, Taken};
 use crate::catalog::{drift_record, round, severity_of};
 use crate::checks::Checked;
 use crate::cli::{Format, ModelsDiff};
+use crate::clock::now;
 use crate::exit::Failure;
 use crate::running::block_on;
 use crate::terminal;
@@ -108,7 +108,7 @@ fn keep(snapshots: &Snapshots, provider: &str, found: &Found, options: &ModelsDi
         Found::Shrunk(_, now, _) if options.accept => now,
         Found::Nothing(_) | Found::Shrunk(..) | Found::Drift(..) => return Ok(()),
     };
-    let at = Moment::from_ms(Timestamp::now().as_millisecond());
+    let at = now();
     snapshots
         .write(&Snapshot::new(provider, at, ids.clone()), Taken::Reviewed)
         .with_context(|| {

@@ -39,7 +39,7 @@ struct Row {
 }
 
 pub(super) fn run(options: &ModelsInventory) -> Result<(), Failure> {
-    let checked = Checked::open(&options.config.path)?;
+    let checked = Checked::read(&options.config.path)?;
     let rows = rows(&checked);
     // A gateway that does not run has seen no callers.
     let unlisted = ask(&checked.settings.state_dir, Method::GET, "/models/unlisted", &Value::Null).ok();

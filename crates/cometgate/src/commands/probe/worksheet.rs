@@ -1,13 +1,13 @@
 //! `cometgate probe worksheet`: what is known of the contract with a provider, from which source, since when, by whom.
 
 use anyhow::anyhow;
-use evidence::{Body, ContractItem, ContractState, Error, Filter, Kind, Moment, Reader};
-use jiff::Timestamp;
+use evidence::{Body, ContractItem, ContractState, Error, Filter, Kind, Reader};
 use readiness::probe::{ITEMS, Item};
 use serde_json::{Value, json};
 
 use crate::checks::Checked;
 use crate::cli::{Format, Worksheet, WorksheetKind, WorksheetOf, WorksheetSet};
+use crate::clock::now;
 use crate::commands::evidence::failure;
 use crate::exit::Failure;
 use crate::terminal;
@@ -20,7 +20,7 @@ pub(super) fn run(options: &Worksheet) -> Result<(), Failure> {
 }
 
 fn show(options: &WorksheetOf) -> Result<(), Failure> {
-    let checked = Checked::open(&options.config.path)?;
+    let checked = Checked::read(&options.config.path)?;
     let known = known(&checked, options)?;
     let newest = |provider: &str, item: &Item| {
         let is_it = |known: &&ContractItem| {
@@ -118,7 +118,7 @@ fn to_json(provider: &str, item: &Item, known: Option<&ContractItem>) -> Value {
 }
 
 fn set(options: &WorksheetSet) -> Result<(), Failure> {
-    let checked = Checked::open(&options.of.config.path)?;
+    let checked = Checked::read(&options.of.config.path)?;
     let item = item_named(&options.item)?;
     let providers = providers(&checked, &options.of)?;
     let [provider] = providers.as_slice() else {
@@ -126,7 +126,7 @@ fn set(options: &WorksheetSet) -> Result<(), Failure> {
         return Err(Failure::usage(anyhow!("whose contract? --provider is one of {named}")));
     };
     let body = ContractItem {
-        date: Moment::from_ms(Timestamp::now().as_millisecond()),
+        date: now(),
         check_id: None,
         provider: provider.as_str().into(),
         worksheet: item.worksheet.into(),

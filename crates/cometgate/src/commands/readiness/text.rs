@@ -22,7 +22,7 @@ pub(super) fn show(route: &str, found: &Readiness, sequence: u64) {
         |text: &Option<evidence::Name>| text.as_ref().map_or("nobody", |text| text.as_str()).to_owned();
     let rows = [
         ("Review date", found.ts.to_string()),
-        ("Environment", text(&found.environment).replace("nobody", "not said")),
+        ("Environment", found.environment.as_ref().map_or("not said", |name| name.as_str()).to_owned()),
         ("Current model ID", model(&found.current)),
         ("Rollback model ID", model(&found.rollback)),
         ("Fallback model ID", model(&found.fallback)),
