@@ -5,7 +5,7 @@ use evidence::{PreCutoverCheck, ProbeResult};
 
 use crate::probe::question::Question;
 use crate::probe::run::Found;
-use crate::probe::seen::{Seen, Shape};
+use crate::probe::seen::{Ending, Seen, Shape};
 
 /// How a route tries again, read off the plan that answers traffic.
 #[derive(Clone, Debug)]
@@ -68,8 +68,10 @@ fn unknown(why: &str) -> Judged {
     (None, why.to_owned())
 }
 
+/// What was sent, and what came of it.
 fn answers<'f>(found: &[&'f Found]) -> Vec<(&'f Found, &'f Seen)> {
-    found.iter().filter_map(|found| Some((*found, found.seen.as_ref()?))).collect()
+    let was_sent = |seen: &&Seen| seen.ending != Ending::Unsent;
+    found.iter().filter_map(|found| Some((*found, found.seen.as_ref().filter(was_sent)?))).collect()
 }
 
 /// Probes of some questions, each of which has to work.

@@ -157,10 +157,8 @@ impl<'r> Look<'r> {
             });
             self.judged("probe", record, subject.ages.probe, decides_to_proceed, next.clone())
         };
-        let findings: Vec<Finding> = subject.current.iter().map(of).collect();
-        let worst = findings.iter().position(|finding| !finding.is_in_order());
         let nothing = || self.judged("probe", None, subject.ages.probe, decides_to_proceed, next.clone());
-        findings.into_iter().nth(worst.unwrap_or(0)).unwrap_or_else(nothing)
+        worst(subject.current.iter().map(of)).unwrap_or_else(nothing)
     }
 
     /// What would take the canary out again.
@@ -216,12 +214,9 @@ impl<'r> Look<'r> {
     /// the map stands in for it.
     fn drill(&self) -> Finding {
         let subject = self.subject;
-        let findings = subject.identities.iter().map(|identity| self.drill_of(identity));
-        // The one that stands worst counts.
-        let findings: Vec<Finding> = findings.collect();
-        let worst = findings.iter().position(|finding| !finding.is_in_order()).unwrap_or(0);
         let nothing = || found_to_be("drill", ReadinessState::NotNeeded, "it sends nothing away".to_owned());
-        let mut finding = findings.into_iter().nth(worst).unwrap_or_else(nothing);
+        let each = subject.identities.iter().map(|identity| self.drill_of(identity));
+        let mut finding = worst(each).unwrap_or_else(nothing);
         if let Some((by, until)) = subject.vouched.as_ref().filter(|(_, until)| *until > self.now)
             && !finding.is_in_order()
         {
@@ -297,6 +292,11 @@ impl<'r> Look<'r> {
         let named = record.route.as_deref().or(record.body["route"].as_str());
         named == Some(self.subject.route.as_str())
     }
+}
+
+/// The one that stands worst counts; of several alike the first.
+fn worst(findings: impl DoubleEndedIterator<Item = Finding>) -> Option<Finding> {
+    findings.rev().max_by_key(|finding| (!finding.is_in_order(), finding.escalates))
 }
 
 /// What is found of a check, where nothing more is known of it.

@@ -143,6 +143,16 @@ fn each_thing_that_is_missing_stale_or_failed_shows_where_it_is_and_says_what_to
             Pause,
         ),
         ("nobody asked", |_, r| without(r, "catalog_check"), "models", Missing, Pause),
+        (
+            "one model was not probed, and another calls for somebody",
+            |s, r| {
+                s.current.insert(0, model("cometapi", "unprobed"));
+                body(r, "probe_summary")["decision"] = json!("escalate");
+            },
+            "probe",
+            Failed,
+            Escalate,
+        ),
         ("asked yesterday", |_, r| r[0].at = at(24), "models", Stale, Pause),
         ("just within a day", |_, r| r[0].at = at(23), "models", Fresh, Proceed),
         (

@@ -115,6 +115,21 @@ fn a_good_run_proceeds_and_one_that_lacks_anything_does_not() {
 }
 
 #[test]
+fn what_was_never_sent_is_no_good_answer() {
+    let mut run = good_run();
+    for found in &mut run {
+        if !found.planned.question.is_to_be_refused() {
+            let unsent = Seen::nothing(Ending::Unsent, None, Duration::ZERO);
+            (found.result, found.note) = judge(&found.planned, &unsent);
+            found.seen = Some(unsent);
+        }
+    }
+    let (decision, checks) = decided(&run);
+    let passed = |name: &str| checks.iter().find(|check| check.check.as_str() == name).unwrap().passed;
+    assert_eq!((decision, passed("auth_success")), (Decision::Pause, None));
+}
+
+#[test]
 fn rules_that_retry_what_must_not_be_are_found() {
     let good = good_run();
     let of_it: Vec<&Found> = good.iter().collect();
