@@ -4,7 +4,7 @@ use evidence::Kind;
 use serde_json::{Value, json};
 use testkit::Reply;
 
-use crate::support::comet::{MODEL, comet};
+use crate::support::comet::{MODEL, comet, early, is_bad_key};
 use crate::support::records::recorded;
 use crate::{files_for, is_models, nothing_else, run};
 
@@ -68,6 +68,34 @@ async fn a_worksheet_is_filled_in_by_probes_and_by_people() {
     let (code, _, complained) = files.run(&[&set[..], &["endpoint_path"], &said].concat()).await;
     assert!(code == 3 && complained.contains("models.endpoint_path"), "{complained}");
     assert_eq!(files.run(&[&set[..], &["weather"], &said].concat()).await.0, 3);
+}
+
+#[tokio::test]
+async fn the_list_is_asked_for_where_the_map_says() {
+    let list = json!({"object": "list", "data": [{"id": MODEL}]});
+    let provider = comet(move |request, _| {
+        let is_asked = is_models(request) || request.path().starts_with("/v1/catalog");
+        is_asked.then(|| match request.path() {
+            "/v1/catalog" if !is_bad_key(request) => Reply::json(200, &list),
+            "/v1/catalog" => early(401, "", "Invalid token"),
+            _ => Reply::bytes(404, "text/html", "<!doctype html><title>CometAPI</title>"),
+        })
+    })
+    .await;
+    let files = files_for(&provider, "[]");
+    let map = std::fs::read_to_string(files.routes()).unwrap();
+    let key = "credential = { env = \"CANARY_KEY\" }";
+    files.write("routes.toml", &map.replace(key, &format!("{key}\npaths = {{ models = \"/catalog\" }}")));
+    let (_, said, complained) = run(&files, &["--contract"]).await;
+    for name in ["models_list", "models_without_credential", "models_invalid_credential"] {
+        assert_eq!(crate::probe(&said, name)["result"], "works", "{name}: {said:#}\n{complained}");
+    }
+    let (_, sheet, _) = files.run(&["probe", "worksheet", "--format", "json"]).await;
+    let sheet: Value = serde_json::from_str(&sheet).unwrap();
+    let is_place = |row: &&Value| row["worksheet"] == "models" && row["contract_item"] == "endpoint_path";
+    let row = sheet.as_array().unwrap().iter().find(is_place).unwrap();
+    assert_eq!(row["state"], "verified", "{row}");
+    assert!(row["value"].as_str().unwrap().ends_with("/v1/catalog"), "{row}");
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ pub struct Target {
     pub required_fields: Vec<String>,
     /// The families that are asked, each with its path below the base URL.
     pub families: Vec<(Endpoint, String)>,
+    /// Where the provider lists its models, below the base URL.
+    pub models_path: String,
 }
 
 /// How a run is made.
@@ -167,11 +169,12 @@ struct Planner<'a> {
 impl Planner<'_> {
     /// Once for a provider, whatever aliases it serves.
     fn of_the_provider(&mut self) {
-        self.get(Question::Models, "/models", Auth::Ours);
+        let models = self.target.models_path.as_str();
+        self.get(Question::Models, models, Auth::Ours);
         if self.options.contract {
-            self.get(Question::ModelsWithoutKey, "/models", Auth::Omitted);
-            self.get(Question::ModelsInvalidKey, "/models", Auth::Invalid);
-            self.get(Question::ModelsUnknown, &format!("/models/{}", requests::UNKNOWN_MODEL), Auth::Ours);
+            self.get(Question::ModelsWithoutKey, models, Auth::Omitted);
+            self.get(Question::ModelsInvalidKey, models, Auth::Invalid);
+            self.get(Question::ModelsUnknown, &format!("{models}/{}", requests::UNKNOWN_MODEL), Auth::Ours);
             self.get(Question::UnknownPath, "/cometgate-probe-nonexistent", Auth::Ours);
         }
         let Some((endpoint, path)) = self.target.families.first() else { return };
@@ -345,6 +348,7 @@ pub(crate) mod tests {
             enabled,
             required_fields: vec!["choices".to_owned()],
             families: families.map(|endpoint| (endpoint, endpoint.path().to_owned())).into(),
+            models_path: "/models".to_owned(),
         }
     }
 

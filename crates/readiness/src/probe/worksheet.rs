@@ -72,7 +72,7 @@ pub fn settled(
             ("inference", "error_behavior") => sheet.errors(|question| {
                 matches!(question, Question::InvalidRequest | Question::InvalidKey | Question::UnknownModel)
             }),
-            ("models", "endpoint_path") => sheet.models_list("GET ", &sheet.url("/models")),
+            ("models", "endpoint_path") => sheet.models_url().and_then(|url| sheet.models_list("GET ", &url)),
             ("models", "http_method") => sheet.models_list("", "GET"),
             ("models", "auth_headers") => sheet.models_list(sheet.header(), ": accepted"),
             ("models", "request_fields") => sheet.models_list("", "answered without any query or body"),
@@ -200,6 +200,12 @@ impl Sheet<'_> {
         lines.dedup();
         let is_right = asked.iter().all(|found| found.result == ProbeResult::Works);
         (!asked.is_empty()).then(|| (as_state(is_right), lines.join("; ")))
+    }
+
+    /// Where the list was asked for.
+    fn models_url(&self) -> Option<String> {
+        let listed = self.of(Question::Models).next()?;
+        Some(self.url(&listed.planned.path))
     }
 
     fn models_list(&self, before: &str, value: &str) -> Value {

@@ -54,6 +54,7 @@ pub(super) fn select(checked: &Checked, asked: &ProbeAsked) -> Result<Vec<Target
                 enabled: alias.enabled_features.at(provider_id),
                 required_fields: alias.required_fields.clone(),
                 families,
+                models_path: checked.loaded.providers[provider_id.index()].models_path().to_owned(),
             });
         }
     }

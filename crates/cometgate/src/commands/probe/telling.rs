@@ -80,6 +80,7 @@ fallback_provider = "cometapi"
             enabled: None,
             required_fields: Vec::new(),
             families: Vec::new(),
+            models_path: "/models".to_owned(),
         };
         let (one, two) = (target("one"), target("two"));
         let (good, bad) = (Decision::Proceed, Decision::Pause);
