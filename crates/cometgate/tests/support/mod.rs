@@ -73,8 +73,16 @@ impl Files {
         files
     }
 
+    /// At once, as a careful editor does. Who looks meanwhile finds the file of before, or this one; what is written
+    /// in place may be found empty, which is one refusal more (`random_writes.rs` and `kill.rs` do that).
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).unwrap();
+        let path = self.path().join(name);
+        let new = self.path().join(format!("{name}.new"));
+        std::fs::write(&new, text).unwrap();
+        if let Ok(before) = std::fs::metadata(&path) {
+            std::fs::set_permissions(&new, before.permissions()).unwrap();
+        }
+        std::fs::rename(new, path).unwrap();
     }
 
     pub(crate) fn path(&self) -> &Path {
