@@ -33,9 +33,7 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
         )));
     }
     announce(plan, options);
-    if !options.answer.yes && !options.approve_each {
-        confirm()?;
-    }
+    terminal::confirm(options.answer.yes || options.approve_each, "Begin?", "nothing was sent")?;
     let report = block_on(async { Ok(run_drill(plan, &gateway, &around, interrupted()?).await) })?;
     let record = report.record();
     let passed = match report.outcome {
@@ -81,16 +79,6 @@ fn announce(plan: &DrillPlan, options: &Drill) {
         terminal::say("  - an answer of the target that the acceptance command does not take");
     }
     terminal::say("No caller's request is moved, and the map stays as it is.");
-}
-
-fn confirm() -> Result<(), Failure> {
-    match terminal::ask("Begin?") {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::not_allowed(anyhow!("nothing was sent"))),
-        None => Err(Failure::usage(anyhow!(
-            "nothing was sent: nobody is at a terminal to confirm it; --yes does"
-        ))),
-    }
 }
 
 /// Why it is to be broken off, once somebody wants that. Needs a runtime.

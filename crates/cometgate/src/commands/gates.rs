@@ -1,6 +1,5 @@
 //! `cometgate rollback`, `hold`, `resume`, `promote`: says it to the running gateway.
 
-use anyhow::anyhow;
 use evidence::{Name, Prose, RollbackDecision};
 use http::Method;
 use serde_json::{Value, json};
@@ -44,7 +43,7 @@ fn tell(
         for target in status["routes"].as_array().into_iter().flatten().flat_map(targets_of) {
             terminal::say(&format!("  {}", target_line(target)));
         }
-        confirm(action, &said.route)?;
+        terminal::confirm(false, &question(action, &said.route), "nothing was done")?;
     }
     let target = said.target.map(|target| match target {
         Target::Canary => "canary".to_owned(),
@@ -70,19 +69,12 @@ fn targets_of(route: &Value) -> impl Iterator<Item = &Value> {
     route["targets"].as_array().into_iter().flatten()
 }
 
-fn confirm(action: Action, route: &str) -> Result<(), Failure> {
-    let question = match action {
+fn question(action: Action, route: &str) -> String {
+    match action {
         Action::RollBack => format!("Take it out of traffic on {route}, for good?"),
         Action::Hold => format!("Hold {route}?"),
         Action::Resume => format!("End every hold of {route}?"),
         Action::Promote => format!("Let it take its next step on {route}?"),
-    };
-    match terminal::ask(&question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::not_allowed(anyhow!("nothing was done"))),
-        None => Err(Failure::usage(anyhow!(
-            "nothing was done: nobody is at a terminal to confirm it; --yes does"
-        ))),
     }
 }
 

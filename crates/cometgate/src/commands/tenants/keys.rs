@@ -1,6 +1,6 @@
 //! `cometgate tenants rotate` and `revoke`: keys come and go while the gateway runs.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use config::ListedKey;
 use config::edit::{KeyEdit, edit_keys};
 use jiff::{Timestamp, Zoned};
@@ -72,16 +72,7 @@ pub(super) fn revoke(options: &TenantsRevoke) -> Result<(), Failure> {
     if !edited.tenant.keys.iter().any(|key| key.expires_at.is_none_or(|end| end > now)) {
         terminal::say("It has no other key that is good: nobody can call as this tenant then.");
     }
-    if !options.answer.yes {
-        match terminal::ask(&format!("Write {path}?")) {
-            Some(true) => {}
-            Some(false) => return Err(Failure::not_allowed(anyhow!("nothing was written"))),
-            None => {
-                let error = anyhow!("nothing was written: nobody is at a terminal to confirm it; --yes does");
-                return Err(Failure::usage(error));
-            }
-        }
-    }
+    terminal::confirm(options.answer.yes, &format!("Write {path}?"), "nothing was written")?;
     let _locked = given.lock()?;
     given.replace(&edited.text)?;
     terminal::result(&format!(
