@@ -21,7 +21,7 @@ use crate::running::block_on;
 use crate::terminal;
 
 pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
-    let checked = Checked::read(&options.config.path)?;
+    let checked = Checked::read(&options.given.config.path)?;
     let gateway = CalledGateway::of(&checked.settings)?;
     let asked = Asked::of(options, &checked)?;
     let plan = &asked.plan;
@@ -41,12 +41,12 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
         DrillOutcome::Failed => Some(false),
         DrillOutcome::Interrupted | DrillOutcome::NotRun => None,
     };
-    if options.format == Format::Json {
+    if options.given.format == Format::Json {
         terminal::result(&json!(record).to_string());
     }
     let head = checked.record(&options.by, [(Some(plan.route.clone()), record.into())])?;
     tell(&checked, Check::Drill, Some(&plan.route), passed, head.sequence);
-    if options.format == Format::Text {
+    if options.given.format == Format::Text {
         show(&report, head.sequence);
     }
     match passed {

@@ -36,7 +36,7 @@ fn tell(
     questions: Option<&Questions>,
     answer: Option<Answer>,
 ) -> Result<(), Failure> {
-    let settings = read_settings(&said.config.path)?;
+    let settings = read_settings(&said.given.config.path)?;
     let state_dir = &settings.state_dir;
     if answer.is_some_and(|answer| !answer.yes) {
         let status = ask_status(state_dir, Some(&said.route))?;
@@ -53,7 +53,7 @@ fn tell(
     let operator = Operator { by: said.by.clone(), reason: said.reason.clone(), note };
     let asked = Asked { route: said.route.clone(), target, operator };
     let done = ask(state_dir, Method::POST, &format!("/{}", action.as_str()), &json!(asked))?;
-    match said.format {
+    match said.given.format {
         Format::Json => terminal::result(&done.to_string()),
         Format::Text => {
             terminal::result(&format!("{}: {}", said.route, done["text"].as_str().unwrap_or_default()));

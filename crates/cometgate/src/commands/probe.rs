@@ -56,7 +56,7 @@ impl Report {
 
 fn probe(options: &ProbeAsked) -> Result<(), Failure> {
     let by = options.by.as_deref().unwrap_or_default();
-    let checked = Checked::open(&options.config.path)?;
+    let checked = Checked::open(&options.given.config.path)?;
     let targets = targets::select(&checked, options)?;
     let marker = random_word()?;
     let run_options = Options {
@@ -121,7 +121,7 @@ fn probe(options: &ProbeAsked) -> Result<(), Failure> {
     let count = bodies.len();
     let head = checked.record(by, bodies)?;
     let sequence = head.sequence.saturating_sub((count - 1 - summary_at) as u64);
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&report::to_json(&report).to_string()),
         Format::Text => report::lines(&report).iter().for_each(|line| terminal::result(line)),
     }

@@ -17,7 +17,7 @@ use crate::terminal;
 /// Makes a key, shows it once, and gives the others an end.
 pub(super) fn rotate(options: &TenantsRotate) -> Result<(), Failure> {
     let others_end = end_after(&options.grace)?;
-    let (given, _locked) = Given::to_edit(&options.config)?;
+    let (given, _locked) = Given::to_edit(&options.given.config)?;
     let path = given.settings.tenants.display();
     let key = GatewayKey::generate().map_err(Failure::internal)?;
     let edit = KeyEdit::Rotate { sha256: key.sha256(), name: options.key_name.clone(), others_end };
@@ -25,7 +25,7 @@ pub(super) fn rotate(options: &TenantsRotate) -> Result<(), Failure> {
     let edited = edit_keys(given.source(), &options.name, &edit, today).map_err(Failure::invalid)?;
     let made = edited.tenant.keys.iter().find(|listed| listed.sha256 == key.sha256());
     let name = made.and_then(|made| made.name.as_deref()).unwrap_or_default();
-    match options.format {
+    match options.given.format {
         Format::Json => {
             let others: Vec<_> = edited.touched.iter().map(to_json).collect();
             let result = json!({
