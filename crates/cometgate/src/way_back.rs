@@ -92,6 +92,11 @@ pub(crate) fn find_lack_undrilled(
     now: Timestamp,
 ) -> Option<Lack> {
     let (rollback, _) = find_version_to_go_back_to(loaded, tenants, versions);
+    lack_undrilled(loaded, rollback, now)
+}
+
+/// The same, where the version to go back to was looked for already.
+pub(crate) fn lack_undrilled(loaded: &Loaded, rollback: Rollback, now: Timestamp) -> Option<Lack> {
     let way_back = WayBack { rollback, drills: Drills::default(), vouched: vouched(loaded) };
     lack(way_back, 0, UnixTime(now.as_second()))
 }

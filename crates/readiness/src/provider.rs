@@ -106,11 +106,7 @@ impl Provider {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         if let Some(value) = self.shown(message.auth)? {
-            let name = match self.credential_header {
-                CredentialHeader::Authorization => header::AUTHORIZATION,
-                CredentialHeader::XApiKey => HeaderName::from_static("x-api-key"),
-            };
-            headers.insert(name, value);
+            headers.insert(HeaderName::from_static(self.credential_header.as_str()), value);
         }
         let mut request = Request::new(RequestBody::whole(body));
         *request.method_mut() = message.method;
