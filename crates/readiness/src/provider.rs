@@ -91,7 +91,7 @@ impl Provider {
         let sending = self.origin.send(WORKER, request);
         let (response, lease) =
             timeout_at(deadline, sending).await.map_err(|_| Unanswered::Timeout(timeout))??;
-        Ok(Answer { response, lease, begun, head_after: begun.elapsed(), timeout })
+        Ok(Answer { response, lease, begun, timeout })
     }
 
     fn request(&self, message: Message<'_>) -> Result<Request<RequestBody>, Unanswered> {
@@ -134,7 +134,6 @@ pub struct Answer {
     response: Response<Incoming>,
     lease: Lease,
     begun: Instant,
-    head_after: Duration,
     timeout: Duration,
 }
 
@@ -149,18 +148,6 @@ impl Answer {
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
-    }
-
-    /// From sending to its head.
-    #[must_use]
-    pub fn head_after(&self) -> Duration {
-        self.head_after
-    }
-
-    /// Since sending.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
     }
 
     /// Its next bytes; `None` at its end.
