@@ -140,6 +140,9 @@ class Traces(unittest.TestCase):
             for secret in (PROMPT, "it broke", "sk-primary", "sk-comet", "cgk-"):
                 self.assertNotIn(secret, text)
 
+    def test_it_keeps_to_itself(self):
+        self.assertFalse(self.phoenix.asked_elsewhere())
+
     def test_the_page_installs_the_version_that_is_tested(self):
         self.assertIn(f"arize-phoenix=={importlib.metadata.version('arize-phoenix')}\n", PAGE)
 
