@@ -20,21 +20,33 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
+mod certificates;
 mod client;
 mod clock;
 mod closed_loop;
+mod collector;
+mod compare;
 mod constant_rate;
 mod events;
 mod figures;
 mod floor;
 mod framing;
 mod gateway;
+mod gateway_files;
+mod growth;
+mod haproxy;
+mod http2;
+mod job;
 mod latency;
+mod machine;
 mod measured;
+mod nginx;
 mod open_loop;
+mod pingora;
 mod proc;
 mod process;
 mod provider;
+mod publish;
 mod quick;
 mod report;
 mod request;
@@ -55,6 +67,12 @@ struct Cli {
 enum Command {
     /// Every scenario against direct, floor and the gateway, interleaved; about 90 seconds.
     Quick(quick::Options),
+    /// The gateway beside nginx, haproxy, Pingora and the bare relay, interleaved; about a quarter of an hour.
+    Compare(compare::Options),
+    /// What a request costs as bodies, routes, tenants, streams or connections grow.
+    Growth(growth::Options),
+    /// Writes the tables and the picture of runs into a page.
+    Report(publish::Options),
     /// A constant rate against a gateway that already runs on this machine.
     Open(constant_rate::Options),
     /// The bare relay.
@@ -88,6 +106,9 @@ fn run(command: Command) -> Result<bool> {
     runtime.block_on(async {
         match command {
             Command::Quick(options) => until_interrupted(quick::run(&options)).await,
+            Command::Compare(options) => until_interrupted(compare::run(&options)).await,
+            Command::Growth(options) => until_interrupted(growth::run(&options)).await,
+            Command::Report(options) => publish::run(&options).map(|()| true),
             Command::Open(options) => until_interrupted(constant_rate::run(&options)).await,
             Command::Floor { upstream, key } => {
                 process::end_with_parent()?;

@@ -45,6 +45,17 @@ impl Cpu {
     }
 }
 
+/// Nanoseconds for which this process's threads were ready and waited for their core, because somebody else had it.
+pub(crate) fn own_wait() -> Result<u64> {
+    let mut sum = 0;
+    for task in tasks(std::process::id())? {
+        if let Ok(text) = fs::read_to_string(task.join("schedstat")) {
+            sum += waited(&text).context("schedstat")?;
+        }
+    }
+    Ok(sum)
+}
+
 /// Proportional set size in KB, of a process and its descendants.
 pub(crate) fn pss_kb(pid: u32) -> Result<u64> {
     let mut sum = 0;
@@ -95,6 +106,11 @@ fn schedstat(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
+/// The second field: time on the run queue.
+fn waited(text: &str) -> Option<u64> {
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// User and system time in nanoseconds: fields 14 and 15, counted after the name, which may hold spaces and brackets.
 fn stat(text: &str) -> Option<u64> {
     let (_, after_name) = text.rsplit_once(") ")?;
@@ -116,6 +132,7 @@ mod tests {
     #[test]
     fn proc_files_are_read_as_the_kernel_writes_them() {
         assert_eq!(schedstat("289170 63414 3\n"), Some(289_170));
+        assert_eq!(waited("289170 63414 3\n"), Some(63_414));
         let text = "42 (a) b) R 1 42 42 0 -1 4194560 113 0 0 0 7 5 0 0 20 0 1 0 12 1 1 1";
         assert_eq!(stat(text), Some(120_000_000));
         assert_eq!(
