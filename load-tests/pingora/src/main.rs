@@ -6,13 +6,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use pingora::Result;
 use pingora::apps::HttpServerOptions;
 use pingora::http::RequestHeader;
 use pingora::proxy::{ProxyHttp, ProxyServiceBuilder, Session};
 use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::Result;
 
 /// One request in so many goes to the second provider.
 const SPLIT: usize = 20;
@@ -54,7 +54,8 @@ fn main() {
         std::process::exit(2);
     };
     // As many idle connections to providers as the other proxies keep.
-    let configuration = ServerConf { threads: 1, upstream_keepalive_pool_size: 1024, ..ServerConf::default() };
+    let configuration =
+        ServerConf { threads: 1, upstream_keepalive_pool_size: 1024, ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, configuration);
     server.bootstrap();
     let peer = Peer {

@@ -120,7 +120,12 @@ impl Scenario {
             Kind::Direct => matches!(self, Scenario::Small1 | Scenario::Constant | Scenario::Paced),
             Kind::CometgateQuiet => matches!(
                 self,
-                Scenario::Small1 | Scenario::Small16 | Scenario::Small128 | Scenario::Fast | Scenario::Memory
+                Scenario::Small1
+                    | Scenario::Small16
+                    | Scenario::Small128
+                    | Scenario::Fast
+                    | Scenario::FailOver
+                    | Scenario::Memory
             ),
             _ => kind.does(self.setup()),
         }
