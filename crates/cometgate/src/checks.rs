@@ -4,6 +4,7 @@
 pub(crate) mod calling;
 pub(crate) mod key;
 pub(crate) mod leasing;
+pub(crate) mod prior;
 mod results;
 pub(crate) mod subject;
 

@@ -9,7 +9,7 @@ use crate::decide::{Chosen, Decision, Reason, RouteNow, follow_route};
 use crate::facts::{Endpoint, Facts};
 use crate::ids::{AliasId, ProviderId, RouteId};
 use crate::order::{Order, Role, Target};
-use crate::plan::{Mode, ModelMatch, Plan, Route};
+use crate::plan::{Mode, Plan, Route};
 use crate::standing::Standing;
 
 /// What is lent of a route.
@@ -40,7 +40,7 @@ pub enum NotLent {
 /// [`NotLent`] where the request is none that the route would get.
 pub fn decide_lent<'p>(plan: &'p Plan, lent: Lent, facts: &Facts<'_>) -> Result<Decision<'p>, NotLent> {
     let route = plan.route(lent.route);
-    let alias = plan.alias_named(facts.model).filter(|alias| takes_model(plan, route, *alias));
+    let alias = plan.alias_named(facts.model).filter(|alias| plan.is_for(route, *alias));
     let alias = alias.ok_or(NotLent::Model)?;
     if !takes_endpoint(route, facts.endpoint) {
         return Err(NotLent::Endpoint);
@@ -62,8 +62,7 @@ pub fn decide_lent<'p>(plan: &'p Plan, lent: Lent, facts: &Facts<'_>) -> Result<
 /// The aliases that a route serves, in the file's order.
 pub fn aliases_of(plan: &Plan, id: RouteId) -> impl Iterator<Item = AliasId> {
     let route = plan.route(id);
-    let all = (0..).map(AliasId).zip(&plan.parts().aliases).map(|(alias, _)| alias);
-    all.filter(move |alias| takes_model(plan, route, *alias))
+    plan.aliases().map(|(alias, _)| alias).filter(move |alias| plan.is_for(route, *alias))
 }
 
 /// Which provider a route has in a role, and how long one attempt there may take to begin its answer.
@@ -73,14 +72,6 @@ pub fn provider_in(route: &Route, role: Role) -> Option<(ProviderId, std::time::
         Role::Primary => Some((route.primary, route.primary_timeout)),
         Role::Canary => route.canary.as_ref().map(|canary| (canary.provider, canary.timeout)),
         Role::Fallback => route.fallback.map(|provider| (provider, route.fallback_timeout)),
-    }
-}
-
-fn takes_model(plan: &Plan, route: &Route, alias: AliasId) -> bool {
-    match route.models {
-        ModelMatch::Alias(only) => only == alias,
-        ModelMatch::Family(family) => plan.alias(alias).family == Some(family),
-        ModelMatch::Any => true,
     }
 }
 

@@ -194,6 +194,21 @@ impl Plan {
         }
     }
 
+    /// All aliases with their ids, in the file's order.
+    pub fn aliases(&self) -> impl Iterator<Item = (AliasId, &Alias)> {
+        (0..).map(AliasId).zip(&self.parts.aliases)
+    }
+
+    /// Whether a route of this plan is for requests that name this alias.
+    #[must_use]
+    pub fn is_for(&self, route: &Route, alias: AliasId) -> bool {
+        match route.models {
+            ModelMatch::Alias(only) => only == alias,
+            ModelMatch::Family(family) => self.alias(alias).family == Some(family),
+            ModelMatch::Any => true,
+        }
+    }
+
     /// All routes with their ids, in the file's order.
     pub fn routes(&self) -> impl Iterator<Item = (RouteId, &Route)> {
         (0..).map(RouteId).zip(&self.parts.routes)

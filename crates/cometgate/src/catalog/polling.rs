@@ -21,6 +21,7 @@ use crate::catalog::round::{self, Asking, Round};
 use crate::catalog::snapshots::{Snapshot, Snapshots, Taken};
 use crate::catalog::standings::Standings;
 use crate::checks::Checked;
+use crate::checks::prior::Prior;
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
@@ -110,7 +111,7 @@ impl Polling {
     /// All providers of the map in force, once.
     async fn poll(&self, known: &mut BTreeMap<String, Known>) -> Result<(), Failure> {
         let checked = Checked::of(self.settings.clone(), self.texts_in_force()?)?.prepare()?;
-        let back = round::rollback_map(&checked);
+        let back = Prior::of(&checked).into_map();
         let asking = Asking {
             command: "cometgate serve",
             by: GATEWAY,

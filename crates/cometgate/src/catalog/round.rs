@@ -19,8 +19,7 @@ use crate::catalog::record::{self, source};
 use crate::catalog::remembered::Remembered;
 use crate::catalog::snapshots::{Snapshots, Taken, hash};
 use crate::checks::Checked;
-use crate::state::StateDir;
-use crate::way_back::{Versions, is_development};
+use crate::way_back::is_development;
 
 /// Below a base URL, where nobody serves anything.
 const WRONG_PATH: &str = "/cometgate-check-of-a-wrong-path/models";
@@ -74,17 +73,6 @@ impl Round {
         }
         passes
     }
-}
-
-/// The map to go back to, where one is named and can be read.
-pub(crate) fn rollback_map(checked: &Checked) -> Option<Loaded> {
-    let version = checked.loaded.rollback_route_version.as_deref()?;
-    let state = StateDir::read(&checked.settings.state_dir).ok().flatten();
-    let versions = Versions { directory: &checked.paths.directory, state: state.as_ref() };
-    let text = versions.find(version).ok().flatten()?;
-    let path = versions.archive_path(version);
-    let source = config::Source { path: &path, text: &text };
-    config::load_map(source, checked.paths.tenants_source(&checked.texts)).ok()
 }
 
 /// Checks the provider at this place of the map, in the light of earlier checks of it.

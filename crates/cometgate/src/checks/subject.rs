@@ -1,19 +1,19 @@
 //! What a check of a route looks at: found in the map, before anything is asked.
 
 use anyhow::anyhow;
-use config::{CredentialSource, Source, load_map};
+use config::CredentialSource;
 use decisions::lent::{aliases_of, provider_in, takes_endpoint};
 use decisions::plan::{CredentialHeader, Mode, Route};
+use decisions::proof::Lack;
 use decisions::{AliasId, Role, RouteId};
 use evidence::EndpointFamily;
 use readiness::route_check::{Subject, choose, family};
 
 use crate::checks::Checked;
+use crate::checks::prior::{Prior, explain};
 use crate::cli::{Family, LookedAt, TargetRole};
 use crate::exit::Failure;
-use crate::state::StateDir;
 use crate::state::digest::Digest;
-use crate::way_back::Versions;
 
 /// Finds it.
 ///
@@ -61,15 +61,11 @@ pub(crate) fn find(checked: &Checked, looked_at: &LookedAt) -> Result<Subject, F
 
 /// The model ID that the version to go back to has for the same alias at the same provider; why not, where it is not known.
 pub(crate) fn rollback_id(checked: &Checked, subject: &Subject) -> Result<String, String> {
-    let version = checked.loaded.rollback_route_version.as_deref();
-    let version = version.ok_or("the map names no `rollback_route_version`")?;
-    let state = StateDir::read(&checked.settings.state_dir).ok().flatten();
-    let versions = Versions { directory: &checked.paths.directory, state: state.as_ref() };
-    let found = versions.find(version).map_err(|error| format!("{version} cannot be read: {error}"))?;
-    let text = found.ok_or_else(|| format!("{version} is kept nowhere"))?;
-    let path = versions.archive_path(version);
-    let loaded = load_map(Source { path: &path, text: &text }, checked.paths.tenants_source(&checked.texts));
-    let plan = loaded.map_err(|_| format!("{version} is no map that can be used"))?.plan;
+    let prior = Prior::of(checked);
+    let Some((map, _)) = prior.found else {
+        return Err(explain(checked, prior.lack.unwrap_or(Lack::NotFound), &subject.route).0);
+    };
+    let (plan, version) = (&map.plan, map.plan.route_version());
     let provider = plan.provider_named(&subject.provider);
     let provider = provider.ok_or_else(|| format!("{version} has no provider {}", subject.provider))?;
     let alias = plan.alias_named(&subject.alias);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use decisions::plan::{Mode, ModelMatch, Plan, Route};
-use decisions::{AliasId, ProviderId};
+use decisions::ProviderId;
+use decisions::plan::{Mode, Plan, Route};
 
 /// What an ID is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,18 +66,17 @@ struct Found(BTreeMap<(Use, String), Names>);
 impl Found {
     fn add_plan(&mut self, plan: &Plan, provider: &str, used_as: impl Fn(Use) -> Use) {
         let Some(provider) = plan.provider_named(provider) else { return };
-        let aliases = &plan.parts().aliases;
-        let mut is_routed = vec![false; aliases.len()];
+        let mut is_routed = vec![false; plan.parts().aliases.len()];
         for (_, route) in plan.routes() {
             for used in uses(route, provider) {
-                for (at, alias) in aliases.iter().enumerate().filter(|(at, _)| is_matched(plan, route, *at)) {
+                for (id, alias) in plan.aliases().filter(|(id, _)| plan.is_for(route, *id)) {
                     let Some(Some(model_id)) = alias.model_ids.get(provider.index()) else { continue };
-                    is_routed[at] = true;
+                    is_routed[id.index()] = true;
                     self.add((used_as(used), model_id), Some(&route.name), &alias.name);
                 }
             }
         }
-        for (alias, _) in aliases.iter().zip(is_routed).filter(|(_, is_routed)| !is_routed) {
+        for ((_, alias), _) in plan.aliases().zip(is_routed).filter(|(_, is_routed)| !is_routed) {
             if let Some(Some(model_id)) = alias.model_ids.get(provider.index()) {
                 self.add((used_as(Use::Unrouted), model_id), None, &alias.name);
             }
@@ -107,14 +106,4 @@ fn uses(route: &Route, provider: ProviderId) -> impl Iterator<Item = Use> {
     let roles = [(Some(route.primary), Use::Current), (canary, Use::Canary), (route.fallback, Use::Fallback)];
     let sends = route.mode != Mode::Disabled;
     roles.into_iter().filter(move |(at, _)| sends && *at == Some(provider)).map(|(_, used)| used)
-}
-
-fn is_matched(plan: &Plan, route: &Route, alias: usize) -> bool {
-    let alias = u32::try_from(alias).map(AliasId);
-    match (route.models, alias) {
-        (_, Err(_)) => false,
-        (ModelMatch::Alias(named), Ok(alias)) => named == alias,
-        (ModelMatch::Family(family), Ok(alias)) => plan.alias(alias).family == Some(family),
-        (ModelMatch::Any, Ok(_)) => true,
-    }
 }

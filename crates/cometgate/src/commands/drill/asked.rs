@@ -15,11 +15,10 @@ use decisions::{AliasId, Endpoint, ProviderId, Role, RouteId};
 use readiness::drill::{DrillPlan, Limits, Standing, body};
 
 use crate::checks::Checked;
+use crate::checks::prior::{Prior, explain};
 use crate::cli::{Drill, DrillTarget};
 use crate::exit::Failure;
-use crate::state::StateDir;
 use crate::state::digest::Digest;
-use crate::way_back::{Versions, explain_lack, find_lack_undrilled, find_version_to_go_back_to};
 
 /// Tokens of one request at the most, where nobody says.
 const TOKENS_OF_ONE: u64 = 500;
@@ -165,17 +164,10 @@ fn way_back(
     route: &Route,
     wants_model: bool,
 ) -> Result<(String, Digest, Option<String>), Failure> {
-    let loaded = &checked.loaded;
-    let state = StateDir::read(&checked.settings.state_dir).ok().flatten();
-    let versions = Versions { directory: &checked.paths.directory, state: state.as_ref() };
-    let tenants = checked.paths.tenants_source(&checked.texts);
-    let (rollback, found) = find_version_to_go_back_to(loaded, tenants, versions);
-    // A drill is what such a version lacks.
-    let lack = find_lack_undrilled(loaded, tenants, versions, jiff::Timestamp::now());
-    let lack = lack.filter(|lack| !matches!(lack, Lack::NotDrilled | Lack::OverrideLapsed(_)));
+    let Prior { rollback, found, lack } = Prior::of(checked);
     let (Rollback::Found { .. }, Some((back, text)), None) = (rollback, found, lack) else {
         let lack = lack.unwrap_or(Lack::NotFound);
-        let (what, mend) = explain_lack(loaded, lack, versions, &[&route.name]);
+        let (what, mend) = explain(checked, lack, &route.name);
         return Err(invalid(format!("there is nothing to go back to: {what}\n  help: {mend}")));
     };
     let version = back.plan.route_version().to_owned();

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::catalog::Compared;
 use crate::catalog::remembered::read;
 use crate::catalog::round::{self, Asking, Round};
+use crate::checks::prior::Prior;
 use crate::checks::{Checked, tell};
 use crate::cli::{Format, ModelsCheck};
 use crate::clock::now;
@@ -35,7 +36,7 @@ pub(super) fn run(options: &ModelsCheck) -> Result<(), Failure> {
         timeout: checked.settings.catalog.timeout,
     };
     let rounds = block_on(async {
-        let back = round::rollback_map(&checked);
+        let back = Prior::of(&checked).into_map();
         let mut rounds = Vec::new();
         for at in places {
             let provider = &checked.providers[at].name;
@@ -109,7 +110,7 @@ fn print(
     decision: Decision,
     head: Head,
 ) {
-    match options.asked.format {
+    match options.asked.given.format {
         Format::Json => {
             let records: Vec<_> = rounds.iter().map(|round| json!(round.record)).collect();
             let all =

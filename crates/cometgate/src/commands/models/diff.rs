@@ -10,8 +10,9 @@ use readiness::catalog::{Asked, Drift, Seen, ask, configured, drift};
 use serde_json::{Value, json};
 
 use crate::catalog::snapshots::{Snapshot, Snapshots, Taken};
-use crate::catalog::{drift_record, round, severity_of};
+use crate::catalog::{drift_record, severity_of};
 use crate::checks::Checked;
+use crate::checks::prior::Prior;
 use crate::cli::{Format, ModelsDiff};
 use crate::clock::now;
 use crate::exit::Failure;
@@ -33,7 +34,7 @@ pub(super) fn run(options: &ModelsDiff) -> Result<(), Failure> {
     let checked = options.asked.open()?;
     let places = options.asked.places(&checked)?;
     let snapshots = Snapshots::of(&checked.settings.state_dir);
-    let back = round::rollback_map(&checked);
+    let back = Prior::of(&checked).into_map();
     let mut printed = Vec::new();
     let mut records: Vec<(Option<String>, Body)> = Vec::new();
     let (mut unlisted, mut gone) = (Vec::new(), Vec::new());
@@ -118,7 +119,7 @@ fn keep(snapshots: &Snapshots, provider: &str, found: &Found, options: &ModelsDi
 }
 
 fn print(options: &ModelsDiff, found: &[(String, Found)]) {
-    match options.asked.format {
+    match options.asked.given.format {
         Format::Json => {
             let each = found.iter().map(|(provider, found)| to_json(provider, found, options));
             terminal::result(&Value::Array(each.collect()).to_string());

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use decisions::AliasId;
-use decisions::plan::{ModelMatch, Plan, Route, Scope};
+use decisions::plan::{Alias, Plan, Route, Scope};
 use evidence::{Body, Filter, Kind, Moment, Name, Reader};
 use http::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::catalog::round::rollback_map;
 use crate::checks::Checked;
+use crate::checks::prior::Prior;
 use crate::cli::{Format, ModelsInventory};
 use crate::control_client::ask;
 use crate::exit::Failure;
@@ -39,11 +38,11 @@ struct Row {
 }
 
 pub(super) fn run(options: &ModelsInventory) -> Result<(), Failure> {
-    let checked = Checked::read(&options.config.path)?;
+    let checked = Checked::read(&options.given.config.path)?;
     let rows = rows(&checked);
     // A gateway that does not run has seen no callers.
     let unlisted = ask(&checked.settings.state_dir, Method::GET, "/models/unlisted", &Value::Null).ok();
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&json!({ "models": rows, "unlisted": unlisted }).to_string()),
         Format::Text => {
             rows.iter().for_each(|row| terminal::result(&line(row)));
@@ -55,13 +54,12 @@ pub(super) fn run(options: &ModelsInventory) -> Result<(), Failure> {
 
 fn rows(checked: &Checked) -> Vec<Row> {
     let plan = &checked.loaded.plan;
-    let back = rollback_map(checked);
+    let back = Prior::of(checked).into_map();
     let seen = last_seen(checked);
     let lines = Lines::of(checked);
     let mut rows = Vec::new();
     let mut is_routed = vec![false; plan.parts().aliases.len()];
-    let mut add = |route: Option<&Route>, at: usize, role: &'static str, provider: usize| {
-        let alias = &plan.parts().aliases[at];
+    let mut add = |route: Option<&Route>, alias: &Alias, role: &'static str, provider: usize| {
         let Some(Some(model_id)) = alias.model_ids.get(provider) else { return };
         let provider = &plan.parts().providers[provider].name;
         let key = (provider.clone(), model_id.clone());
@@ -81,31 +79,22 @@ fn rows(checked: &Checked) -> Vec<Row> {
         });
     };
     for (_, route) in plan.routes() {
-        for (at, is_routed) in is_routed.iter_mut().enumerate() {
-            if takes(plan, route, at) {
+        for ((id, alias), is_routed) in plan.aliases().zip(&mut is_routed) {
+            if plan.is_for(route, id) {
                 *is_routed = true;
                 let canary = route.canary.as_ref().map(|canary| canary.provider);
                 let roles =
                     [("primary", Some(route.primary)), ("canary", canary), ("fallback", route.fallback)];
                 for (role, provider) in roles {
-                    provider.into_iter().for_each(|provider| add(Some(route), at, role, provider.index()));
+                    provider.into_iter().for_each(|provider| add(Some(route), alias, role, provider.index()));
                 }
             }
         }
     }
-    for (at, _) in is_routed.iter().enumerate().filter(|(_, is_routed)| !**is_routed) {
-        (0..plan.parts().providers.len()).for_each(|provider| add(None, at, "unrouted", provider));
+    for ((_, alias), _) in plan.aliases().zip(is_routed).filter(|(_, is_routed)| !is_routed) {
+        (0..plan.parts().providers.len()).for_each(|provider| add(None, alias, "unrouted", provider));
     }
     rows
-}
-
-fn takes(plan: &Plan, route: &Route, alias: usize) -> bool {
-    let Ok(id) = u32::try_from(alias).map(AliasId) else { return false };
-    match route.models {
-        ModelMatch::Alias(named) => named == id,
-        ModelMatch::Family(family) => plan.alias(id).family == Some(family),
-        ModelMatch::Any => true,
-    }
 }
 
 fn scope(plan: &Plan, scope: Scope) -> String {

@@ -1,7 +1,7 @@
 //! Which aliases are asked for at which providers: what a route may send away from its primary, unless something is named.
 
 use anyhow::anyhow;
-use decisions::plan::{CredentialHeader, ModelMatch, Plan, Route};
+use decisions::plan::{CredentialHeader, Route};
 use decisions::{AliasId, Endpoint, ProviderId};
 use readiness::probe::{RetryFacts, Target};
 
@@ -33,13 +33,13 @@ pub(super) fn select(checked: &Checked, asked: &ProbeAsked) -> Result<Vec<Target
         plan.alias_named(name).ok_or_else(|| invalid(format!("no alias is called `{name}`")))?;
     }
     let mut targets = Vec::new();
-    for (alias_id, alias) in (0..).map(AliasId).zip(&plan.parts().aliases) {
+    for (alias_id, alias) in plan.aliases() {
         let is_asked_for = asked.aliases.is_empty() || asked.aliases.contains(&alias.name);
-        if !is_asked_for || only.is_some_and(|route| !matches(plan, route, alias_id)) {
+        if !is_asked_for || only.is_some_and(|route| !plan.is_for(route, alias_id)) {
             continue;
         }
         for (provider_id, model_id) in (0..).map(ProviderId).zip(&alias.model_ids) {
-            let leads_there = |route: &Route| matches(plan, route, alias_id) && is_away(route, provider_id);
+            let leads_there = |route: &Route| plan.is_for(route, alias_id) && is_away(route, provider_id);
             let is_asked_for = match (provider, only) {
                 (Some(named), _) => named == provider_id,
                 (None, Some(route)) => is_away(route, provider_id),
@@ -69,15 +69,6 @@ pub(super) fn select(checked: &Checked, asked: &ProbeAsked) -> Result<Vec<Target
     Ok(targets)
 }
 
-/// Whether a route is for an alias.
-pub(super) fn matches(plan: &Plan, route: &Route, alias: AliasId) -> bool {
-    match route.models {
-        ModelMatch::Alias(named) => named == alias,
-        ModelMatch::Family(family) => plan.alias(alias).family == Some(family),
-        ModelMatch::Any => true,
-    }
-}
-
 /// Whether a route may send there something that its primary does not serve.
 pub(super) fn is_away(route: &Route, provider: ProviderId) -> bool {
     route.fallback == Some(provider)
@@ -95,7 +86,7 @@ fn families(
     let plan = &checked.loaded.plan;
     let routes = plan.routes().map(|(_, route)| route);
     let leading: Vec<&Route> = routes
-        .filter(|route| matches(plan, route, alias) && route.providers().any(|to| to == provider))
+        .filter(|route| plan.is_for(route, alias) && route.providers().any(|to| to == provider))
         .collect();
     let is_anthropic = settings.credential_header == CredentialHeader::XApiKey;
     let serves = |endpoint: Endpoint| match endpoint {
@@ -119,7 +110,7 @@ pub(super) fn retries(checked: &Checked, target: &Target, counted: Option<&str>)
     let plan = &checked.loaded.plan;
     let Some(alias) = plan.alias_named(&target.alias) else { return Vec::new() };
     let leads_there = |route: &&Route| {
-        matches(plan, route, alias) && route.providers().any(|provider| provider.index() == target.provider)
+        plan.is_for(route, alias) && route.providers().any(|provider| provider.index() == target.provider)
     };
     let routes = plan.routes().map(|(_, route)| route).filter(leads_there);
     let facts = routes.map(|route| RetryFacts {

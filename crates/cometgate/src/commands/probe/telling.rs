@@ -1,11 +1,11 @@
 //! What a run says to the rollouts that require a probe: per route, and only where it is a result for the whole of it.
 
+use decisions::ProviderId;
 use decisions::plan::Plan;
-use decisions::{AliasId, ProviderId};
 use evidence::Decision;
 use readiness::probe::Target;
 
-use crate::commands::probe::targets::{is_away, matches};
+use crate::commands::probe::targets::is_away;
 
 /// Of each route that was probed at all: passed, failed, or no result, where a part of what it sends away was left out.
 pub(super) fn results(plan: &Plan, probed: &[(&Target, Decision)]) -> Vec<(String, Option<bool>)> {
@@ -17,8 +17,8 @@ pub(super) fn results(plan: &Plan, probed: &[(&Target, Decision)]) -> Vec<(Strin
     let mut results = Vec::new();
     for (_, route) in plan.routes() {
         let mut decisions = Vec::new();
-        for (id, alias) in (0..).map(AliasId).zip(&plan.parts().aliases) {
-            if matches(plan, route, id) {
+        for (id, alias) in plan.aliases() {
+            if plan.is_for(route, id) {
                 let providers = (0..).map(ProviderId).zip(&alias.model_ids);
                 let away = providers.filter(|(provider, model)| model.is_some() && is_away(route, *provider));
                 decisions.extend(away.map(|(provider, _)| decision_of(&alias.name, provider)));

@@ -4,29 +4,21 @@ use config::Loaded;
 use decisions::exposure::ways_out;
 use decisions::lent::aliases_of;
 use decisions::plan::{Plan, Watched, gate_identity, target_of};
-use decisions::proof::Lack;
 use decisions::{AliasId, ProviderId, RouteId};
 use evidence::Moment;
 use readiness::review::{Model, Subject};
 
 use crate::checks::Checked;
+use crate::checks::prior::{Prior, explain};
 use crate::cli::Readiness;
 use crate::exit::Failure;
-use crate::state::StateDir;
 use crate::state::digest::Digest;
-use crate::way_back::{Versions, explain_lack, find_lack_undrilled, find_version_to_go_back_to};
 
 pub(super) fn subject(options: &Readiness, checked: &Checked, id: RouteId) -> Result<Subject, Failure> {
     let loaded = &checked.loaded;
     let plan = &loaded.plan;
     let route = plan.route(id);
-    let state = StateDir::read(&checked.settings.state_dir).ok().flatten();
-    let versions = Versions { directory: &checked.paths.directory, state: state.as_ref() };
-    let tenants = checked.paths.tenants_source(&checked.texts);
-    let (_, found) = find_version_to_go_back_to(loaded, tenants, versions);
-    let lack = find_lack_undrilled(loaded, tenants, versions, jiff::Timestamp::now());
-    // That it was not drilled is a check of its own.
-    let lack = lack.filter(|lack| !matches!(lack, Lack::NotDrilled | Lack::OverrideLapsed(_)));
+    let Prior { found, lack, .. } = Prior::of(checked);
     let away = Watched::ALL.into_iter().find_map(|watched| Some((watched, target_of(route, watched)?.0)));
     let aliases: Vec<AliasId> = aliases_of(plan, id).collect();
     let models = |provider: ProviderId| -> Vec<Model> {
@@ -46,7 +38,7 @@ pub(super) fn subject(options: &Readiness, checked: &Checked, id: RouteId) -> Re
         route_version: plan.route_version().to_owned(),
         config_sha256: Digest::of(&checked.texts.routes).into(),
         rollback_route_version: loaded.rollback_route_version.clone(),
-        no_way_back: lack.map(|lack| explain_lack(loaded, lack, versions, &[&route.name])),
+        no_way_back: lack.map(|lack| explain(checked, lack, &route.name)),
         current: away.map_or_else(|| models(route.primary), |(_, provider)| models(provider)),
         rollback: found
             .as_ref()
