@@ -1,4 +1,4 @@
-//! Which shape a cost has as something grows: constant, logarithmic or linear. Pure.
+//! Which shape a cost has as something grows: constant, logarithmic, linear, or none that stands out of the noise. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +6,9 @@ use crate::statistics::{median, range};
 
 /// A cost that varies by no more than this part of its median is called constant: as much as rounds vary on their own.
 const NOISE: f64 = 0.15;
+
+/// A shape that explains less of the variation than this part is none.
+const EXPLAINED: f64 = 0.8;
 
 /// A slope that is so many times the one before is a knee.
 const KNEE: f64 = 2.0;
@@ -16,6 +19,8 @@ pub(crate) enum Shape {
     Constant,
     Logarithmic,
     Linear,
+    /// It varies, but not with what grows; or it falls.
+    NotGrowing,
 }
 
 /// A shape with its numbers.
@@ -24,7 +29,7 @@ pub(crate) struct Fit {
     pub(crate) shape: Shape,
     /// The cost at the beginning; of a constant one its median.
     pub(crate) base: f64,
-    /// For each further unit, or each doubling, of what grows; 0 of a constant.
+    /// For each further unit, or each doubling, of what grows; 0 of what does not grow.
     pub(crate) slope: f64,
     /// How much of the variation the shape explains, 0 to 1.
     pub(crate) explained: f64,
@@ -45,6 +50,9 @@ pub(crate) fn fit(points: &[(f64, f64)]) -> Option<Fit> {
     let logarithmic = line(points, |grown| (1.0 + grown).log2());
     let (shape, (base, slope, explained)) =
         if linear.2 >= logarithmic.2 { (Shape::Linear, linear) } else { (Shape::Logarithmic, logarithmic) };
+    if explained < EXPLAINED || slope <= 0.0 {
+        return Some(Fit { shape: Shape::NotGrowing, base: middle, slope: 0.0, explained });
+    }
     Some(Fit { shape, base, slope, explained })
 }
 
@@ -103,6 +111,10 @@ mod tests {
         let logarithmic = fit(&points(|grown| (20.0 + 5.0 * grown.log2()) * noise(grown))).unwrap();
         assert_eq!(logarithmic.shape, Shape::Logarithmic);
         assert!((4.0..6.5).contains(&logarithmic.slope), "{logarithmic:?}");
+        // One step that is off, and one that falls: neither grows.
+        for cost in [|grown: f64| if grown == 64.0 { 30.0 } else { 20.0 }, |grown: f64| 20.0 + 80.0 / grown] {
+            assert_eq!(fit(&points(cost)).unwrap().shape, Shape::NotGrowing);
+        }
         assert_eq!(fit(&points(|grown| grown)[..2]), None);
     }
 

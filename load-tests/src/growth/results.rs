@@ -128,13 +128,24 @@ fn described(series: Series, points: &[Point]) -> String {
         .filter_map(|point| Some((point.grown as f64 / series.unit_size(), median(&point.cpu)?)))
         .collect();
     let Some(fit) = fit(&medians) else { return "too few points".to_owned() };
-    let (base, slope) = (number(fit.base), format!("{:.3}", fit.slope));
+    let base = number(fit.base);
     let explained = format!("explains {:.0} % of the variation", fit.explained * 100.0);
     let unit = series.unit();
     let mut text = match fit.shape {
         Shape::Constant => format!("constant, {base} µs"),
-        Shape::Logarithmic => format!("logarithmic, {base} µs and {slope} µs for each doubling; {explained}"),
-        Shape::Linear => format!("linear, {base} µs and {slope} µs for each {unit}; {explained}"),
+        Shape::NotGrowing => format!("no growth that stands out of the noise; {base} µs in the middle"),
+        Shape::Logarithmic => {
+            format!("logarithmic, {base} µs and {} µs for each doubling; {explained}", number(fit.slope))
+        }
+        Shape::Linear if fit.slope < 0.01 => {
+            format!(
+                "linear, {base} µs and {} µs for each 1,000 {unit}s; {explained}",
+                number(fit.slope * 1e3)
+            )
+        }
+        Shape::Linear => {
+            format!("linear, {base} µs and {} µs for each {unit}; {explained}", number(fit.slope))
+        }
     };
     let knees: Vec<String> = knees(&medians).into_iter().map(number).collect();
     if !knees.is_empty() {
@@ -165,7 +176,7 @@ pub(crate) mod tests {
     fn tables_name_the_shape_of_each_series() {
         let text = example().tables().unwrap();
         assert!(
-            text.contains("cometgate: linear, 30.5 µs and 0.250 µs for each KB; explains 100 %"),
+            text.contains("cometgate: linear, 30.5 µs and 0.25 µs for each KB; explains 100 %"),
             "{text}"
         );
         assert!(text.contains("cometgate: constant, 20.0 µs"), "{text}");
