@@ -13,7 +13,7 @@ use crate::gateway;
 use crate::growth::results::Growth;
 use crate::growth::series::Series;
 use crate::machine::Machine;
-use crate::measured::Window;
+use crate::measured::{Measured, Window};
 use crate::process::{self, LOAD_CORE};
 use crate::target::{Kind, Lab, Programs};
 
@@ -79,8 +79,12 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
                 for kind in kinds.iter().copied().filter(|kind| series.wants(*kind)) {
                     eprintln!("round {}: {} {grown} {}", round + 1, series.name(), kind.name());
                     match step(&lab, series, *grown, kind, options.seconds).await {
-                        Ok(Some(cpu)) => growth.add(series, kind.name(), *grown, cpu),
-                        Ok(None) => {}
+                        Ok(measured) => {
+                            growth.disturbed.push(measured.disturbed());
+                            if let Some(cpu) = measured.cpu_per_request() {
+                                growth.add(series, kind.name(), *grown, cpu);
+                            }
+                        }
                         Err(error) => {
                             let text = format!("{} {grown} {}: {error:#}", series.name(), kind.name());
                             eprintln!("FAILED: {text}");
@@ -101,7 +105,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
 }
 
 /// One measurement, on a fresh process.
-async fn step(lab: &Lab, series: Series, grown: u64, kind: Kind, seconds: f64) -> Result<Option<f64>> {
+async fn step(lab: &Lab, series: Series, grown: u64, kind: Kind, seconds: f64) -> Result<Measured> {
     let target = lab.target(kind, series.setup(grown)?).await?;
     let window = Window { warm_up: Duration::from_millis(400), length: Duration::from_secs_f64(seconds) };
     series.measure(&target, grown, window).await

@@ -54,6 +54,17 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// The two ways of the kernel to count CPU should agree to a few ticks; if not, the figures are not to be trusted.
+    pub(crate) fn warn_if_clocks_differ(&self) {
+        let Some(cpu) = self.cpu else { return };
+        let difference = cpu.nanoseconds.abs_diff(cpu.coarse);
+        if difference > cpu.nanoseconds / 8 + 30 * clock::MILLISECOND {
+            eprintln!("note: schedstat says {} ns of CPU, stat {}", cpu.nanoseconds, cpu.coarse);
+        }
+    }
+}
+
 /// Times of a beginning, to be compared with those of an end.
 pub(crate) struct Begin {
     time: u64,

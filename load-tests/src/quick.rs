@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::figures::{Figures, Measure};
 use crate::job::Setup;
-use crate::measured::{Measured, Window};
+use crate::measured::Window;
 use crate::open_loop::{self, Load};
 use crate::process::{self, LOAD_CORE};
 use crate::request::Ask;
@@ -214,7 +214,7 @@ impl Scenario {
                 measured
             }
         };
-        warn_if_clocks_differ(&measured);
+        measured.warn_if_clocks_differ();
         Ok(())
     }
 }
@@ -231,15 +231,6 @@ fn note_idle_cores(figures: &Figures, kinds: &[Kind]) {
                 kind.name()
             );
         }
-    }
-}
-
-/// The two ways of the kernel to count CPU should agree to a few ticks; if not, the figures are not to be trusted.
-fn warn_if_clocks_differ(measured: &Measured) {
-    let Some(cpu) = measured.cpu else { return };
-    let difference = cpu.nanoseconds.abs_diff(cpu.coarse);
-    if difference > cpu.nanoseconds / 8 + 30 * crate::clock::MILLISECOND {
-        eprintln!("note: schedstat says {} ns of CPU, stat {}", cpu.nanoseconds, cpu.coarse);
     }
 }
 

@@ -287,6 +287,7 @@ async fn closed(target: &Target, ask: Ask, connections: usize, window: Window) -
 
 /// What every timed measurement has; a scenario's table takes of it what it names.
 fn of(measured: &Measured, cpu: fn(&Measured) -> Option<f64>) -> Outcome {
+    measured.warn_if_clocks_differ();
     let mut values =
         vec![("rate", measured.requests_per_second()), ("p50", measured.tally.whole.borrow().micros(0.5))];
     values.extend(cpu(measured).map(|cpu| ("cpu", cpu)));

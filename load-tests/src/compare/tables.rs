@@ -9,12 +9,10 @@ use crate::compare::capacity;
 use crate::compare::results::Results;
 use crate::compare::scenario::Scenario;
 use crate::figures::Summary;
+use crate::machine::not_quiet;
 
 /// With work for more than this per cent of the time, the load is what sets latencies and rates.
 const LOAD_BUSY: f64 = 95.0;
-
-/// Above this per cent of the time somebody else had the load's core, and surely the proxy's as well.
-const DISTURBED: f64 = 3.0;
 
 /// Everything, one table after the other.
 pub(crate) fn all(results: &Results) -> Result<String> {
@@ -74,15 +72,8 @@ fn about(text: &mut String, results: &Results) -> Result<()> {
             failure.what
         )?;
     }
-    let disturbed = crate::statistics::median(&results.disturbed).unwrap_or_default();
-    if !machine.was_quiet() || disturbed > DISTURBED {
-        writeln!(
-            text,
-            "\n**The machine was not quiet** (load {} in the minute before; somebody else had the load's core {} % of the time): \
-             ratios may be off, latencies say nothing.",
-            machine.load_before,
-            number(disturbed)
-        )?;
+    if let Some(warning) = not_quiet(&results.disturbed) {
+        writeln!(text, "\n{warning}")?;
     }
     Ok(())
 }
@@ -232,7 +223,7 @@ mod tests {
     #[test]
     fn failures_and_a_busy_machine_are_said_first() {
         let mut results = example();
-        results.machine.load_before = 3.5;
+        results.disturbed = vec![0.0, 9.0, 30.0];
         results.errors.push(Failure {
             scenario: "fast".to_owned(),
             proxy: "nginx".to_owned(),
@@ -243,10 +234,6 @@ mod tests {
         let (before, _) = text.split_once("Against the bars").unwrap();
         assert!(before.contains("**Failed**: fast nginx in round 2: status 502: bad"));
         assert!(before.contains("**The machine was not quiet**"));
-        results.machine.load_before = 0.1;
-        assert!(!all(&results).unwrap().contains("not quiet"));
-        results.disturbed = vec![0.0, 9.0, 30.0];
-        assert!(all(&results).unwrap().contains("the load's core 9.00 % of the time"));
         assert!(
             text.contains("| measurements with a failed request | 1.00  | 0.00 | - | **missed** |"),
             "{text}"

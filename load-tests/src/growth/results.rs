@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::tables::number;
 use crate::growth::fit::{Shape, fit, knees};
 use crate::growth::series::Series;
-use crate::machine::Machine;
+use crate::machine::{Machine, not_quiet};
 use crate::statistics::median;
 
 const FORMAT: u32 = 1;
@@ -27,6 +27,8 @@ pub(crate) struct Growth {
     pub(crate) gateway: String,
     /// `body` to proxy to points, in the order of growth.
     pub(crate) series: BTreeMap<String, BTreeMap<String, Vec<Point>>>,
+    /// Per cent of the time in which the load had work and somebody else its core, of each measurement.
+    pub(crate) disturbed: Vec<f64>,
     /// What failed, in words.
     pub(crate) errors: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl Growth {
             rounds,
             gateway,
             series: BTreeMap::new(),
+            disturbed: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -77,12 +80,8 @@ impl Growth {
             "{}: {} rounds of {} s, gateway built as `{}`, CPU of a request in µs, medians.",
             self.machine.date, self.rounds, self.seconds, self.gateway
         )?;
-        if !self.machine.was_quiet() {
-            writeln!(
-                text,
-                "\n**The machine was not quiet** (load {} in the minute before): shapes may be hidden by noise.",
-                self.machine.load_before
-            )?;
+        if let Some(warning) = not_quiet(&self.disturbed) {
+            writeln!(text, "\n{warning}")?;
         }
         for error in &self.errors {
             writeln!(text, "\n**Failed**: {error}")?;

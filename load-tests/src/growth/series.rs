@@ -113,21 +113,20 @@ impl Series {
         })
     }
 
-    /// CPU of a request in microseconds at a step.
-    pub(crate) async fn measure(self, target: &Target, grown: u64, window: Window) -> Result<Option<f64>> {
+    /// Loads a target at a step.
+    pub(crate) async fn measure(self, target: &Target, grown: u64, window: Window) -> Result<Measured> {
         let size = usize::try_from(grown)?;
-        let measured = match self {
-            Series::Body => closed_loop::run(target, Ask::Upload { bytes: size }, 4, window).await?,
-            Series::Connections => closed_loop::run(target, Ask::Small, size, window).await?,
+        match self {
+            Series::Body => closed_loop::run(target, Ask::Upload { bytes: size }, 4, window).await,
+            Series::Connections => closed_loop::run(target, Ask::Small, size, window).await,
             Series::Routes | Series::Tenants => {
-                closed_loop::run(target, Ask::Small, CONNECTIONS, window).await?
+                closed_loop::run(target, Ask::Small, CONNECTIONS, window).await
             }
             Series::Streams => {
                 let mut held = Held::new(SILENT_MS)?;
                 held.grow_to(target, grown).await?;
-                closed_loop::run(target, Ask::Small, CONNECTIONS, window).await?
+                closed_loop::run(target, Ask::Small, CONNECTIONS, window).await
             }
-        };
-        Ok(Measured::cpu_per_request(&measured))
+        }
     }
 }
