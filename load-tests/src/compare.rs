@@ -72,7 +72,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let (programs, kinds) = prepare(options)?;
     let gateway =
         options.gateway_bin.as_ref().map_or(options.profile.clone(), |file| file.display().to_string());
-    let mut results = Results::new(machine, gateway, options.seconds, options.rounds, options.rate);
+    let mut results = Results::new(machine, gateway, options.seconds, options.rate);
     describe(&programs, &kinds, &mut results);
     process::raise_file_limit()?;
     if process::pins() {
@@ -84,6 +84,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let lab = Lab::start(programs, Some(collector.address())).await?;
     for round in 0..options.rounds {
         measure(&lab, &kinds, options, round, &mut results).await;
+        results.rounds = round + 1;
         results.telemetry_messages = collector.taken();
         // After each round, so that what is interrupted has shown something.
         if let Some(file) = &options.json {

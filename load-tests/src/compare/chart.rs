@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anyhow::{Result, ensure};
 
 use crate::compare::results::Results;
+use crate::machine::not_quiet;
 
 /// What is drawn: title and measure.
 const GROUPS: [(&str, &str); 3] = [
@@ -74,13 +75,16 @@ pub(crate) fn svg(results: &Results) -> Result<String> {
     let unit = LEFT + (RIGHT - LEFT) / longest;
     let height = y + 8.0;
     let title = "CPU of a proxy, times nginx's (less is better)";
+    let caveat = not_quiet(&results.disturbed).map_or("", |_| {
+        "<text x=\"740\" y=\"30\" text-anchor=\"end\" fill=\"#b42318\">the machine was not quiet</text>\n"
+    });
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" \
          font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\" font-size=\"13\" fill=\"#1f2933\">\n\
          <title>{title}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
          <text x=\"20\" y=\"30\" font-size=\"17\" font-weight=\"600\">{title}</text>\n\
          <text x=\"20\" y=\"50\" fill=\"#616e7c\">medians of {} rounds on one core, {}; the gateway with metrics, traces, gates \
-         and evidence on</text>\n\
+         and evidence on</text>\n{caveat}\
          <line x1=\"{unit:.1}\" y1=\"{TOP}\" x2=\"{unit:.1}\" y2=\"{:.1}\" stroke=\"#cbd2d9\"/>\n{body}</svg>\n",
         results.rounds,
         results.machine.date.split('T').next().unwrap_or_default(),
@@ -114,6 +118,14 @@ mod tests {
         assert!((of("Cometgate") / of("nginx") - 1.5).abs() < 0.01);
         assert!(drawn.contains(">1.50</text>") && !drawn.contains("haproxy"));
         assert_eq!(drawn.matches('<').count(), drawn.matches('>').count());
+    }
+
+    #[test]
+    fn a_picture_of_a_busy_machine_says_so() {
+        let mut results = example();
+        assert!(!svg(&results).unwrap().contains("not quiet"));
+        results.disturbed = vec![20.0];
+        assert!(svg(&results).unwrap().contains("the machine was not quiet"));
     }
 
     #[test]

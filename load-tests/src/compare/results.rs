@@ -21,6 +21,7 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     /// Seconds of one measurement.
     pub(crate) seconds: f64,
+    /// Those that are over.
     pub(crate) rounds: usize,
     /// Requests a second of the constant rate.
     pub(crate) rate: u64,
@@ -57,13 +58,13 @@ pub(crate) struct Failure {
 
 impl Results {
     /// Of a run that is about to begin.
-    pub(crate) fn new(machine: Machine, gateway: String, seconds: f64, rounds: usize, rate: u64) -> Results {
+    pub(crate) fn new(machine: Machine, gateway: String, seconds: f64, rate: u64) -> Results {
         Results {
             format: FORMAT,
             kind: "compare".to_owned(),
             machine,
             seconds,
-            rounds,
+            rounds: 0,
             rate,
             pinned: crate::process::pins(),
             gateway,
@@ -148,7 +149,8 @@ pub(crate) mod tests {
 
     /// Three rounds, the second on a machine twice as slow, the third of which nginx has lost.
     pub(crate) fn example() -> Results {
-        let mut results = Results::new(Machine::default(), "dist".to_owned(), 1.0, 3, 2000);
+        let mut results = Results::new(Machine::default(), "dist".to_owned(), 1.0, 2000);
+        results.rounds = 3;
         for (round, factor) in [(0, 1.0), (1, 2.0), (2, 1.0)] {
             for (kind, value) in [(Kind::Floor, 10.0), (Kind::Cometgate, 15.0), (Kind::Nginx, 10.0)] {
                 if (round, kind) != (2, Kind::Nginx) {

@@ -150,6 +150,7 @@ impl Scenario {
                     &[
                         measure("cpu", "small request, 16 connections: CPU", "µs"),
                         measure("rate", "the same: requests a second, at least", "/s"),
+                        measure("busy", "the same: of the proxy's core", "%"),
                     ]
                 }
             }
@@ -158,6 +159,7 @@ impl Scenario {
                     &[
                         measure("cpu", "small request, 128 connections: CPU", "µs"),
                         measure("rate", "the same: requests a second, at least", "/s"),
+                        measure("busy", "the same: of the proxy's core", "%"),
                     ]
                 }
             }
@@ -291,6 +293,7 @@ fn of(measured: &Measured, cpu: fn(&Measured) -> Option<f64>) -> Outcome {
     let mut values =
         vec![("rate", measured.requests_per_second()), ("p50", measured.tally.whole.borrow().micros(0.5))];
     values.extend(cpu(measured).map(|cpu| ("cpu", cpu)));
+    values.extend(measured.busy().map(|busy| ("busy", busy)));
     Outcome {
         values,
         requests: measured.requests,

@@ -144,9 +144,10 @@ fn ratios(text: &mut String, results: &Results, base: &str) -> Result<()> {
         results.proxies().into_iter().filter(|proxy| *proxy != "direct" && *proxy != base).collect();
     header(text, &proxies)?;
     for scenario in Scenario::ALL {
-        for measure in
-            scenario.measures().iter().filter(|measure| measure.name != "rate" && measure.name != "delay_p99")
-        {
+        for measure in scenario.measures() {
+            if matches!(measure.name, "rate" | "busy" | "delay_p99") {
+                continue;
+            }
             let key = format!("{}.{}", scenario.name(), measure.name);
             if results.summary(&key, base).is_none() {
                 continue;
@@ -168,7 +169,7 @@ fn header(text: &mut String, proxies: &[&str]) -> Result<()> {
 
 /// Times and rates do; and CPU of a chunk that should be alone, since chunks that come late come together, which is cheaper.
 fn depends_on_load(scenario: Scenario, measure: &str) -> bool {
-    measure != "cpu" || matches!(scenario, Scenario::Constant | Scenario::Paced)
+    !matches!(measure, "cpu" | "busy") || matches!(scenario, Scenario::Constant | Scenario::Paced)
 }
 
 fn load_was_full(results: &Results, scenario: Scenario, proxy: &str) -> bool {
