@@ -1,10 +1,11 @@
-//! Load tests of the gateway: what it costs beside a bare relay, on this machine, in one run.
+//! Load tests of the gateway: what it costs beside a bare relay and other proxies, on this machine, in one run.
 //!
 //! Absolute figures do not travel between machines; ratios to the floor do better. Everything runs on loopback, started
 //! and ended by this program. CPU per request is the figure to trust; latencies of a shared machine are not.
 //!
-//! Reading order: [`quick`] (scenarios), [`target`] (what is measured), [`open_loop`] and [`closed_loop`] (how load is
-//! made), [`floor`] (the yardstick).
+//! Reading order: [`quick`] (a minute and a half, for every change), [`compare`] (beside other proxies) and [`job`] (what all
+//! are asked to do), [`growth`]; [`target`] (what is measured), [`open_loop`] and [`closed_loop`] (how load is made),
+//! [`floor`] (the yardstick); [`publish`] (from a file of figures to a page).
 
 #![allow(
     clippy::print_stdout,
