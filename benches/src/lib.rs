@@ -4,8 +4,10 @@
 //! for each depth of the search for a route, and each kind walks over many tenants and aliases: asking for one route
 //! over and over would measure a warm cache.
 //!
-//! Beside it: a [`chat`] as it is written, and a gateway ([`relaying`]) between peers that take turns ([`peers`]), to count
-//! what a relayed request takes.
+//! Beside it: a [`chat`] as it is written; a gateway ([`relaying`]) between peers that take turns ([`peers`]), to count what a
+//! relayed request takes; and what such counts are compared with ([`baseline`]).
+
+pub mod baseline;
 pub mod chat;
 pub mod peers;
 pub mod relaying;
