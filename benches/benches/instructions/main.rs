@@ -12,7 +12,7 @@ mod relayed;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::baseline::{Baseline, TOLERANCE_PERCENT, Verdict};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
@@ -99,7 +99,7 @@ fn report(old: &Baseline, new: &Baseline) -> Result<()> {
         failed += u32::from(verdict.is_failure());
     }
     if failed > 0 {
-        bail!("{failed} counts are not as {FILE} says. If that is what the change is worth: {ACCEPT}");
+        bail!("not as {FILE} says: {failed} of the counts. If the change is worth it: {ACCEPT}");
     }
     println!("no count is more than {TOLERANCE_PERCENT} % above what was written down");
     Ok(())
@@ -110,8 +110,8 @@ fn change(was: u64, is: u64) -> String {
     format!("{:+.1} %", (is as f64 / was as f64 - 1.0) * 100.0)
 }
 
-/// Whatever makes counts of the same code differ but the features of its dependencies, which are those of `-p benches`. Valgrind shows programs a processor of its own, but AVX2 only where there
-/// is AVX2, and who finds it takes other ways.
+/// Whatever makes counts of the same code differ, but for the features of dependencies, which are those of `-p benches`.
+/// Valgrind shows programs a processor of its own, with AVX2 only where there is AVX2, and who finds it takes other ways.
 fn taken_with() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let rustc = said(Command::new(rustc).arg("--version"))?;
@@ -126,5 +126,6 @@ fn taken_with() -> Result<String> {
 fn said(command: &mut Command) -> Result<String> {
     let program = Path::new(command.get_program()).display().to_string();
     let output = command.output().with_context(|| format!("{program} is needed"))?;
+    ensure!(output.status.success(), "{program}: {}", output.status);
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
