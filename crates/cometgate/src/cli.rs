@@ -151,6 +151,16 @@ pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
 }
 
+/// What most commands are given.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigAndFormat {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

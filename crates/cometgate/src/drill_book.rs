@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use config::Settings;
 use decisions::plan::GateIdentity;
@@ -52,21 +52,11 @@ impl DrillBook {
         self.max_age
     }
 
-    /// What is known of all of these together: the oldest of the clean ones counts, and one that is missing spoils it. Nothing is
-    /// known of nothing.
-    pub(crate) fn of_all(&self, subjects: &[Subject]) -> Drills {
+    /// Reads what is new, for whoever asks of several routes.
+    pub(crate) fn look(&self) -> Looked<'_> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = self.read(known.take()).ok();
-        let Some(known) = &*known else { return Drills::default() };
-        let one = |subject: &Subject| {
-            let key = [subject.route.clone(), subject.identity.to_string(), subject.rollback.to_string()];
-            known.drills.get(&key).copied().unwrap_or_default()
-        };
-        let both = |one: Drills, other: Drills| Drills {
-            passed_at: one.passed_at.zip(other.passed_at).map(|(one, other)| one.min(other)),
-            failed_since: one.failed_since || other.failed_since,
-        };
-        subjects.iter().map(one).reduce(both).unwrap_or_default()
+        Looked(known)
     }
 
     /// Goes on from where it was read, as long as that is still what the store begins with.
@@ -84,6 +74,26 @@ impl DrillBook {
         let head = new.first().map(Record::head).or(head);
         new.iter().rev().for_each(|record| note(&mut drills, record));
         head.map(|head| Known { head, drills }).ok_or(evidence::Error::Absent { path: self.evidence.clone() })
+    }
+}
+
+/// The book as it is now.
+pub(crate) struct Looked<'b>(MutexGuard<'b, Option<Known>>);
+
+impl Looked<'_> {
+    /// What is known of all of these together: the oldest of the clean ones counts, and one that is missing spoils it. Nothing is
+    /// known of nothing.
+    pub(crate) fn of_all(&self, subjects: &[Subject]) -> Drills {
+        let Some(known) = &*self.0 else { return Drills::default() };
+        let one = |subject: &Subject| {
+            let key = [subject.route.clone(), subject.identity.to_string(), subject.rollback.to_string()];
+            known.drills.get(&key).copied().unwrap_or_default()
+        };
+        let both = |one: Drills, other: Drills| Drills {
+            passed_at: one.passed_at.zip(other.passed_at).map(|(one, other)| one.min(other)),
+            failed_since: one.failed_since || other.failed_since,
+        };
+        subjects.iter().map(one).reduce(both).unwrap_or_default()
     }
 }
 

@@ -5,6 +5,10 @@ use std::ffi::OsString;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 
+use anyhow::anyhow;
+
+use crate::exit::Failure;
+
 /// Why a result could not be written; the first reason stays.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
@@ -77,6 +81,21 @@ fn mask_one(text: &str, secret: &str) -> String {
         masked.push_str(part.trim_start_matches(is_of_key));
     }
     masked
+}
+
+/// Asks whether to go on, unless `is_said` already; `undone` says what was left undone where nobody agrees.
+///
+/// # Errors
+/// Somebody said no (4), or nobody is at a terminal to say anything (2).
+pub(crate) fn confirm(is_said: bool, question: &str, undone: &str) -> Result<(), Failure> {
+    if is_said {
+        return Ok(());
+    }
+    match ask(question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::not_allowed(anyhow!("{undone}"))),
+        None => Err(Failure::usage(anyhow!("{undone}: nobody is at a terminal to confirm it; --yes does"))),
+    }
 }
 
 /// Asks a question that is answered by `y`; `None` where nobody is there to answer.

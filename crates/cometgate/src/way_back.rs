@@ -69,11 +69,11 @@ pub(crate) fn find_lacks(
     (routes, now): (&[RouteId], Timestamp),
 ) -> Lacks {
     let (rollback, found) = find_version_to_go_back_to(loaded, tenants, versions);
-    let known = drills.zip(found.map(|(_, text)| Digest::of(&text)));
+    let known = drills.map(DrillBook::look).zip(found.map(|(_, text)| Digest::of(&text)));
     let max_age = drills.map_or(0, DrillBook::max_age);
     let mut lacks = Lacks::default();
     for id in routes {
-        let drills = known.map(|(drills, text)| drills.of_all(&subjects(&loaded.plan, *id, text)));
+        let drills = known.as_ref().map(|(drills, text)| drills.of_all(&subjects(&loaded.plan, *id, *text)));
         let drills = drills.unwrap_or_default();
         let way_back = WayBack { rollback, drills, vouched: vouched(loaded) };
         let lack = lack(way_back, max_age, UnixTime(now.as_second()));

@@ -124,7 +124,13 @@ async fn the_rollbacks_model_id_is_tested_too_and_one_that_nobody_knows_is_a_hol
     let world = World::staging(|map| map.top = "rollback_route_version = \"0\"").await;
     let (code, said, _) = smoke(&world.files, &[REVIEWED, &["--rollback-id"]].concat()).await;
     assert_eq!((code, &said["holds"]), (4, &json!(["rollback_id_unknown"])), "{said}");
-    assert!(said["records"][0]["notes"].as_str().unwrap().contains("rollback_route_version 0 is neither in versions"), "{said}");
+    assert!(
+        said["records"][0]["notes"]
+            .as_str()
+            .unwrap()
+            .contains("rollback_route_version 0 is neither in versions"),
+        "{said}"
+    );
     let urls = (world.primary.base_url(), world.canary.base_url());
     let before = Map { version: "0", ..Map::new(&urls.0, &urls.1, "0%") }.text();
     std::fs::create_dir_all(world.files.path().join("versions")).unwrap();

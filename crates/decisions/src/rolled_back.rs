@@ -8,6 +8,9 @@
 /// Attempts of which the error rate is told at the least.
 pub const LEAST_JUDGED: u64 = 30;
 
+/// The share of failures at the prior route that is allowed where neither its own past nor the gate says.
+pub const USUAL_LIMIT: f64 = 0.02;
+
 /// Attempts of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {

@@ -33,5 +33,5 @@ pub use outcome::{Class, Outcome, classify_failure, classify_status};
 pub use parity::{Difference, parity};
 pub use parse::{Catalog, SchemaFailure, parse};
 pub use signal::{Severity, Signal};
-pub use triage::{TriageFacts, TriageStep, triage};
+pub use triage::{TriageFacts, TriageStep, is_near_empty, triage};
 pub use watch::{Told, Watch};

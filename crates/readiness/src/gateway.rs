@@ -163,15 +163,13 @@ pub struct CheckRequest {
     pub body: Bytes,
     /// Until the last byte of the answer.
     pub timeout: Duration,
-    /// Beside what every request has.
-    pub headers: HeaderMap,
 }
 
 impl CheckRequest {
-    /// Without headers of its own.
+    /// Has the headers that every request of a check has.
     #[must_use]
     pub fn new(endpoint: Endpoint, body: impl Into<Bytes>, timeout: Duration) -> CheckRequest {
-        CheckRequest { endpoint, body: body.into(), timeout, headers: HeaderMap::new() }
+        CheckRequest { endpoint, body: body.into(), timeout }
     }
 }
 
@@ -184,10 +182,6 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// As far as it came.
     pub body: Vec<u8>,
-    /// From sending to the head of the answer.
-    pub head_after: Option<Duration>,
-    /// From sending to its end.
-    pub elapsed: Duration,
     /// Why it is not whole, in words of ours.
     pub failure: Option<String>,
 }

@@ -91,7 +91,7 @@ impl Provider {
         let sending = self.origin.send(WORKER, request);
         let (response, lease) =
             timeout_at(deadline, sending).await.map_err(|_| Unanswered::Timeout(timeout))??;
-        Ok(Answer { response, lease, begun, head_after: begun.elapsed(), timeout })
+        Ok(Answer { response, lease, begun, timeout })
     }
 
     fn request(&self, message: Message<'_>) -> Result<Request<RequestBody>, Unanswered> {
@@ -106,11 +106,7 @@ impl Provider {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         if let Some(value) = self.shown(message.auth)? {
-            let name = match self.credential_header {
-                CredentialHeader::Authorization => header::AUTHORIZATION,
-                CredentialHeader::XApiKey => HeaderName::from_static("x-api-key"),
-            };
-            headers.insert(name, value);
+            headers.insert(HeaderName::from_static(self.credential_header.as_str()), value);
         }
         let mut request = Request::new(RequestBody::whole(body));
         *request.method_mut() = message.method;
@@ -138,7 +134,6 @@ pub struct Answer {
     response: Response<Incoming>,
     lease: Lease,
     begun: Instant,
-    head_after: Duration,
     timeout: Duration,
 }
 
@@ -153,18 +148,6 @@ impl Answer {
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
-    }
-
-    /// From sending to its head.
-    #[must_use]
-    pub fn head_after(&self) -> Duration {
-        self.head_after
-    }
-
-    /// Since sending.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
     }
 
     /// Its next bytes; `None` at its end.

@@ -12,20 +12,17 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use prost::Message;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::provider::locked;
-use crate::server::speaks_http2;
+use crate::server::serve;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,18 +181,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
         let shared = Arc::clone(&shared);
-        connections.spawn(serve(stream, shared));
-    }
-}
-
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(|request| respond(Arc::clone(&shared), request));
-    // An error is a sender that left.
-    if speaks_http2(&stream).await {
-        let builder = http2::Builder::new(TokioExecutor::new());
-        drop(builder.serve_connection(TokioIo::new(stream), service).await);
-    } else {
-        drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        connections.spawn(serve(stream, move |request| respond(Arc::clone(&shared), request)));
     }
 }
 

@@ -1,11 +1,12 @@
 //! The HTTP side of a provider: accepts, reads a request whole, records it, plays the reply.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -44,21 +45,30 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             continue;
         }
         let shared = Arc::clone(&shared);
-        connections.spawn(async move {
-            let service = service_fn(|request| respond(Arc::clone(&shared), request));
-            // An error is a caller that left or a script that dropped the connection; the counters tell which.
-            if speaks_http2(&stream).await {
-                let builder = http2::Builder::new(TokioExecutor::new());
-                drop(builder.serve_connection(TokioIo::new(stream), service).await);
-            } else {
-                drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
-            }
-        });
+        // An error is a caller that left or a script that dropped the connection; the counters tell which.
+        connections.spawn(serve(stream, move |request| respond(Arc::clone(&shared), request)));
+    }
+}
+
+/// Serves one connection, in the protocol that it begins with. Whatever ends it is its caller's to know.
+pub(crate) async fn serve<F, A, B, E>(stream: TcpStream, respond: F)
+where
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Result<Response<B>, E>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let service = service_fn(respond);
+    if speaks_http2(&stream).await {
+        let builder = http2::Builder::new(TokioExecutor::new());
+        drop(builder.serve_connection(TokioIo::new(stream), service).await);
+    } else {
+        drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
     }
 }
 
 /// Whether a connection begins as HTTP/2 does; no method of HTTP/1.1 begins so.
-pub(crate) async fn speaks_http2(stream: &TcpStream) -> bool {
+async fn speaks_http2(stream: &TcpStream) -> bool {
     let mut seen = [0; 3];
     loop {
         match stream.peek(&mut seen).await {

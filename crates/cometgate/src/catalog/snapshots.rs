@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use evidence::{Digest, Moment};
+use readiness::catalog::is_near_empty;
 use serde::{Deserialize, Serialize};
 
 use crate::files;
@@ -15,9 +16,6 @@ use crate::state::durable::write_private;
 
 /// How a file is laid out.
 const FORMAT: u32 = 1;
-
-/// Fewer than one in so many of the IDs before is no list to measure by: most likely permissions.
-const NEAR_EMPTY: usize = 2;
 
 /// Whose list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +42,7 @@ impl Snapshot {
 
     /// Whether a list is too short beside this one to take its place unasked.
     pub(crate) fn dwarfs(&self, ids: &BTreeSet<String>) -> bool {
-        ids.len() * NEAR_EMPTY < self.ids.len()
+        is_near_empty(ids.len(), self.ids.len())
     }
 }
 

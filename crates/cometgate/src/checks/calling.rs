@@ -16,7 +16,6 @@ use readiness::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 use upstream::{Address, Credential, Origin, TlsClient};
 
 use crate::checks::key::show_key;
@@ -100,9 +99,8 @@ impl CalledGateway {
     }
 
     /// The public listener, as a provider whose key is that of checks.
-    fn listener(&self, leased: &Leased, headers: &HeaderMap) -> anyhow::Result<Provider> {
-        let mut headers = headers.clone();
-        headers.insert(LEASE, HeaderValue::try_from(&leased.lease)?);
+    fn listener(&self, leased: &Leased) -> anyhow::Result<Provider> {
+        let headers = HeaderMap::from_iter([(LEASE, HeaderValue::try_from(&leased.lease)?)]);
         Ok(Provider {
             name: "the gateway".to_owned(),
             origin: self.origin(&leased.listen)?,
@@ -125,10 +123,9 @@ impl CalledGateway {
             body: Some(request.body.clone()),
             timeout: request.timeout,
         };
-        let mut answer = self.listener(leased, &request.headers)?.ask(message).await?;
+        let mut answer = self.listener(leased)?.ask(message).await?;
         reply.status = Some(answer.status());
         reply.headers = answer.headers().clone();
-        reply.head_after = Some(answer.head_after());
         while let Some(bytes) = answer.chunk().await? {
             keep(&mut reply.body, &bytes)?;
         }
@@ -169,11 +166,9 @@ impl Gateway for CalledGateway {
     }
 
     async fn send(&self, leased: &Leased, request: &CheckRequest) -> Reply {
-        let begun = Instant::now();
         let mut reply = Reply::default();
         let sent = self.try_send(leased, request, &mut reply).await;
         reply.failure = sent.err().map(|error| format!("{error:#}"));
-        reply.elapsed = begun.elapsed();
         reply
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Answer, ConfigFile, Format};
+use super::{Answer, ConfigAndFormat};
 
 /// Prove the way back of a route: requests of the drill's own go to its canary, come home, and nothing may go on using it.
 ///
@@ -61,10 +61,7 @@ pub(crate) struct Drill {
     #[arg(long, value_name = "URL")]
     pub(crate) link: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed; as JSON it is the record.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// A target that can be drilled.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use evidence::{Digest, Kind, Moment};
 
-use super::{ConfigFile, Format};
+use super::{ConfigAndFormat, ConfigFile};
 
 /// What was decided and checked, by whom and by which numbers; nothing here changes anything.
 #[derive(Debug, Subcommand)]
@@ -26,10 +26,7 @@ pub(crate) struct EvidenceList {
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     pub(crate) last: usize,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Show one record with all its fields.
@@ -40,10 +37,7 @@ pub(crate) struct EvidenceShow {
     #[arg(value_name = "NUMBER")]
     pub(crate) sequence: u64,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Write records to standard output, the oldest first: a line of JSON for each, with its hash.
@@ -77,10 +71,7 @@ pub(crate) struct EvidenceVerify {
     #[arg(long, value_name = "HASH", value_parser = digest)]
     pub(crate) head: Option<Digest>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Which records.

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Answer, ConfigFile, Format};
+use super::{Answer, ConfigAndFormat};
 
 /// Take a route's canary out of traffic, now and for good: only a raised `generation` in the map reopens it.
 ///
@@ -64,10 +64,7 @@ pub(crate) struct Accept {
     #[arg(value_enum)]
     pub(crate) verdict: Acceptance,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// What an application says.
@@ -94,10 +91,7 @@ pub(crate) struct Said {
     #[arg(long, value_enum)]
     pub(crate) target: Option<Target>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// A target that has a gate.
@@ -141,8 +135,5 @@ pub(crate) struct Status {
     /// One route; all that have a canary or a fallback otherwise.
     pub(crate) route: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }

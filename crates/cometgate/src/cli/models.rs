@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, Format};
+use super::ConfigAndFormat;
 
 /// What providers list as their models, against what the map names (runbooks 1 and 2); nothing here changes a route.
 #[derive(Debug, Subcommand)]
@@ -68,10 +68,7 @@ pub(crate) struct ModelsDiff {
 #[command(after_help = "Example:\n  cometgate models inventory --config gateway/cometgate.toml")]
 pub(crate) struct ModelsInventory {
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Whom to ask, and for whom.
@@ -90,8 +87,5 @@ pub(crate) struct AskedModels {
     #[arg(long, value_name = "URL")]
     pub(crate) link: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use decisions::Endpoint;
 
-use super::{Answer, ConfigFile, Format};
+use super::{Answer, ConfigAndFormat};
 
 /// Ask a provider directly, with sanitised requests and within a budget of tokens, whether it does what a route needs of it.
 ///
@@ -71,10 +71,7 @@ pub(crate) struct ProbeAsked {
     #[arg(long, value_name = "URL")]
     pub(crate) link: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,10 +108,7 @@ pub(crate) struct WorksheetOf {
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) provider: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Say what an item is, and where that can be read.

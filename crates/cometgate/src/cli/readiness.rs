@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ConfigFile, Format};
+use super::ConfigAndFormat;
 
 /// Say whether a rollback would work now: what was checked and when, what is stale or missing, and what to do next.
 ///
@@ -43,8 +43,5 @@ pub(crate) struct Readiness {
     #[arg(long, conflicts_with = "format")]
     pub(crate) markdown: bool,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }

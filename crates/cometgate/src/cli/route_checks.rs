@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, Format};
+use super::ConfigAndFormat;
 
 /// Smoke-test a target of a route through the running gateway (runbook 4).
 ///
@@ -61,10 +61,7 @@ pub(crate) struct LookedAt {
     #[arg(long, value_name = "ALIAS")]
     pub(crate) model: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// What a target is in its route.

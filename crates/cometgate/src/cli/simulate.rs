@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use evidence::Moment;
 
+use super::ConfigAndFormat;
 use super::evidence::moment;
-use super::{ConfigFile, Format};
 
 /// What the gate of a canary would do, and what it has done; nothing here sends traffic.
 #[derive(Debug, Subcommand)]
@@ -33,10 +33,7 @@ pub(crate) struct GatesReplay {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) until: Option<Moment>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Say before a canary goes live how soon its gate would trip, how many requests would fail until then, and how often it
@@ -71,10 +68,7 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Below one request in three hours a day shows nothing; beyond the upper end a run of a day takes minutes.

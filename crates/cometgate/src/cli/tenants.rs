@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Answer, ConfigFile, Format};
+use super::{Answer, ConfigAndFormat, ConfigFile};
 
 /// Gateway keys and who holds them.
 #[derive(Debug, Subcommand)]
@@ -22,10 +22,7 @@ pub(crate) struct TenantsAdd {
     /// The tenant's name.
     pub(crate) name: String,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// List the tenants: their limits and their keys, by name and by the beginning of their hashes.
@@ -33,10 +30,7 @@ pub(crate) struct TenantsAdd {
 #[command(after_help = "Example:\n  cometgate tenants list --config gateway/cometgate.toml")]
 pub(crate) struct TenantsList {
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Make a new key for a tenant, printed once, and let its other keys end after a while.
@@ -56,10 +50,7 @@ pub(crate) struct TenantsRotate {
     #[arg(long = "name", value_name = "KEY_NAME")]
     pub(crate) key_name: Option<String>,
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub(crate) given: ConfigAndFormat,
 }
 
 /// Remove a key of a tenant, or all of them; the tenant itself stays.

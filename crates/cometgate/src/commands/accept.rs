@@ -11,11 +11,11 @@ use crate::gates::accepting::Judgement;
 use crate::terminal;
 
 pub(crate) fn run(options: &Accept) -> Result<(), Failure> {
-    let settings = read_settings(&options.config.path)?;
+    let settings = read_settings(&options.given.config.path)?;
     let pass = options.verdict == Acceptance::Pass;
     let said = Judgement { request_id: options.request_id.clone(), pass };
     let done = ask(&settings.state_dir, Method::POST, "/accept", &json!(said))?;
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&done.to_string()),
         Format::Text => terminal::result(done["text"].as_str().unwrap_or_default()),
     }

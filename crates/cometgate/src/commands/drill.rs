@@ -21,7 +21,7 @@ use crate::running::block_on;
 use crate::terminal;
 
 pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
-    let checked = Checked::read(&options.config.path)?;
+    let checked = Checked::read(&options.given.config.path)?;
     let gateway = CalledGateway::of(&checked.settings)?;
     let asked = Asked::of(options, &checked)?;
     let plan = &asked.plan;
@@ -33,9 +33,7 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
         )));
     }
     announce(plan, options);
-    if !options.answer.yes && !options.approve_each {
-        confirm()?;
-    }
+    terminal::confirm(options.answer.yes || options.approve_each, "Begin?", "nothing was sent")?;
     let report = block_on(async { Ok(run_drill(plan, &gateway, &around, interrupted()?).await) })?;
     let record = report.record();
     let passed = match report.outcome {
@@ -43,12 +41,12 @@ pub(crate) fn run(options: &Drill) -> Result<(), Failure> {
         DrillOutcome::Failed => Some(false),
         DrillOutcome::Interrupted | DrillOutcome::NotRun => None,
     };
-    if options.format == Format::Json {
+    if options.given.format == Format::Json {
         terminal::result(&json!(record).to_string());
     }
     let head = checked.record(&options.by, [(Some(plan.route.clone()), record.into())])?;
     tell(&checked, Check::Drill, Some(&plan.route), passed, head.sequence);
-    if options.format == Format::Text {
+    if options.given.format == Format::Text {
         show(&report, head.sequence);
     }
     match passed {
@@ -81,16 +79,6 @@ fn announce(plan: &DrillPlan, options: &Drill) {
         terminal::say("  - an answer of the target that the acceptance command does not take");
     }
     terminal::say("No caller's request is moved, and the map stays as it is.");
-}
-
-fn confirm() -> Result<(), Failure> {
-    match terminal::ask("Begin?") {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::not_allowed(anyhow!("nothing was sent"))),
-        None => Err(Failure::usage(anyhow!(
-            "nothing was sent: nobody is at a terminal to confirm it; --yes does"
-        ))),
-    }
 }
 
 /// Why it is to be broken off, once somebody wants that. Needs a runtime.

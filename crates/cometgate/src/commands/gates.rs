@@ -1,6 +1,5 @@
 //! `cometgate rollback`, `hold`, `resume`, `promote`: says it to the running gateway.
 
-use anyhow::anyhow;
 use evidence::{Name, Prose, RollbackDecision};
 use http::Method;
 use serde_json::{Value, json};
@@ -37,14 +36,14 @@ fn tell(
     questions: Option<&Questions>,
     answer: Option<Answer>,
 ) -> Result<(), Failure> {
-    let settings = read_settings(&said.config.path)?;
+    let settings = read_settings(&said.given.config.path)?;
     let state_dir = &settings.state_dir;
     if answer.is_some_and(|answer| !answer.yes) {
         let status = ask_status(state_dir, Some(&said.route))?;
         for target in status["routes"].as_array().into_iter().flatten().flat_map(targets_of) {
             terminal::say(&format!("  {}", target_line(target)));
         }
-        confirm(action, &said.route)?;
+        terminal::confirm(false, &question(action, &said.route), "nothing was done")?;
     }
     let target = said.target.map(|target| match target {
         Target::Canary => "canary".to_owned(),
@@ -54,7 +53,7 @@ fn tell(
     let operator = Operator { by: said.by.clone(), reason: said.reason.clone(), note };
     let asked = Asked { route: said.route.clone(), target, operator };
     let done = ask(state_dir, Method::POST, &format!("/{}", action.as_str()), &json!(asked))?;
-    match said.format {
+    match said.given.format {
         Format::Json => terminal::result(&done.to_string()),
         Format::Text => {
             terminal::result(&format!("{}: {}", said.route, done["text"].as_str().unwrap_or_default()));
@@ -70,19 +69,12 @@ fn targets_of(route: &Value) -> impl Iterator<Item = &Value> {
     route["targets"].as_array().into_iter().flatten()
 }
 
-fn confirm(action: Action, route: &str) -> Result<(), Failure> {
-    let question = match action {
+fn question(action: Action, route: &str) -> String {
+    match action {
         Action::RollBack => format!("Take it out of traffic on {route}, for good?"),
         Action::Hold => format!("Hold {route}?"),
         Action::Resume => format!("End every hold of {route}?"),
         Action::Promote => format!("Let it take its next step on {route}?"),
-    };
-    match terminal::ask(&question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::not_allowed(anyhow!("nothing was done"))),
-        None => Err(Failure::usage(anyhow!(
-            "nothing was done: nobody is at a terminal to confirm it; --yes does"
-        ))),
     }
 }
 

@@ -31,7 +31,7 @@ impl AskedModels {
 
     /// The configuration, with the key that was named for providers without one.
     fn open(&self) -> Result<Checked, Failure> {
-        let mut checked = Checked::open(&self.config.path)?;
+        let mut checked = Checked::open(&self.given.config.path)?;
         let Some(name) = &self.client_key_env else { return Ok(checked) };
         let secret = std::env::var(name)
             .ok()

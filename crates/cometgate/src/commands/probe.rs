@@ -8,7 +8,7 @@ mod worksheet;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use decisions::plan::Check;
 use evidence::{Body, ContractItem, Decision, Name, Probe, ProbeSummary};
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use crate::checks::{Checked, tell};
 use crate::cli::{Format, Probe as Asked, ProbeAsked, ProbeKind};
 use crate::clock::now;
 use crate::exit::Failure;
+use crate::running::block_on;
 use crate::terminal;
 
 /// Does what was asked.
@@ -55,7 +56,7 @@ impl Report {
 
 fn probe(options: &ProbeAsked) -> Result<(), Failure> {
     let by = options.by.as_deref().unwrap_or_default();
-    let checked = Checked::open(&options.config.path)?;
+    let checked = Checked::open(&options.given.config.path)?;
     let targets = targets::select(&checked, options)?;
     let marker = random_word()?;
     let run_options = Options {
@@ -77,7 +78,8 @@ fn probe(options: &ProbeAsked) -> Result<(), Failure> {
             plan.tokens()
         )));
     }
-    confirm(options.answer.yes, plan.tokens())?;
+    let question = format!("Send them, for up to {} tokens?", plan.tokens());
+    terminal::confirm(options.answer.yes, &question, "nothing was sent")?;
 
     let context = Context {
         check_id: format!("probe-{}-{marker}", Timestamp::now().as_second()),
@@ -119,7 +121,7 @@ fn probe(options: &ProbeAsked) -> Result<(), Failure> {
     let count = bodies.len();
     let head = checked.record(by, bodies)?;
     let sequence = head.sequence.saturating_sub((count - 1 - summary_at) as u64);
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&report::to_json(&report).to_string()),
         Format::Text => report::lines(&report).iter().for_each(|line| terminal::result(line)),
     }
@@ -175,19 +177,6 @@ fn announce(checked: &Checked, targets: &[Target], plan: &Plan, budget: u64, sta
     }
 }
 
-fn confirm(yes: bool, tokens: u64) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    match terminal::ask(&format!("Send them, for up to {tokens} tokens?")) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::not_allowed(anyhow!("nothing was sent"))),
-        None => Err(Failure::usage(anyhow!(
-            "nothing was sent: nobody is at a terminal to confirm it; --yes does"
-        ))),
-    }
-}
-
 /// Asks the providers, then a running gateway what it has counted.
 fn asked(
     checked: &Checked,
@@ -195,15 +184,10 @@ fn asked(
     (plan, ledger): (&Plan, &mut Ledger),
     context: &Context,
 ) -> Result<(Vec<Found>, Option<String>), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")
-        .map_err(Failure::internal)?;
-    Ok(runtime.block_on(async {
+    block_on(async {
         let found = probe::run((&checked.providers, targets), plan, ledger, context, report::progress).await;
-        (found, counters::page(&checked.settings).await)
-    }))
+        Ok((found, counters::page(&checked.settings).await))
+    })
 }
 
 /// What it takes to judge a run.

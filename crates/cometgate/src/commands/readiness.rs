@@ -25,7 +25,7 @@ use crate::terminal;
 const NOBODY: &str = "readiness";
 
 pub(crate) fn run(options: &Readiness) -> Result<(), Failure> {
-    let checked = Checked::read(&options.config.path)?;
+    let checked = Checked::read(&options.given.config.path)?;
     let routes = routes(options, &checked)?;
     if routes.is_empty() {
         terminal::result("No route sends anything away from home, so there is nothing to roll back.");
@@ -185,7 +185,7 @@ fn print(
         terminal::result(evidence::markdown(&records).trim_end());
         return Ok(());
     }
-    match options.format {
+    match options.given.format {
         Format::Json => {
             let routes: Vec<Value> = subjects
                 .iter()

@@ -22,7 +22,7 @@ use played::Played;
 use recorded::Recorded;
 
 pub(super) fn run(options: &GatesReplay) -> Result<(), Failure> {
-    let config = &options.config.path;
+    let config = &options.given.config.path;
     let store = directory(config)?;
     let refused = |error| match error {
         // A record that is not as it was written is what is looked for.
@@ -38,7 +38,7 @@ pub(super) fn run(options: &GatesReplay) -> Result<(), Failure> {
     let recorded = Recorded::read(&reader, is_meant).map_err(refused)?;
     let window = Window { since: options.since, until: options.until };
     let compared = compared::all(&played, &recorded, &window);
-    match options.format {
+    match options.given.format {
         Format::Json => {
             let gates: Vec<_> = compared.iter().map(Compared::to_json).collect();
             let word = Word::of_all(&compared);

@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Rollforward) -> Result<(), Failure> {
     if options.review_link.trim().is_empty() {
         return Err(Failure::invalid(anyhow!("--review-link: the review or ticket has to be named")));
     }
-    let checked = Checked::read(&looked_at.config.path)?;
+    let checked = Checked::read(&looked_at.given.config.path)?;
     let subject = find(&checked, looked_at)?;
     let gateway = CalledGateway::of(&checked.settings)?;
     let check_id = check_id(now());
@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Rollforward) -> Result<(), Failure> {
         "sequence": head.sequence,
         "records": records,
     });
-    print(&said, looked_at.format);
+    print(&said, looked_at.given.format);
     let passed = all.cut_short.is_none().then_some(judged.holds.is_empty());
     tell(&checked, decisions::plan::Check::Rollforward, Some(&subject.route), passed, head.sequence);
     match all.cut_short {

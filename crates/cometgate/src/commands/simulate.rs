@@ -59,7 +59,7 @@ struct Simulated {
 pub(super) fn run(options: &Simulate) -> Result<(), Failure> {
     let failing = percent("--fail", &options.fail)?;
     let share = options.share.as_deref().map(|share| percent("--share", share)).transpose()?;
-    let subject = Subject::read(&options.config.path, &options.route, share)?;
+    let subject = Subject::read(&options.given.config.path, &options.route, share)?;
     let limit = subject.rules.limit(Rate::HardFailure);
     if f64::from(failing.ppm()) / 1e6 <= limit {
         terminal::say(&format!(
@@ -82,7 +82,7 @@ pub(super) fn run(options: &Simulate) -> Result<(), Failure> {
         let written = fs::write(path, svg::draw(&simulated));
         written.with_context(|| unwritten(path)).map_err(Failure::invalid)?;
     }
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&to_json(&simulated).to_string()),
         Format::Text => text::lines(&simulated).iter().for_each(|line| terminal::result(line)),
     }

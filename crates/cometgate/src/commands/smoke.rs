@@ -17,7 +17,7 @@ use crate::state::digest::Digest;
 
 pub(crate) fn run(options: &Smoke) -> Result<(), Failure> {
     let looked_at = &options.looked_at;
-    let checked = Checked::read(&looked_at.config.path)?;
+    let checked = Checked::read(&looked_at.given.config.path)?;
     let subject = find(&checked, looked_at)?;
     let gateway = CalledGateway::of(&checked.settings)?;
     let rollback = options.rollback_id.then(|| rollback_id(&checked, &subject));
@@ -86,5 +86,5 @@ fn show(options: &Smoke, subject: &Subject, records: &[SmokeCheck], judged: &Jud
         "sequence": sequence,
         "records": records,
     });
-    print(&said, options.looked_at.format);
+    print(&said, options.looked_at.given.format);
 }

@@ -8,9 +8,9 @@ use crate::exit::Failure;
 use crate::terminal;
 
 pub(crate) fn run(options: &Status) -> Result<(), Failure> {
-    let settings = read_settings(&options.config.path)?;
+    let settings = read_settings(&options.given.config.path)?;
     let status = ask_status(&settings.state_dir, options.route.as_deref())?;
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&status.to_string()),
         Format::Text => status_lines(&status).iter().for_each(|line| terminal::result(line)),
     }

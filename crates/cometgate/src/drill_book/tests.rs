@@ -65,7 +65,7 @@ fn the_last_drill_of_a_target_counts_and_what_was_broken_off_does_not() {
     let directory = tempfile::tempdir().unwrap();
     let book = book(directory.path());
     let one = subject("r", 1, BACK);
-    let told = |subject: &Subject| book.of_all(std::slice::from_ref(subject));
+    let told = |subject: &Subject| book.look().of_all(std::slice::from_ref(subject));
     assert_eq!(told(&one), Drills::default(), "there is no store");
     let store = Store::open(&directory.path().join("evidence")).unwrap();
     assert_eq!(told(&one), Drills::default(), "it is empty");
@@ -86,16 +86,16 @@ fn the_last_drill_of_a_target_counts_and_what_was_broken_off_does_not() {
     // Two targets: the older of the two, and one that was not drilled spoils it.
     let two = subject("r", 2, BACK);
     store.append(&drill(20, Passed, &two)).unwrap();
-    assert_eq!(book.of_all(&[one.clone(), two.clone()]), known(15, false));
-    assert_eq!(book.of_all(&[one, two, subject("r", 3, BACK)]).passed_at, None);
-    assert_eq!(book.of_all(&[]), Drills::default());
+    assert_eq!(book.look().of_all(&[one.clone(), two.clone()]), known(15, false));
+    assert_eq!(book.look().of_all(&[one, two, subject("r", 3, BACK)]).passed_at, None);
+    assert_eq!(book.look().of_all(&[]), Drills::default());
 }
 
 #[test]
 fn a_store_that_was_moved_away_or_is_damaged_proves_nothing_any_more() {
     let directory = tempfile::tempdir().unwrap();
     let (book, one) = (book(directory.path()), subject("r", 1, BACK));
-    let told = || book.of_all(std::slice::from_ref(&one));
+    let told = || book.look().of_all(std::slice::from_ref(&one));
     let evidence = directory.path().join("evidence");
     let store = Store::open(&evidence).unwrap();
     store.append(&drill(10, DrillOutcome::Passed, &one)).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use decisions::gate::Rate;
 use decisions::plan::{Route, Watched, target_of};
-use decisions::rolled_back::{Both, Connections, Finding, Item, Look, Watch};
+use decisions::rolled_back::{Both, Connections, Finding, Item, Look, USUAL_LIMIT, Watch};
 use decisions::{ProviderId, RouteId};
 use jiff::{SignedDuration, Timestamp};
 use proxy::{GateId, RouteGate, Snapshot};
@@ -19,9 +19,6 @@ use crate::gates::minute::{Minute, Sample};
 
 /// After how long what remains is written down, at the least; twice the route's `timeout_ms` where that is longer.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(60);
-
-/// What may fail at the prior route where neither its past nor a limit of the gate says.
-const USUAL_LIMIT: f64 = 0.02;
 
 /// A rollback that is watched, or was.
 #[derive(Debug)]

@@ -19,14 +19,6 @@ pub enum AuthDrift {
 }
 
 impl AuthDrift {
-    /// All of them.
-    pub const ALL: [AuthDrift; 4] = [
-        AuthDrift::SuddenlyRefused,
-        AuthDrift::OnlyHereRefused,
-        AuthDrift::AcceptedButIdsMissing,
-        AuthDrift::RotatedHalfway,
-    ];
-
     /// The name used in records.
     #[must_use]
     pub fn as_str(self) -> &'static str {

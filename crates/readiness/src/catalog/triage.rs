@@ -26,13 +26,16 @@ pub struct TriageStep {
     pub is_sound: Option<bool>,
 }
 
-/// Fewer than one in so many of the IDs before is near-empty.
-const NEAR_EMPTY: usize = 2;
+/// Whether a list of so many IDs, where there were so many before, is no list to measure by: most likely permissions.
+#[must_use]
+pub fn is_near_empty(count: usize, before: usize) -> bool {
+    count * 2 < before
+}
 
 /// The five steps; `None` where the list is neither empty nor near-empty.
 #[must_use]
 pub fn triage(outcome: &Outcome, count: usize, facts: TriageFacts<'_>) -> Option<[TriageStep; 5]> {
-    let is_near_empty = facts.before.is_some_and(|before| count * NEAR_EMPTY < before);
+    let is_near_empty = facts.before.is_some_and(|before| is_near_empty(count, before));
     if !matches!(outcome.class, Class::Ok | Class::Empty) || (count > 0 && !is_near_empty) {
         return None;
     }

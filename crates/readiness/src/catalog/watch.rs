@@ -87,12 +87,6 @@ impl Watch {
     pub fn holds(&self, id: &str) -> bool {
         self.missing.get(id).is_some_and(|count| *count >= CONFIRMED_AT) || self.not_allowed.contains(id)
     }
-
-    /// Whether an ID is known to be there: nothing is held against it.
-    #[must_use]
-    pub fn has_no_doubt(&self, id: &str) -> bool {
-        !self.missing.contains_key(id) && !self.not_allowed.contains(id)
-    }
 }
 
 fn step(count: &mut u32, is_so: bool, is_not_so: bool) {
@@ -187,8 +181,6 @@ mod tests {
                     }
                     let expected = said.get(id).is_some_and(|said| said.ends_with(&[true, true]));
                     prop_assert_eq!(watch.holds(id), expected);
-                    let is_doubted = said.get(id).is_some_and(|said| said.last() == Some(&true));
-                    prop_assert_eq!(watch.has_no_doubt(id), !is_doubted);
                 }
             }
         }

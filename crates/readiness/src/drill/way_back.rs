@@ -1,13 +1,10 @@
 //! Whether nothing continues to use what was left, by the same function that proves a rollback of callers' traffic.
 
 use decisions::gate::Outcome;
-use decisions::rolled_back::{Both, Connections, Count, Finding, Look, Watch};
+use decisions::rolled_back::{Both, Connections, Count, Finding, Look, USUAL_LIMIT, Watch};
 
 use crate::drill::tally::outcome;
 use crate::gateway::SeenAttempt;
-
-/// What may fail at the prior route where its own past does not say.
-const USUAL_LIMIT: f64 = 0.02;
 
 /// The attempts, as a proof counts them. What is under way is of nobody knows which target: it counts as one that was left.
 #[must_use]

@@ -8,10 +8,10 @@ use crate::exit::Failure;
 use crate::terminal;
 
 pub(super) fn run(options: &EvidenceList) -> Result<(), Failure> {
-    let config = &options.config.path;
+    let config = &options.given.config.path;
     let filter = options.which.filter(Some(options.last));
     let records = open(config)?.list(&filter).map_err(|error| failure(error, config))?;
-    match options.format {
+    match options.given.format {
         Format::Json => {
             // The lines as they are stored: their numbers keep their digits, and their hashes can be checked.
             let lines: Vec<String> = records.iter().map(Record::to_json_line).collect();

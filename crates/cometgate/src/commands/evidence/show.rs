@@ -9,14 +9,14 @@ use crate::exit::Failure;
 use crate::terminal;
 
 pub(super) fn run(options: &EvidenceShow) -> Result<(), Failure> {
-    let (config, number) = (&options.config.path, options.sequence);
+    let (config, number) = (&options.given.config.path, options.sequence);
     let found = open(config)?.get(number).map_err(|error| failure(error, config))?;
     let record = found.ok_or_else(|| {
         Failure::invalid(anyhow!(
             "there is no record {number}\n  help: `cometgate evidence list` says which there are"
         ))
     })?;
-    if options.format == Format::Json {
+    if options.given.format == Format::Json {
         terminal::result(&record.to_json_line());
         return Ok(());
     }

@@ -10,13 +10,13 @@ use crate::exit::Failure;
 use crate::terminal;
 
 pub(super) fn run(options: &EvidenceVerify) -> Result<(), Failure> {
-    let config = &options.config.path;
+    let config = &options.given.config.path;
     let directory = directory(config)?;
     let found = match Reader::open(&directory).and_then(|reader| reader.verify(options.head)) {
         Ok(found) => found,
         // A store that is damaged where it says what it is cannot be opened: that is a finding as well.
         Err(error @ Error::Unreadable { .. }) => {
-            if options.format == Format::Json {
+            if options.given.format == Format::Json {
                 let finding = json!({ "sequence": Value::Null, "what": error.to_string() });
                 terminal::result(&json!({ "sound": false, "findings": [finding], "further": 0 }).to_string());
             }
@@ -24,7 +24,7 @@ pub(super) fn run(options: &EvidenceVerify) -> Result<(), Failure> {
         }
         Err(error) => return Err(failure(error, config)),
     };
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&to_json(&found).to_string()),
         Format::Text => print(&found),
     }

@@ -110,7 +110,7 @@ fn print(
     decision: Decision,
     head: Head,
 ) {
-    match options.asked.format {
+    match options.asked.given.format {
         Format::Json => {
             let records: Vec<_> = rounds.iter().map(|round| json!(round.record)).collect();
             let all =

@@ -119,7 +119,7 @@ fn keep(snapshots: &Snapshots, provider: &str, found: &Found, options: &ModelsDi
 }
 
 fn print(options: &ModelsDiff, found: &[(String, Found)]) {
-    match options.asked.format {
+    match options.asked.given.format {
         Format::Json => {
             let each = found.iter().map(|(provider, found)| to_json(provider, found, options));
             terminal::result(&Value::Array(each.collect()).to_string());

@@ -38,11 +38,11 @@ struct Row {
 }
 
 pub(super) fn run(options: &ModelsInventory) -> Result<(), Failure> {
-    let checked = Checked::read(&options.config.path)?;
+    let checked = Checked::read(&options.given.config.path)?;
     let rows = rows(&checked);
     // A gateway that does not run has seen no callers.
     let unlisted = ask(&checked.settings.state_dir, Method::GET, "/models/unlisted", &Value::Null).ok();
-    match options.format {
+    match options.given.format {
         Format::Json => terminal::result(&json!({ "models": rows, "unlisted": unlisted }).to_string()),
         Format::Text => {
             rows.iter().for_each(|row| terminal::result(&line(row)));

@@ -20,7 +20,7 @@ pub(super) fn run(options: &Worksheet) -> Result<(), Failure> {
 }
 
 fn show(options: &WorksheetOf) -> Result<(), Failure> {
-    let checked = Checked::read(&options.config.path)?;
+    let checked = Checked::read(&options.given.config.path)?;
     let known = known(&checked, options)?;
     let newest = |provider: &str, item: &Item| {
         let is_it = |known: &&ContractItem| {
@@ -34,13 +34,13 @@ fn show(options: &WorksheetOf) -> Result<(), Failure> {
     for provider in providers(&checked, options)? {
         for item in &ITEMS {
             let known = newest(&provider, item);
-            match options.format {
+            match options.given.format {
                 Format::Json => rows.push(to_json(&provider, item, known)),
                 Format::Text => terminal::result(&line(&provider, item, known)),
             }
         }
     }
-    if options.format == Format::Json {
+    if options.given.format == Format::Json {
         terminal::result(&json!(rows).to_string());
     }
     Ok(())
@@ -51,10 +51,10 @@ fn known(checked: &Checked, options: &WorksheetOf) -> Result<Vec<ContractItem>, 
     let reader = match Reader::open(&checked.settings.state_dir.join("evidence")) {
         Ok(reader) => reader,
         Err(Error::Absent { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(failure(error, &options.config.path)),
+        Err(error) => return Err(failure(error, &options.given.config.path)),
     };
     let filter = Filter { kind: Some(Kind::ContractItem), ..Filter::default() };
-    let records = reader.list(&filter).map_err(|error| failure(error, &options.config.path))?;
+    let records = reader.list(&filter).map_err(|error| failure(error, &options.given.config.path))?;
     let items = records.iter().filter_map(|record| match record.body() {
         Ok(Body::ContractItem(item)) => Some(*item),
         _ => None,
@@ -118,7 +118,7 @@ fn to_json(provider: &str, item: &Item, known: Option<&ContractItem>) -> Value {
 }
 
 fn set(options: &WorksheetSet) -> Result<(), Failure> {
-    let checked = Checked::read(&options.of.config.path)?;
+    let checked = Checked::read(&options.of.given.config.path)?;
     let item = item_named(&options.item)?;
     let providers = providers(&checked, &options.of)?;
     let [provider] = providers.as_slice() else {
@@ -137,7 +137,7 @@ fn set(options: &WorksheetSet) -> Result<(), Failure> {
         verified_by: options.by.as_str().into(),
     };
     checked.record(&options.by, [(None, body.clone().into())])?;
-    match options.of.format {
+    match options.of.given.format {
         Format::Json => terminal::result(&to_json(provider, &item, Some(&body)).to_string()),
         Format::Text => terminal::result(&line(provider, &item, Some(&body))),
     }

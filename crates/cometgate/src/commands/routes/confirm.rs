@@ -1,6 +1,6 @@
 //! What an edit shows before it writes, the question that it asks, and the writing.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use config::{Diff, diff};
 
 use crate::cli::Answer;
@@ -20,16 +20,7 @@ pub(super) fn confirm_and_write(
 ) -> Result<(), Failure> {
     let path = &to_edit.given.paths.routes;
     show(to_edit, standing, routes);
-    if !answer.yes {
-        match terminal::ask(&format!("Write {}?", path.display())) {
-            Some(true) => {}
-            Some(false) => return Err(Failure::not_allowed(anyhow!("nothing was written"))),
-            None => {
-                let error = anyhow!("nothing was written: nobody is at a terminal to confirm it; --yes does");
-                return Err(Failure::usage(error));
-            }
-        }
-    }
+    terminal::confirm(answer.yes, &format!("Write {}?", path.display()), "nothing was written")?;
     let _locked = to_edit.lock_unchanged(routes, standing)?;
     files::replace(path, routes)
         .with_context(|| format!("{} cannot be written", path.display()))

@@ -12,12 +12,12 @@ use crate::{files, terminal};
 
 /// Makes a key, writes its hash, and shows the key once.
 pub(super) fn run(options: &TenantsAdd) -> Result<(), Failure> {
-    let (given, _locked) = Given::to_edit(&options.config)?;
+    let (given, _locked) = Given::to_edit(&options.given.config)?;
     let path = &given.settings.tenants;
     let key = GatewayKey::generate().map_err(Failure::internal)?;
     let today = jiff::Zoned::now().date();
     let edited = add_tenant(given.source(), &options.name, &key.sha256(), today).map_err(Failure::invalid)?;
-    match options.format {
+    match options.given.format {
         Format::Json => show_key(
             &json!({"tenant": options.name, "key": key.text(), "tenants_file": path.display().to_string()})
                 .to_string(),
@@ -26,7 +26,7 @@ pub(super) fn run(options: &TenantsAdd) -> Result<(), Failure> {
     }
     given.replace(&edited)?;
     warn_of_callers_keys(&given.settings, &edited);
-    if options.format == Format::Text {
+    if options.given.format == Format::Text {
         terminal::say(&format!(
             "This is the key of tenant `{}`. It is shown this once; {} holds its SHA-256 only.",
             options.name,

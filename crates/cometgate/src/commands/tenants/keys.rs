@@ -1,6 +1,6 @@
 //! `cometgate tenants rotate` and `revoke`: keys come and go while the gateway runs.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use config::ListedKey;
 use config::edit::{KeyEdit, edit_keys};
 use jiff::{Timestamp, Zoned};
@@ -17,7 +17,7 @@ use crate::terminal;
 /// Makes a key, shows it once, and gives the others an end.
 pub(super) fn rotate(options: &TenantsRotate) -> Result<(), Failure> {
     let others_end = end_after(&options.grace)?;
-    let (given, _locked) = Given::to_edit(&options.config)?;
+    let (given, _locked) = Given::to_edit(&options.given.config)?;
     let path = given.settings.tenants.display();
     let key = GatewayKey::generate().map_err(Failure::internal)?;
     let edit = KeyEdit::Rotate { sha256: key.sha256(), name: options.key_name.clone(), others_end };
@@ -25,7 +25,7 @@ pub(super) fn rotate(options: &TenantsRotate) -> Result<(), Failure> {
     let edited = edit_keys(given.source(), &options.name, &edit, today).map_err(Failure::invalid)?;
     let made = edited.tenant.keys.iter().find(|listed| listed.sha256 == key.sha256());
     let name = made.and_then(|made| made.name.as_deref()).unwrap_or_default();
-    match options.format {
+    match options.given.format {
         Format::Json => {
             let others: Vec<_> = edited.touched.iter().map(to_json).collect();
             let result = json!({
@@ -72,16 +72,7 @@ pub(super) fn revoke(options: &TenantsRevoke) -> Result<(), Failure> {
     if !edited.tenant.keys.iter().any(|key| key.expires_at.is_none_or(|end| end > now)) {
         terminal::say("It has no other key that is good: nobody can call as this tenant then.");
     }
-    if !options.answer.yes {
-        match terminal::ask(&format!("Write {path}?")) {
-            Some(true) => {}
-            Some(false) => return Err(Failure::not_allowed(anyhow!("nothing was written"))),
-            None => {
-                let error = anyhow!("nothing was written: nobody is at a terminal to confirm it; --yes does");
-                return Err(Failure::usage(error));
-            }
-        }
-    }
+    terminal::confirm(options.answer.yes, &format!("Write {path}?"), "nothing was written")?;
     let _locked = given.lock()?;
     given.replace(&edited.text)?;
     terminal::result(&format!(

@@ -11,10 +11,10 @@ use crate::exit::Failure;
 use crate::terminal;
 
 pub(super) fn run(options: &TenantsList) -> Result<(), Failure> {
-    let given = Given::of(&options.config)?;
+    let given = Given::of(&options.given.config)?;
     let tenants = list_tenants(given.source()).map_err(Failure::invalid)?;
     let now = Timestamp::now();
-    match options.format {
+    match options.given.format {
         Format::Json => {
             let tenants: Vec<_> = tenants.iter().map(|tenant| to_json(tenant, now)).collect();
             terminal::result(&json!(tenants).to_string());
