@@ -165,14 +165,14 @@ impl Origin {
         worker: usize,
         mut request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Answered, SendError>> + Send {
-        if self.shared.is_none() {
+        let begun = if let Some(shared) = &self.shared {
+            Begun::Boxed(Box::pin(self.send_shared(shared, worker, request)))
+        } else {
             request.headers_mut().insert(header::HOST, self.host_header.clone());
-        }
-        let idle = if self.shared.is_none() { self.pools.take(worker, Instant::now()) } else { None };
-        let begun = match (&self.shared, idle) {
-            (None, Some(sender)) => Begun::Exchange(self.exchange(worker, sender, request)),
-            (None, None) => Begun::Boxed(Box::pin(self.send_again(worker, request))),
-            (Some(shared), _) => Begun::Boxed(Box::pin(self.send_shared(shared, worker, request))),
+            match self.pools.take(worker, Instant::now()) {
+                Some(sender) => Begun::Exchange(self.exchange(worker, sender, request)),
+                None => Begun::Boxed(Box::pin(self.send_again(worker, request))),
+            }
         };
         async move {
             match begun {
