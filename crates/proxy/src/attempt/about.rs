@@ -23,7 +23,7 @@ pub(crate) struct About {
     pub(crate) context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) trace: Trace,
-    pub(crate) request_id: Option<HeaderValue>,
+    pub(crate) request_id: HeaderValue,
     pub(crate) endpoint: Endpoint,
     pub(crate) tenant: TenantId,
     pub(crate) criticality: Criticality,

@@ -27,7 +27,7 @@ pub struct Traced {
     /// `_OTHER` for one that is not known.
     pub method: &'static str,
     /// The gateway's id of it.
-    pub request_id: Option<HeaderValue>,
+    pub request_id: HeaderValue,
     /// Of a request that is routed by its model.
     pub decision: Option<TracedDecision>,
     /// In the order of their ends.
