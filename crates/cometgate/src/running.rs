@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Settings;
 use jiff::Timestamp;
-use proxy::{Cors, Gateway, Leases, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Cors, Gateway, Leases, Limits, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ use crate::map_files::MapPaths;
 use crate::metrics::{Reloads, Sources};
 use crate::prepare::Preparer;
 use crate::reload::Reloader;
+use crate::request_lines::RequestLines;
 use crate::settings_watch::SettingsWatch;
 use crate::starting::start;
 use crate::state::StateDir;
@@ -61,7 +62,7 @@ impl Running {
         settings: &Settings,
         settings_path: &Path,
         listener: TcpListener,
-        observer: Arc<dyn Observer>,
+        lines: Option<&Arc<RequestLines>>,
     ) -> Result<Running, Failure> {
         let workers = worker_count(settings);
         let caller_tls = read_caller_tls(settings)?;
@@ -83,8 +84,8 @@ impl Running {
             cors: Cors::new(&settings.cors_origins),
             trust_forwarded_for: settings.trust_forwarded_for,
             server_timing: settings.server_timing,
-            observer,
-            traces: export.as_ref().and_then(Export::sink),
+            observer: RequestLines::observer(lines),
+            traces: RequestLines::sink(lines, export.as_ref().and_then(Export::sink)),
             affinity: bindings::open(&settings.state_dir),
             leases: Arc::clone(&leases),
         };

@@ -105,6 +105,7 @@ fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome)
     let (mut head, body) = response.into_parts();
     stamp(&mut head.headers, &ticket);
     ticket.answer(head.status);
+    ticket.answered_with(body.held());
     ticket.end(outcome);
     Response::from_parts(head, body)
 }
@@ -183,6 +184,8 @@ fn decision_of(call: &Call) -> TracedDecision {
             .or(call.aim(0).map(|aim| aim.timeout))
             .unwrap_or_default(),
         callers_retries: call.about.callers_retries,
+        body_after: call.about.trace.after(call.about.body_at),
+        body_bytes: Some(call.about.request_bytes as u64).filter(|bytes| *bytes > 0),
     }
 }
 

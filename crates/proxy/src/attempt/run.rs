@@ -202,6 +202,7 @@ async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Res
             }
             under_way.succeed();
             finish(&mut head, &mut ticket);
+            ticket.answered_with(frames.len());
             ticket.end(Outcome::Complete);
             (head, GatewayBody::Whole(frames))
         }

@@ -117,5 +117,6 @@ fn respond(mut ticket: Ticket, told: Option<Told>, advice: &Advice) -> Response<
         }
     }
     ticket.answer(head.status);
+    ticket.answered_with(body.held());
     Response::from_parts(head, body)
 }

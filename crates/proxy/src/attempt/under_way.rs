@@ -418,6 +418,7 @@ impl UnderWay {
         let record = AttemptRecord {
             snapshot: &about.snapshot,
             request_id: text(about.request_id.as_ref()).unwrap_or_default(),
+            trace_id: about.trace.id(),
             endpoint: about.endpoint.as_str(),
             tenant: about.tenant,
             route: about.route,
