@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -281,6 +282,28 @@ async fn a_lease_names_the_model_the_time_and_the_retries_of_its_requests() {
     assert_eq!(shown(0), ["first", "head_timeout", "fallback"]);
     assert_eq!((&attempts[0]["timed_out"], &attempts[0]["malformed"]), (&json!(true), &json!(false)));
     assert_eq!(shown(1), [&json!("fallback"), &Value::Null, &json!("done")]);
+}
+
+/// The way back is what is looked at, so it has the time that callers' requests have there.
+#[tokio::test]
+async fn a_lent_time_is_the_first_targets_and_the_other_keeps_to_the_map() {
+    let limits = "primary_timeout_ms = 1000\nfirst_token_timeout_ms = 30000";
+    let mut world = World::start(|map| map.route = limits).await;
+    world.canary.on("POST", "*", Reply::hang_before_head());
+    // Its head comes at once, its first content after more than its head may take.
+    let late =
+        [Step::Pause(Duration::from_millis(1500)), Step::chunk(support::FIRST), Step::chunk(support::LAST)];
+    world.primary.on("POST", "*", Reply::sse(late.to_vec()));
+    let lease = world.files.lease(json!({"share": "100%", "timeout_ms": 50})).await;
+    let body = CHAT.replace("{\"model\"", "{\"stream\":true,\"model\"");
+    let answer = check(&mut world.client, &lease, &body).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-cometgate-role")), (200, "primary"));
+    let attempts = world.files.seen(&lease).await["attempts"].clone();
+    let shown = |at: usize| [&attempts[at]["error_class"], &attempts[at]["decision"]];
+    assert_eq!(
+        (shown(0), shown(1)),
+        ([&json!("head_timeout"), &json!("fallback")], [&Value::Null, &json!("done")])
+    );
 }
 
 #[tokio::test]

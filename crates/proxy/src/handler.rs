@@ -248,7 +248,7 @@ async fn route(
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let call = Call {
-        aims: aims(&chosen, check.as_deref()),
+        aims: aims(&chosen, route, check.as_deref()),
         about: Arc::new(About {
             request_id: head.headers.get(&REQUEST_ID).cloned(),
             endpoint,
@@ -305,13 +305,19 @@ fn share_ppm(chosen: &Chosen<'_>, route: Option<&Route>, gates: &AskedOnce<'_>) 
     found.map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route)))
 }
 
-fn aims(chosen: &Chosen<'_>, check: Option<&Checking>) -> [Option<Aim>; 2] {
-    let aim =
-        |target: Target<'_>| Aim { provider: target.provider, role: target.role, timeout: target.timeout };
+/// The targets in their order. A check may set the time of the first; all else is as the map says.
+fn aims(chosen: &Chosen<'_>, route: Option<&Route>, check: Option<&Checking>) -> [Option<Aim>; 2] {
+    let aim = |target: Target<'_>| Aim {
+        provider: target.provider,
+        role: target.role,
+        timeout: target.timeout,
+        first_token_timeout: route.map_or(target.timeout, |route| route.first_token_timeout),
+    };
+    let lent = check.and_then(|check| check.terms().timeout);
     let mut aims = chosen.order.iter().map(aim);
-    let first = aims.next().map(|aim| Aim {
-        timeout: check.and_then(|check| check.terms().timeout).unwrap_or(aim.timeout),
-        ..aim
+    let first = aims.next().map(|aim| match lent {
+        Some(timeout) => Aim { timeout, first_token_timeout: timeout.min(aim.first_token_timeout), ..aim },
+        None => aim,
     });
     [first, aims.next()]
 }
