@@ -191,5 +191,7 @@ families! {
     OTLP_LAST_SUCCESS = Kind::Gauge, "otlp_last_success_timestamp_seconds", &["signal"],
         "When the collector last took something.";
     SERIES_LEFT = Kind::Gauge, "series_left", &[],
-        "How many more routes, targets and tenants get series of their own when they are first used; at 0 they count without llm_route or tenant.";
+        "How many more routes and targets get series of their own when they are first used; at 0 they count without llm_route.";
+    TENANT_SERIES_LEFT = Kind::Gauge, "tenant_series_left", &[],
+        "How many more tenants, and providers of a tenant, get series of their own when they are first used; at 0 they count without tenant.";
 }
