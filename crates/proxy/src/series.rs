@@ -84,16 +84,12 @@ struct OfTenant {
 }
 
 impl OfTenant {
-    /// With what another has of the same tenant, by the names of providers.
-    fn new(plan: &Plan, before: Option<(&Plan, &OfTenant)>) -> OfTenant {
-        let spent = plan.parts().providers.iter().map(|provider| {
-            let (old, before) = before?;
-            let mut known = old.parts().providers.iter().zip(&before.spent);
-            known.find(|(old, _)| old.name == provider.name).map(|(_, slot)| Arc::clone(slot))
-        });
+    /// With what another has of the same tenant; `known` has what each provider was there.
+    fn new(known: &[Option<ProviderId>], before: Option<&OfTenant>) -> OfTenant {
+        let spent = known.iter().map(|known| before?.spent.get((*known)?.index()).map(Arc::clone));
         OfTenant {
             spent: spent.map(Option::unwrap_or_default).collect(),
-            own: before.map_or_else(Slot::default, |(_, before)| Arc::clone(&before.own)),
+            own: before.map_or_else(Slot::default, |before| Arc::clone(&before.own)),
         }
     }
 
@@ -138,26 +134,23 @@ impl PlanSeries {
                 plan.parts().tenants.iter().map(|tenant| tenant.name.as_str()).zip(&series.by_tenant)
             })
             .collect();
-        let by_tenant = plan.parts().tenants.iter().map(|tenant| {
-            let before = tenants.get(tenant.name.as_str());
-            OfTenant::new(plan, earlier.zip(before).map(|((old, _), before)| (old, *before)))
-        });
-        let by_tenant: Vec<OfTenant> = by_tenant.collect();
+        let providers = plan.parts().providers.iter();
+        let providers: Vec<_> = providers.map(|one| earlier?.0.provider_named(&one.name)).collect();
+        let by_tenant = plan.parts().tenants.iter();
+        let by_tenant: Vec<OfTenant> = by_tenant
+            .map(|tenant| OfTenant::new(&providers, tenants.get(tenant.name.as_str()).copied()))
+            .collect();
         let used_by_tenants = by_tenant.iter().map(OfTenant::used).sum::<usize>();
-        let unrouted = plan.parts().providers.iter().map(|provider| {
-            let (old, series) = earlier?;
-            let mut before = old.parts().providers.iter().zip(&series.unrouted);
-            before.find(|(old, _)| old.name == provider.name).map(|(_, slots)| slots.clone())
-        });
-        let unrouted = unrouted.map(Option::unwrap_or_default);
         let before = earlier.map(|(_, series)| series);
+        let unrouted = providers.iter().map(|known| before?.unrouted.get((*known)?.index()).cloned());
+        let unrouted = unrouted.map(Option::unwrap_or_default);
         let version = plan.route_version();
         let versions =
             || before.into_iter().flat_map(|before| before.earlier.iter().chain([&before.version]));
         PlanSeries {
             by_route,
             by_tenant,
-            other_tenants: OfTenant::new(plan, earlier.map(|(old, series)| (old, &series.other_tenants))),
+            other_tenants: OfTenant::new(&providers, before.map(|series| &series.other_tenants)),
             unrouted: unrouted.collect(),
             unrouted_route: before.map_or_else(Arc::default, |before| Arc::clone(&before.unrouted_route)),
             version: versions()
