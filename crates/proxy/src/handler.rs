@@ -229,7 +229,7 @@ async fn route(
         None => decide_placed(context, &snapshot, &gates, &facts, &peeked)?,
         Some(check) => check.decide(plan, &facts)?,
     };
-    note_unlisted(context, plan, &decision, &peeked.model);
+    note_unlisted(context, plan, &decision, (&peeked.model, body_at));
     let chosen = chosen(ticket, decision, &peeked.model)?;
     ticket.route = chosen.route;
     if check.is_none() {
@@ -288,14 +288,15 @@ async fn route(
     Ok(call)
 }
 
-/// Remembers a model that no alias has; that is only asked where the decision says that it may be so.
-fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, model: &str) {
-    let may_be_unlisted = match decision {
+/// Remembers a model that no alias has. A tenant is refused an alias that it may not use in the same words as one that is
+/// not there, so then it is looked up.
+fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, (model, body_at): (&str, Instant)) {
+    let is_unlisted = match decision {
         Decision::Send(chosen) => chosen.reason == Reason::Unlisted,
-        Decision::Refuse(refusal) => *refusal == Refusal::UnknownModel,
+        Decision::Refuse(refusal) => *refusal == Refusal::UnknownModel && plan.alias_named(model).is_none(),
     };
-    if may_be_unlisted && plan.alias_named(model).is_none() {
-        context.live.unlisted.note(model, Instant::now());
+    if is_unlisted {
+        context.live.unlisted.note(model, body_at);
     }
 }
 
