@@ -63,9 +63,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    fn begin(settings: &Settings, provider: &str) -> Result<Memory, Failure> {
-        let remembered = remembered::read(&settings.state_dir, provider).map_err(Failure::invalid)?;
-        Ok(Memory { watch: Watch::default(), remembered, recorded: None })
+    fn begin(remembered: Remembered) -> Memory {
+        Memory { watch: Watch::default(), remembered, recorded: None }
     }
 
     /// Whether a check says something else than the one that was recorded last, or that was a day ago: what is the same each
@@ -123,10 +122,15 @@ impl Polling {
         let names: Vec<&str> = checked.providers.iter().map(|provider| provider.name.as_str()).collect();
         known.retain(|name, _| names.contains(&name.as_str()));
         self.standings.keep_only(&names);
+        let new: Vec<&str> = names.iter().copied().filter(|name| !known.contains_key(*name)).collect();
+        let mut remembered = match new[..] {
+            [] => BTreeMap::new(),
+            _ => remembered::read(&self.settings.state_dir, &new).map_err(Failure::invalid)?,
+        };
         for (at, name) in names.iter().copied().enumerate() {
             let memory = match known.remove(name) {
                 Some(known) => known.memory,
-                None => Memory::begin(&self.settings, name)?,
+                None => Memory::begin(remembered.remove(name).unwrap_or_default()),
             };
             let back = back.as_ref().map(|back| &back.plan);
             let round = round::check(&checked, at, back, &asking, &memory.remembered).await;

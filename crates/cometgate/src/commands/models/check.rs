@@ -37,12 +37,12 @@ pub(super) fn run(options: &ModelsCheck) -> Result<(), Failure> {
     };
     let rounds = block_on(async {
         let back = Prior::of(&checked).into_map();
+        let names: Vec<&str> = places.iter().map(|at| checked.providers[*at].name.as_str()).collect();
+        let remembered = read(&checked.settings.state_dir, &names).map_err(Failure::invalid)?;
         let mut rounds = Vec::new();
-        for at in places {
-            let provider = &checked.providers[at].name;
-            let remembered = read(&checked.settings.state_dir, provider).map_err(Failure::invalid)?;
+        for (at, name) in places.iter().copied().zip(names) {
             let back = back.as_ref().map(|back| &back.plan);
-            rounds.push(round::check(&checked, at, back, &asking, &remembered).await);
+            rounds.push(round::check(&checked, at, back, &asking, &remembered[name]).await);
         }
         Ok(rounds)
     })?;
