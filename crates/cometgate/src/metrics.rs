@@ -1,6 +1,7 @@
 //! What `GET /metrics` says: what the request path counts, how gates stand, what became of changed files, and what this
 //! process is.
 
+mod evidence_counts;
 mod gates;
 mod reloads;
 
@@ -14,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::catalog::standings::Standings;
 use crate::export::Counts;
 use crate::gates::keeper::Keeper;
+pub(crate) use evidence_counts::{EvidenceCounts, Fate};
 pub(crate) use reloads::Reloads;
 
 /// Pages at one time, being made or on their way: each may be some megabytes, and a slow reader keeps its own.
@@ -79,6 +81,7 @@ impl Sources {
         gates::write(page, &snapshot);
         page.write(&names::GATES_KEPT, &[], u8::from(self.gates.is_usable()));
         page.write(&names::EVIDENCE_RECORDED, &[], u8::from(self.gates.unrecorded().is_none()));
+        self.gates.evidence_counts().write_to(page);
         self.leases.write_to(page);
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
         self.reloads.write_to(page);

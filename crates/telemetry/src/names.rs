@@ -140,6 +140,12 @@ families! {
         "1 while what gates decide can be written to the state directory; at 0 canaries are out of traffic.";
     EVIDENCE_RECORDED = Kind::Gauge, "evidence_recorded", &[],
         "1 while decisions can be appended to the store of evidence; at 0 gates act all the same.";
+    EVIDENCE_RECORDS = Kind::Counter, "evidence_records_total", &["kind", "outcome"],
+        "Records that the running gateway was to write, by what became of them: recorded, refused (too long for the store), lost (the store took none).";
+    EVIDENCE_FAILURES = Kind::Counter, "evidence_write_failures_total", &[],
+        "Tries to append to the store of evidence that failed; what gates decide waits then, and is tried again every second.";
+    EVIDENCE_LAST_FAILURE = Kind::Gauge, "evidence_last_failure_timestamp_seconds", &[],
+        "When one last failed.";
 
     CATALOG_CHECKS = Kind::Counter, "catalog_checks_total", &["provider", "outcome"],
         "Checks of a provider's models endpoint by what came: ok, empty, network, tls, timeout, auth, path_or_method, rate_limited, service, unparsable, other_status or no_key.";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use evidence::{Body, CatalogCheck};
+use evidence::{Body, CatalogCheck, Kind};
 use jiff::Timestamp;
 use proxy::SnapshotHandle;
 use readiness::catalog::{Class, Severity, Signal, Told, Watch, drift};
@@ -22,11 +22,13 @@ use crate::catalog::snapshots::{Snapshot, Snapshots, Taken};
 use crate::catalog::standings::Standings;
 use crate::checks::Checked;
 use crate::checks::prior::Prior;
+use crate::clock::now;
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
 use crate::gates::ticking::GateClock;
 use crate::map_files::{MapPaths, Texts};
+use crate::metrics::Fate;
 use crate::state::StateDir;
 use crate::state::digest::Digest;
 
@@ -163,12 +165,24 @@ impl Polling {
             found.push((None, Body::from(record.clone())));
         }
         found.extend(self.compare(checked, &round).map(|body| (None, body)));
-        if !found.is_empty()
-            && let Err(failure) = checked.record(GATEWAY, found)
-        {
-            tracing::error!(provider = round.provider, "a check of a catalog is not recorded: {failure}");
+        if !found.is_empty() {
+            self.record(checked, &round.provider, found);
         }
         Known { memory, round }
+    }
+
+    fn record(&self, checked: &Checked, provider: &str, found: Vec<(Option<String>, Body)>) {
+        let kinds: Vec<Kind> = found.iter().map(|(_, body)| body.kind()).collect();
+        let counts = self.gates.evidence_counts();
+        let fate = match checked.record(GATEWAY, found) {
+            Ok(_) => Fate::Recorded,
+            Err(failure) => {
+                tracing::error!(provider, "a check of a catalog is not recorded: {failure}");
+                counts.failed(now());
+                Fate::Lost
+            }
+        };
+        kinds.into_iter().for_each(|kind| counts.count(kind, fate));
     }
 
     fn told<'r>(&self, round: &'r Round) -> Told<'r> {
