@@ -31,7 +31,7 @@ use crate::gates::ticking::{GateClock, end_proofs, save_all, tick_gates};
 use crate::gates::writer::GateWriter;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
-use crate::metrics::{Reloads, Sources};
+use crate::metrics::{CheckResults, Reloads, Sources};
 use crate::prepare::Preparer;
 use crate::reload::Reloader;
 use crate::request_lines::RequestLines;
@@ -93,6 +93,7 @@ impl Running {
         let probes = settings.admin.map(listen_for_probes).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
         let catalogs = Arc::new(Standings::default());
+        let check_results = Arc::new(CheckResults::default());
         let sources = Arc::new(Sources {
             measured: gateway.measured(),
             handle: Arc::clone(&handle),
@@ -101,6 +102,7 @@ impl Running {
             catalogs: Arc::clone(&catalogs),
             export: export.as_ref().map(Export::counts).unwrap_or_default(),
             leases: Arc::clone(&leases),
+            check_results: Arc::clone(&check_results),
             started: Timestamp::now(),
         });
         let exporting = export.map(|export| export.start(&sources)).transpose()?;
@@ -116,6 +118,7 @@ impl Running {
             keeper: Arc::clone(&gates),
             clock,
             catalogs,
+            check_results,
             measured: gateway.measured(),
             leasing: Leasing::new(settings, leases, gateway.address()),
         };

@@ -47,12 +47,15 @@ impl World {
         check(&mut self.client, lease, CHAT).await
     }
 
-    /// All series but those of checks, of the process, and of what comes and goes.
-    async fn series(&self) -> BTreeMap<String, f64> {
+    async fn page(&self) -> metrics::Series {
         let page = Client::connect(self.probes).await;
         let page = { page }.send(request(Method::GET, "/metrics", "", "")).await.unwrap();
-        let text = String::from_utf8(page.body.to_vec()).unwrap();
-        let read = metrics::read(&text);
+        metrics::read(std::str::from_utf8(&page.body).unwrap())
+    }
+
+    /// All series but those of checks, of the process, and of what comes and goes.
+    async fn series(&self) -> BTreeMap<String, f64> {
+        let read = self.page().await;
         let is_of_callers = |name: &str| {
             !["check_", "requests_by_version", "in_flight", "buffered"].iter().any(|part| name.contains(part))
         };
@@ -433,6 +436,13 @@ async fn a_check_that_a_step_waits_for_is_heard_and_replayed() {
         .admin(Method::POST, "/checks/result", &json!({"check": "nap", "passed": true, "sequence": 1}))
         .await;
     assert_eq!(status, 400, "{answer}");
+    let page = world.page().await;
+    let of = |name: &str, outcome: &str| {
+        page.of(&format!("cometgate_check_{name}{{check=\"smoke\",outcome=\"{outcome}\"}}"))
+    };
+    let counts = ["passed", "failed", "no_result"].map(|outcome| of("results_total", outcome));
+    assert_eq!(counts, [Some(2.0), None, Some(1.0)]);
+    assert!(of("result_timestamp_seconds", "passed") >= of("result_timestamp_seconds", "no_result"));
     let mut world = world;
     world.program.terminate();
     assert_eq!(world.program.ended().await, 0);

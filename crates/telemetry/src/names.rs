@@ -175,6 +175,10 @@ families! {
         "Requests of checks that are over: served, or refused without an attempt. They are in no count of a route or target.";
     CHECK_ATTEMPTS = Kind::Counter, "check_attempts_total", &["outcome"],
         "Attempts of checks that are over: ok or failed, as often on purpose.";
+    CHECK_RESULTS = Kind::Counter, "check_results_total", &["check", "outcome"],
+        "Checks by hand or by schedule that the running gateway was told of, by kind (models, probe, smoke, rollforward, drill, readiness): passed, failed or no_result; one for each route.";
+    CHECK_RESULT_AT = Kind::Gauge, "check_result_timestamp_seconds", &["check", "outcome"],
+        "When such a check last came to that.";
 
     ROUTE_MAP = Kind::Gauge, "route_map_info", &["llm_route_version"],
         "1 for the route map in force.";
