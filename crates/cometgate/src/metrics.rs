@@ -1,6 +1,8 @@
 //! What `GET /metrics` says: what the request path counts, how gates stand, what became of changed files, and what this
 //! process is.
 
+mod check_results;
+mod evidence_counts;
 mod gates;
 mod reloads;
 
@@ -14,6 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::catalog::standings::Standings;
 use crate::export::Counts;
 use crate::gates::keeper::Keeper;
+pub(crate) use check_results::CheckResults;
+pub(crate) use evidence_counts::{EvidenceCounts, Fate};
 pub(crate) use reloads::Reloads;
 
 /// Pages at one time, being made or on their way: each may be some megabytes, and a slow reader keeps its own.
@@ -36,6 +40,7 @@ pub(crate) struct Sources {
     pub(crate) catalogs: Arc<Standings>,
     pub(crate) export: Counts,
     pub(crate) leases: Arc<Leases>,
+    pub(crate) check_results: Arc<CheckResults>,
     pub(crate) started: Timestamp,
 }
 
@@ -79,7 +84,9 @@ impl Sources {
         gates::write(page, &snapshot);
         page.write(&names::GATES_KEPT, &[], u8::from(self.gates.is_usable()));
         page.write(&names::EVIDENCE_RECORDED, &[], u8::from(self.gates.unrecorded().is_none()));
+        self.gates.evidence_counts().write_to(page);
         self.leases.write_to(page);
+        self.check_results.write_to(page);
         page.write(&names::ROUTE_MAP, &[snapshot.plan().route_version()], 1);
         self.reloads.write_to(page);
         self.catalogs.write_to(page);

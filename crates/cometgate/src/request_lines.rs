@@ -1,19 +1,23 @@
-//! One line for each request, so that a person sees where traffic goes, or one for each attempt, for whoever collects
-//! them.
+//! One line for each request, so that a person sees where traffic goes; or, for whoever collects them, one for each attempt
+//! and one for its request, which have its ID and its trace's in common.
 //!
 //! The line is made on the request path and written by a thread of its own; when that falls behind, lines are dropped
-//! and counted, since a slow terminal must not slow a request.
+//! and counted, since a slow terminal must not slow a request. Where no lines are asked for, nothing is made.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use proxy::{AttemptRecord, Observer, Record};
+use decisions::price::Cost;
+use proxy::{AttemptRecord, Observer, Record, TraceSink, Traced};
+use serde::Serialize;
+use telemetry::trace_context::TraceId;
 
 use crate::terminal;
 
 mod attempt_line;
+mod request_line;
 
 /// Lines that may wait for the terminal.
 const WAITING: usize = 4096;
@@ -23,7 +27,7 @@ const WAITING: usize = 4096;
 pub(crate) enum LineFormat {
     /// For people: a line for each request, and one before it for each attempt that failed.
     Text,
-    /// For machines: a JSON object for each attempt, under the names of `docs/configuration.md`.
+    /// For machines: a JSON object for each attempt and each request, under the names of `docs/log-lines.md`.
     Json,
 }
 
@@ -37,25 +41,56 @@ pub(crate) struct RequestLines {
 
 impl RequestLines {
     /// Starts the thread that writes.
-    pub(crate) fn start(format: LineFormat) -> std::io::Result<RequestLines> {
+    pub(crate) fn start(format: LineFormat) -> std::io::Result<Arc<RequestLines>> {
         let (lines, waiting) = sync_channel::<String>(WAITING);
         std::thread::Builder::new().name("request-lines".to_owned()).spawn(move || {
             for line in waiting {
                 terminal::result(&line);
             }
         })?;
-        Ok(RequestLines { format, lines, dropped: AtomicU64::new(0) })
+        Ok(Arc::new(RequestLines { format, lines, dropped: AtomicU64::new(0) }))
+    }
+
+    /// Hears of attempts and requests; nobody where there are no lines.
+    pub(crate) fn observer(lines: Option<&Arc<RequestLines>>) -> Arc<dyn Observer> {
+        match lines {
+            Some(lines) => Arc::clone(lines) as Arc<dyn Observer>,
+            None => Arc::new(NoLines),
+        }
+    }
+
+    /// Takes what requests leave: for their lines, and for whoever makes traces of it.
+    pub(crate) fn sink(
+        lines: Option<&Arc<RequestLines>>,
+        traces: Option<Arc<dyn TraceSink>>,
+    ) -> Option<Arc<dyn TraceSink>> {
+        match lines.filter(|lines| lines.format == LineFormat::Json) {
+            Some(lines) => Some(Arc::new(WithLines { lines: Arc::clone(lines), traces })),
+            None => traces,
+        }
     }
 
     fn print(&self, mut line: String) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 && self.format == LineFormat::Text {
-            write!(line, "  ({dropped} lines before this one were dropped)").ok();
+        if dropped > 0 {
+            line = match self.format {
+                LineFormat::Text => format!("{line}  ({dropped} lines before this one were dropped)"),
+                LineFormat::Json => {
+                    format!("{}\n{line}", object(&Dropped { event: "dropped", lines: dropped }))
+                }
+            };
         }
         if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }
     }
+}
+
+/// Lines that nobody will see.
+#[derive(Serialize)]
+struct Dropped {
+    event: &'static str,
+    lines: u64,
 }
 
 impl Observer for RequestLines {
@@ -74,9 +109,28 @@ impl Observer for RequestLines {
     }
 }
 
+/// Prints a line for each request that is over with all its attempts, and hands on what is left of it.
+struct WithLines {
+    lines: Arc<RequestLines>,
+    traces: Option<Arc<dyn TraceSink>>,
+}
+
+impl TraceSink for WithLines {
+    fn expects(&self, trace_id: TraceId, parent_is_kept: Option<bool>) -> Option<bool> {
+        self.traces.as_ref()?.expects(trace_id, parent_is_kept)
+    }
+
+    fn finished(&self, traced: Traced) {
+        self.lines.print(request_line::json(&traced));
+        if let Some(traces) = &self.traces {
+            traces.finished(traced);
+        }
+    }
+}
+
 /// Nobody watches.
 #[derive(Debug)]
-pub(crate) struct NoLines;
+struct NoLines;
 
 impl Observer for NoLines {
     fn attempted(&self, _record: &AttemptRecord<'_>) {}
@@ -94,8 +148,9 @@ fn line(record: &Record<'_>) -> String {
         |(provider, role)| format!("{} ({})", plan.provider(provider).name, role.as_str()),
     );
     let status = record.status.map_or_else(|| "-".to_owned(), |status| status.as_u16().to_string());
-    let head = record.head_after.map_or_else(|| "-".to_owned(), millis);
-    let total = millis(record.elapsed);
+    let shown = |duration| format!("{:.1} ms", millis(duration));
+    let head = record.head_after.map_or_else(|| "-".to_owned(), shown);
+    let total = shown(record.elapsed);
     let outcome = record.outcome.as_str();
     format!(
         "{now}  {:<10}  {tenant:<12}  {route:<20}  {target:<22}  {status:>3}  {head:>10} to head  {total:>10} in all  {outcome}{}",
@@ -104,6 +159,18 @@ fn line(record: &Record<'_>) -> String {
     )
 }
 
-fn millis(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+/// A JSON object in one line.
+fn object(fields: &impl Serialize) -> String {
+    // Names, numbers and ids always serialise.
+    serde_json::to_string(fields).unwrap_or_default()
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// In the money that the map's prices are in.
+fn in_money(Cost(billionths): Cost) -> f64 {
+    billionths as f64 / 1e9
 }

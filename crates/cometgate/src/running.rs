@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Settings;
 use jiff::Timestamp;
-use proxy::{Cors, Gateway, Leases, Limits, Observer, Setup, SnapshotHandle};
+use proxy::{Cors, Gateway, Leases, Limits, Setup, SnapshotHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -31,9 +31,10 @@ use crate::gates::ticking::{GateClock, end_proofs, save_all, tick_gates};
 use crate::gates::writer::GateWriter;
 use crate::in_force::Means;
 use crate::map_files::MapPaths;
-use crate::metrics::{Reloads, Sources};
+use crate::metrics::{CheckResults, Reloads, Sources};
 use crate::prepare::Preparer;
 use crate::reload::Reloader;
+use crate::request_lines::RequestLines;
 use crate::settings_watch::SettingsWatch;
 use crate::starting::start;
 use crate::state::StateDir;
@@ -61,7 +62,7 @@ impl Running {
         settings: &Settings,
         settings_path: &Path,
         listener: TcpListener,
-        observer: Arc<dyn Observer>,
+        lines: Option<&Arc<RequestLines>>,
     ) -> Result<Running, Failure> {
         let workers = worker_count(settings);
         let caller_tls = read_caller_tls(settings)?;
@@ -83,8 +84,8 @@ impl Running {
             cors: Cors::new(&settings.cors_origins),
             trust_forwarded_for: settings.trust_forwarded_for,
             server_timing: settings.server_timing,
-            observer,
-            traces: export.as_ref().and_then(Export::sink),
+            observer: RequestLines::observer(lines),
+            traces: RequestLines::sink(lines, export.as_ref().and_then(Export::sink)),
             affinity: bindings::open(&settings.state_dir),
             leases: Arc::clone(&leases),
         };
@@ -92,6 +93,7 @@ impl Running {
         let probes = settings.admin.map(listen_for_probes).transpose()?;
         let gateway = Gateway::start(setup).context("the gateway cannot start").map_err(Failure::internal)?;
         let catalogs = Arc::new(Standings::default());
+        let check_results = Arc::new(CheckResults::default());
         let sources = Arc::new(Sources {
             measured: gateway.measured(),
             handle: Arc::clone(&handle),
@@ -100,6 +102,7 @@ impl Running {
             catalogs: Arc::clone(&catalogs),
             export: export.as_ref().map(Export::counts).unwrap_or_default(),
             leases: Arc::clone(&leases),
+            check_results: Arc::clone(&check_results),
             started: Timestamp::now(),
         });
         let exporting = export.map(|export| export.start(&sources)).transpose()?;
@@ -115,6 +118,7 @@ impl Running {
             keeper: Arc::clone(&gates),
             clock,
             catalogs,
+            check_results,
             measured: gateway.measured(),
             leasing: Leasing::new(settings, leases, gateway.address()),
         };

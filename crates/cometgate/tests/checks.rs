@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -46,12 +47,15 @@ impl World {
         check(&mut self.client, lease, CHAT).await
     }
 
-    /// All series but those of checks, of the process, and of what comes and goes.
-    async fn series(&self) -> BTreeMap<String, f64> {
+    async fn page(&self) -> metrics::Series {
         let page = Client::connect(self.probes).await;
         let page = { page }.send(request(Method::GET, "/metrics", "", "")).await.unwrap();
-        let text = String::from_utf8(page.body.to_vec()).unwrap();
-        let read = metrics::read(&text);
+        metrics::read(std::str::from_utf8(&page.body).unwrap())
+    }
+
+    /// All series but those of checks, of the process, and of what comes and goes.
+    async fn series(&self) -> BTreeMap<String, f64> {
+        let read = self.page().await;
         let is_of_callers = |name: &str| {
             !["check_", "requests_by_version", "in_flight", "buffered"].iter().any(|part| name.contains(part))
         };
@@ -283,6 +287,28 @@ async fn a_lease_names_the_model_the_time_and_the_retries_of_its_requests() {
     assert_eq!(shown(1), [&json!("fallback"), &Value::Null, &json!("done")]);
 }
 
+/// The way back is what is looked at, so it has the time that callers' requests have there.
+#[tokio::test]
+async fn a_lent_time_is_the_first_targets_and_the_other_keeps_to_the_map() {
+    let limits = "primary_timeout_ms = 1000\nfirst_token_timeout_ms = 30000";
+    let mut world = World::start(|map| map.route = limits).await;
+    world.canary.on("POST", "*", Reply::hang_before_head());
+    // Its head comes at once, its first content after more than its head may take.
+    let late =
+        [Step::Pause(Duration::from_millis(1500)), Step::chunk(support::FIRST), Step::chunk(support::LAST)];
+    world.primary.on("POST", "*", Reply::sse(late.to_vec()));
+    let lease = world.files.lease(json!({"share": "100%", "timeout_ms": 50})).await;
+    let body = CHAT.replace("{\"model\"", "{\"stream\":true,\"model\"");
+    let answer = check(&mut world.client, &lease, &body).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-cometgate-role")), (200, "primary"));
+    let attempts = world.files.seen(&lease).await["attempts"].clone();
+    let shown = |at: usize| [&attempts[at]["error_class"], &attempts[at]["decision"]];
+    assert_eq!(
+        (shown(0), shown(1)),
+        ([&json!("head_timeout"), &json!("fallback")], [&Value::Null, &json!("done")])
+    );
+}
+
 #[tokio::test]
 async fn what_cannot_be_lent_is_refused_with_the_reason() {
     let world = World::start(|map| map.top = "[gates]\nmode = \"off\"").await;
@@ -410,6 +436,13 @@ async fn a_check_that_a_step_waits_for_is_heard_and_replayed() {
         .admin(Method::POST, "/checks/result", &json!({"check": "nap", "passed": true, "sequence": 1}))
         .await;
     assert_eq!(status, 400, "{answer}");
+    let page = world.page().await;
+    let of = |name: &str, outcome: &str| {
+        page.of(&format!("cometgate_check_{name}{{check=\"smoke\",outcome=\"{outcome}\"}}"))
+    };
+    let counts = ["passed", "failed", "no_result"].map(|outcome| of("results_total", outcome));
+    assert_eq!(counts, [Some(2.0), None, Some(1.0)]);
+    assert!(of("result_timestamp_seconds", "passed") >= of("result_timestamp_seconds", "no_result"));
     let mut world = world;
     world.program.terminate();
     assert_eq!(world.program.ended().await, 0);

@@ -178,6 +178,9 @@ async fn counts_go_on_over_a_reload_and_the_canary_and_its_latch_are_shown() {
     assert_eq!(series.of("cometgate_files_differ"), Some(1.0));
     assert_eq!(series.of("cometgate_gates_kept"), Some(1.0));
     assert_eq!(series.of("cometgate_evidence_recorded"), Some(1.0));
+    // Also what has never happened, so that the first time is seen.
+    assert_eq!(of("evidence_records_total", "kind=\"gate_decision\",outcome=\"lost\""), Some(0.0));
+    assert_eq!(series.of("cometgate_evidence_write_failures_total"), Some(0.0));
 
     let settings = world.files.path().join("cometgate.toml");
     let settings = settings.to_str().unwrap();
@@ -202,6 +205,7 @@ async fn counts_go_on_over_a_reload_and_the_canary_and_its_latch_are_shown() {
     assert_eq!(of("canary_share_in_force_ratio", canary), Some(0.0));
     assert_eq!(of("requests_total", &format!("{HOME},outcome=\"ok\"")), Some(2.0));
     assert_eq!(of("route_decisions_total", "llm_route=\"the-canary\",route_reason=\"latched\""), Some(1.0));
+    assert!(of("evidence_records_total", "kind=\"operator_action\",outcome=\"recorded\"") > Some(0.0));
     assert!(!format!("{series:?}").contains("INC-42"));
 }
 

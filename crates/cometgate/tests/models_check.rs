@@ -242,13 +242,25 @@ async fn what_is_missing_is_named_and_what_is_nearly_it_is_shown_to_people_alone
     let (code, _, complained) = world.files.run(&["models", "check", "--override", "INC-9"]).await;
     assert_eq!(code, 2, "{complained}");
     let by = ["--override", "INC-9", "--reason", "the account is being moved", "--by", "dana"];
-    let (code, _, said) = world.check(&by).await;
-    assert_eq!(code, 0, "{said}");
-    let overriding = recorded(&world.files, Kind::Override).pop().unwrap();
-    assert_eq!(
-        (&overriding["body"]["what"], &overriding["body"]["incident"]),
-        (&json!("models"), &json!("INC-9"))
-    );
+    // Whoever asks whether the route is ready is told of it, unless one provider alone was asked.
+    let one = world.check(&by).await;
+    let state_after_one = models_in_readiness(&world.files).await;
+    let all = world.files.run(&[&["models", "check"], &by[..]].concat()).await;
+    assert_eq!((one.0, all.0), (0, 0), "{} {}", one.2, all.2);
+    let said = recorded(&world.files, Kind::Override);
+    let said: Vec<_> = said.iter().map(|one| (&one["body"]["what"], &one["body"]["incident"])).collect();
+    let incident = json!("INC-9");
+    assert_eq!(said, [(&json!("models at cometapi"), &incident), (&json!("models"), &incident)]);
+    assert_eq!(state_after_one, "failed");
+    assert_eq!(models_in_readiness(&world.files).await, "overridden");
+}
+
+/// What `readiness` says of the models of the canary's route.
+async fn models_in_readiness(files: &Files) -> String {
+    let (_, printed, said) = files.run(&["readiness", "the-canary", "--format", "json"]).await;
+    assert!(!printed.is_empty(), "{said}");
+    let found: Value = serde_json::from_str(&printed).unwrap();
+    state(&found["routes"][0]["readiness"], "models").to_owned()
 }
 
 #[tokio::test]

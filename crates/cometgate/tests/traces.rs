@@ -214,16 +214,22 @@ async fn each_field_of_the_runbook_is_on_spans_and_in_lines_and_says_the_same() 
     traced.primary_once(begun(3, [finish(), done()]));
     assert_eq!(traced.chat(r#"{"model":"summary","messages":[],"stream":true}"#, None).await, 200);
     let (requests, attempts) = arrived(&traced.collector, 5).await;
-    let lines = traced.program.lines(3).await;
-    for (line, attempt) in lines.iter().zip(&attempts) {
+    let of_attempts = traced.program.lines(3).await;
+    let of_requests = traced.program.request_lines(2).await;
+    let lines = of_attempts.iter().zip(&attempts).chain(of_requests.iter().zip(&requests));
+    for (line, span) in lines {
         let line: Value = serde_json::from_str(line).unwrap();
-        let span = attributes(&attempt.attributes);
+        assert_eq!(line["trace_id"], hex(&span.trace_id));
+        let span = attributes(&span.attributes);
         for field in RUNBOOK {
             let of_line = line.get(field).unwrap_or_else(|| panic!("{field} is not in {line}"));
             assert_eq!(span.get(field).unwrap_or(&Value::Null), of_line, "{field} of {span:#?}");
         }
-        assert_eq!(span["route_reason"], line["route_reason"]);
-        assert_eq!(span.get("cometgate.cost").unwrap_or(&Value::Null), &line["cost"]);
+        // Whatever else the two have in common.
+        for (name, value) in &span {
+            let of_line = line.get(name.strip_prefix("cometgate.").unwrap_or(name));
+            assert!(of_line.is_none_or(|of_line| of_line == value), "{name}: {value} in {line}");
+        }
     }
     let seen = |field: &str, spans: &[_]| {
         spans.iter().any(|span: &Span| attributes(&span.attributes).contains_key(field))

@@ -115,6 +115,7 @@ fn answer(
     let (mut head, body) = response.into_parts();
     stamp(&mut head.headers, &ticket);
     ticket.answer(head.status);
+    ticket.answered_with(body.held());
     ticket.end(outcome);
     Response::from_parts(head, body)
 }
@@ -188,6 +189,8 @@ fn decision_of(call: &Call) -> TracedDecision {
             .or(call.aim(0).map(|aim| aim.timeout))
             .unwrap_or_default(),
         callers_retries: call.about.callers_retries,
+        body_after: call.about.trace.after(call.about.body_at),
+        body_bytes: Some(call.about.request_bytes as u64).filter(|bytes| *bytes > 0),
     }
 }
 
@@ -231,7 +234,7 @@ async fn route(
         None => decide_placed(context, &snapshot, &gates, &facts, &peeked)?,
         Some(check) => check.decide(plan, &facts)?,
     };
-    note_unlisted(context, plan, &decision, &peeked.model);
+    note_unlisted(context, plan, &decision, (&peeked.model, body_at));
     let chosen = chosen(ticket, decision, &peeked.model)?;
     ticket.route = chosen.route;
     if check.is_none() {
@@ -250,7 +253,7 @@ async fn route(
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let call = Box::new(Call {
-        aims: aims(&chosen, check.as_deref()),
+        aims: aims(&chosen, route, check.as_deref()),
         about: Arc::new(About {
             request_id: ticket.id.clone(),
             endpoint,
@@ -290,14 +293,15 @@ async fn route(
     Ok(call)
 }
 
-/// Remembers a model that no alias has; that is only asked where the decision says that it may be so.
-fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, model: &str) {
-    let may_be_unlisted = match decision {
+/// Remembers a model that no alias has. A tenant is refused an alias that it may not use in the same words as one that is
+/// not there, so then it is looked up.
+fn note_unlisted(context: &Context, plan: &Plan, decision: &Decision<'_>, (model, body_at): (&str, Instant)) {
+    let is_unlisted = match decision {
         Decision::Send(chosen) => chosen.reason == Reason::Unlisted,
-        Decision::Refuse(refusal) => *refusal == Refusal::UnknownModel,
+        Decision::Refuse(refusal) => *refusal == Refusal::UnknownModel && plan.alias_named(model).is_none(),
     };
-    if may_be_unlisted && plan.alias_named(model).is_none() {
-        context.live.unlisted.note(model, Instant::now());
+    if is_unlisted {
+        context.live.unlisted.note(model, body_at);
     }
 }
 
@@ -307,13 +311,19 @@ fn share_ppm(chosen: &Chosen<'_>, route: Option<&Route>, gates: &AskedOnce<'_>) 
     found.map_or(0, |(id, route)| tried_ppm(route, gates.standing(id).share_of(route)))
 }
 
-fn aims(chosen: &Chosen<'_>, check: Option<&Checking>) -> [Option<Aim>; 2] {
-    let aim =
-        |target: Target<'_>| Aim { provider: target.provider, role: target.role, timeout: target.timeout };
+/// The targets in their order. A check may set the time of the first; all else is as the map says.
+fn aims(chosen: &Chosen<'_>, route: Option<&Route>, check: Option<&Checking>) -> [Option<Aim>; 2] {
+    let aim = |target: Target<'_>| Aim {
+        provider: target.provider,
+        role: target.role,
+        timeout: target.timeout,
+        first_token_timeout: route.map_or(target.timeout, |route| route.first_token_timeout),
+    };
+    let lent = check.and_then(|check| check.terms().timeout);
     let mut aims = chosen.order.iter().map(aim);
-    let first = aims.next().map(|aim| Aim {
-        timeout: check.and_then(|check| check.terms().timeout).unwrap_or(aim.timeout),
-        ..aim
+    let first = aims.next().map(|aim| match lent {
+        Some(timeout) => Aim { timeout, first_token_timeout: timeout.min(aim.first_token_timeout), ..aim },
+        None => aim,
     });
     [first, aims.next()]
 }

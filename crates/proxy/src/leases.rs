@@ -52,7 +52,8 @@ pub struct Terms {
     pub model_id: Option<String>,
     /// The credential that providers are shown is one that is nobody's; all else is as ever.
     pub twin: bool,
-    /// How long the first target may take to begin its answer.
+    /// How long the first target may take to begin its answer, and at the most to the first content of a stream; the other one
+    /// keeps to the map.
     pub timeout: Option<Duration>,
     /// Attempts after the first at the same target, in place of the route's.
     pub retries: Option<u8>,

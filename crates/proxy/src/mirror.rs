@@ -54,8 +54,15 @@ pub(crate) fn drawn(
     if !is_drawn(mirror.share, fastrand::u64(..)) || state.is_open(now) {
         return None;
     }
-    let place = Place::take(snapshot.gates().of(chosen.route?, Watched::Canary)?, mirror, now)?;
-    Some(Copy { aim: Aim { provider: canary.provider, role: Role::Canary, timeout: canary.timeout }, place })
+    let route = chosen.route?;
+    let place = Place::take(snapshot.gates().of(route, Watched::Canary)?, mirror, now)?;
+    let aim = Aim {
+        provider: canary.provider,
+        role: Role::Canary,
+        timeout: canary.timeout,
+        first_token_timeout: snapshot.plan().route(route).first_token_timeout,
+    };
+    Some(Copy { aim, place })
 }
 
 /// Sends a copy of a request, and leaves it to itself.

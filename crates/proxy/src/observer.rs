@@ -6,6 +6,7 @@ use decisions::decide::Reason;
 use decisions::price::Cost;
 use decisions::{ErrorClass, ProviderId, Role, RouteId, TenantId};
 use http::StatusCode;
+use telemetry::trace_context::TraceId;
 
 use crate::scan::Usage;
 use crate::snapshot::Snapshot;
@@ -78,6 +79,8 @@ pub struct AttemptRecord<'s> {
     pub snapshot: &'s Snapshot,
     /// The gateway's id of the request.
     pub request_id: &'s str,
+    /// The trace that the request is in, where somebody wants to know.
+    pub trace_id: Option<TraceId>,
     /// What was called, for example `chat`.
     pub endpoint: &'static str,
     /// Who called.

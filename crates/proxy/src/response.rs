@@ -51,6 +51,14 @@ impl GatewayBody {
     pub(crate) fn whole(bytes: Bytes) -> GatewayBody {
         GatewayBody::Whole(Frames::from(bytes))
     }
+
+    /// How much of it is in memory.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            GatewayBody::Whole(frames) => frames.len(),
+            GatewayBody::Relay(_) | GatewayBody::Stream(_) | GatewayBody::Waiting(_) => 0,
+        }
+    }
 }
 
 impl Body for GatewayBody {

@@ -2,8 +2,8 @@
 //! the names in their labels, so that no counter ever goes backwards.
 //!
 //! They hang on the snapshot, as the targets' memory does, so a request finds them by position: no lock, no look-up by
-//! name, and memory is allocated once for each series, not for each request. Only so many routes, targets and tenants get series of
-//! their own, whatever the plan's size; the others count where requests without a route do.
+//! name, and memory is allocated once for each series, not for each request. Only so many routes and targets get series of their own,
+//! and only so many tenants, whatever the plan's size; the others count where requests without a route do.
 //!
 //! Reading order: [`target`] (one target), [`route`] (one route), [`tenant`] (one tenant), [`version`] (one map), [`labels`] (the closed sets),
 //! [`written`] (what the page says).
@@ -29,8 +29,12 @@ use crate::series::tenant::{Spent, TenantSeries};
 use crate::series::version::VersionSeries;
 pub use written::Measured;
 
-/// Routes, targets and tenants with series of their own. A target has about a hundred lines on the page.
+/// Routes and targets with series of their own. A target has about a hundred lines on the page.
 const MOST_OF_THEIR_OWN: usize = 2_000;
+
+/// Tenants, and what each took at each provider: of three lines or so. Apart from the others, so that no number of tenants
+/// takes a route from the page.
+const MOST_OF_TENANTS: usize = 5_000;
 
 const ROLES: [Role; 3] = [Role::Primary, Role::Canary, Role::Fallback];
 
@@ -54,6 +58,7 @@ pub(crate) struct PlanSeries {
     earlier: Vec<Arc<VersionSeries>>,
     /// How many more may have their own.
     left: AtomicUsize,
+    tenants_left: AtomicUsize,
     /// Of the process.
     overhead: Arc<Histogram>,
 }
@@ -79,16 +84,12 @@ struct OfTenant {
 }
 
 impl OfTenant {
-    /// With what another has of the same tenant, by the names of providers.
-    fn new(plan: &Plan, before: Option<(&Plan, &OfTenant)>) -> OfTenant {
-        let spent = plan.parts().providers.iter().map(|provider| {
-            let (old, before) = before?;
-            let mut known = old.parts().providers.iter().zip(&before.spent);
-            known.find(|(old, _)| old.name == provider.name).map(|(_, slot)| Arc::clone(slot))
-        });
+    /// With what another has of the same tenant; `known` has what each provider was there.
+    fn new(known: &[Option<ProviderId>], before: Option<&OfTenant>) -> OfTenant {
+        let spent = known.iter().map(|known| before?.spent.get((*known)?.index()).map(Arc::clone));
         OfTenant {
             spent: spent.map(Option::unwrap_or_default).collect(),
-            own: before.map_or_else(Slot::default, |(_, before)| Arc::clone(&before.own)),
+            own: before.map_or_else(Slot::default, |before| Arc::clone(&before.own)),
         }
     }
 
@@ -133,26 +134,23 @@ impl PlanSeries {
                 plan.parts().tenants.iter().map(|tenant| tenant.name.as_str()).zip(&series.by_tenant)
             })
             .collect();
-        let by_tenant = plan.parts().tenants.iter().map(|tenant| {
-            let before = tenants.get(tenant.name.as_str());
-            OfTenant::new(plan, earlier.zip(before).map(|((old, _), before)| (old, *before)))
-        });
-        let by_tenant: Vec<OfTenant> = by_tenant.collect();
-        used += by_tenant.iter().map(OfTenant::used).sum::<usize>();
-        let unrouted = plan.parts().providers.iter().map(|provider| {
-            let (old, series) = earlier?;
-            let mut before = old.parts().providers.iter().zip(&series.unrouted);
-            before.find(|(old, _)| old.name == provider.name).map(|(_, slots)| slots.clone())
-        });
-        let unrouted = unrouted.map(Option::unwrap_or_default);
+        let providers = plan.parts().providers.iter();
+        let providers: Vec<_> = providers.map(|one| earlier?.0.provider_named(&one.name)).collect();
+        let by_tenant = plan.parts().tenants.iter();
+        let by_tenant: Vec<OfTenant> = by_tenant
+            .map(|tenant| OfTenant::new(&providers, tenants.get(tenant.name.as_str()).copied()))
+            .collect();
+        let used_by_tenants = by_tenant.iter().map(OfTenant::used).sum::<usize>();
         let before = earlier.map(|(_, series)| series);
+        let unrouted = providers.iter().map(|known| before?.unrouted.get((*known)?.index()).cloned());
+        let unrouted = unrouted.map(Option::unwrap_or_default);
         let version = plan.route_version();
         let versions =
             || before.into_iter().flat_map(|before| before.earlier.iter().chain([&before.version]));
         PlanSeries {
             by_route,
             by_tenant,
-            other_tenants: OfTenant::new(plan, earlier.map(|(old, series)| (old, &series.other_tenants))),
+            other_tenants: OfTenant::new(&providers, before.map(|series| &series.other_tenants)),
             unrouted: unrouted.collect(),
             unrouted_route: before.map_or_else(Arc::default, |before| Arc::clone(&before.unrouted_route)),
             version: versions()
@@ -163,6 +161,7 @@ impl PlanSeries {
                 .cloned()
                 .collect(),
             left: AtomicUsize::new(MOST_OF_THEIR_OWN.saturating_sub(used)),
+            tenants_left: AtomicUsize::new(MOST_OF_TENANTS.saturating_sub(used_by_tenants)),
             overhead: before.map_or_else(
                 || Arc::new(Histogram::new(names::OVERHEAD)),
                 |before| Arc::clone(&before.overhead),
@@ -180,7 +179,7 @@ impl PlanSeries {
         let of_route = route.and_then(|route| self.by_route.get(route.index()));
         let own = of_route.and_then(|of_route| {
             let is_meant = |target: &&OfTarget| target.provider == provider && target.role == role;
-            self.own(&of_route.targets.iter().find(is_meant)?.series)
+            own(&of_route.targets.iter().find(is_meant)?.series, &self.left)
         });
         let unrouted = || self.unrouted.get(provider.index())?.get(role as usize);
         own.or_else(|| Some(unrouted()?.get_or_init(Box::default)))
@@ -188,20 +187,21 @@ impl PlanSeries {
 
     /// Of a route.
     pub(crate) fn route(&self, route: Option<RouteId>) -> &RouteSeries {
-        let own = route.and_then(|route| self.own(&self.by_route.get(route.index())?.own));
+        let own = route.and_then(|route| own(&self.by_route.get(route.index())?.own, &self.left));
         own.unwrap_or(&self.unrouted_route)
     }
 
     /// Of a tenant.
     pub(crate) fn tenant(&self, tenant: TenantId) -> &TenantSeries {
-        let own = self.by_tenant.get(tenant.index()).and_then(|of| self.own(&of.own));
+        let own = self.by_tenant.get(tenant.index()).and_then(|of| own(&of.own, &self.tenants_left));
         own.unwrap_or_else(|| self.other_tenants.own.get_or_init(Box::default))
     }
 
     /// What a tenant took at a provider.
     pub(crate) fn spent(&self, tenant: TenantId, provider: ProviderId) -> Option<&Spent> {
         let at = provider.index();
-        let own = self.by_tenant.get(tenant.index()).and_then(|of| self.own(of.spent.get(at)?));
+        let of_tenant = self.by_tenant.get(tenant.index());
+        let own = of_tenant.and_then(|of| own(of.spent.get(at)?, &self.tenants_left));
         own.or_else(|| Some(self.other_tenants.spent.get(at)?.get_or_init(Box::default)))
     }
 
@@ -209,16 +209,17 @@ impl PlanSeries {
     pub(crate) fn overhead(&self) -> &Histogram {
         &self.overhead
     }
+}
 
-    fn own<'s, T: Default>(&self, slot: &'s Slot<T>) -> Option<&'s T> {
-        if let Some(series) = slot.get() {
-            return Some(series);
-        }
-        let one_less = |left: usize| left.checked_sub(1);
-        // Two that are the first at once take two places; nothing else depends on that.
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
-        Some(slot.get_or_init(Box::default))
+/// What is in a slot; made there by the first that asks, if so many are left.
+fn own<'s, T: Default>(slot: &'s Slot<T>, left: &AtomicUsize) -> Option<&'s T> {
+    if let Some(series) = slot.get() {
+        return Some(series);
     }
+    let one_less = |left: usize| left.checked_sub(1);
+    // Two that are the first at once take two places; nothing else depends on that.
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
+    Some(slot.get_or_init(Box::default))
 }
 
 /// A route's targets. One provider may have two roles.

@@ -1,7 +1,7 @@
-//! What a request leaves for its trace: plain facts, gathered while it runs by the ticket and by its attempts, and handed
-//! over once all of them are gone.
+//! What a request leaves for its trace and its line in the log: plain facts, gathered while it runs by the ticket and by its
+//! attempts, and handed over once all of them are gone.
 //!
-//! Only where traces are configured; then it is one allocation for a request, and a short lock, which nobody else wants as a
+//! Only where somebody takes them; then it is one allocation for a request, and a short lock, which nobody else wants as a
 //! rule, at the end of each attempt. Whether it is kept is decided at the end, by whoever takes it: what became of the request
 //! is known then. Nothing here is a text of a caller or a provider, but for their IDs of the request.
 //!
@@ -12,6 +12,7 @@ mod facts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request};
 use telemetry::trace_context::{RANDOM, SAMPLED, SpanId, TraceId, TraceParent};
 use tokio::time::Instant;
@@ -24,10 +25,11 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// What goes with it.
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Takes what requests leave for their traces. Called on the request path: it must neither block nor fail.
+/// Takes what requests leave. Called on the request path: it must neither block nor fail.
 pub trait TraceSink: Send + Sync + 'static {
-    /// Whether a trace is kept, as far as that is known when it begins: what others are told of it.
-    fn expects(&self, trace_id: TraceId, parent_is_kept: Option<bool>) -> bool;
+    /// Whether a trace is kept, as far as that is known when it begins: what others are told of it. `None` where no spans
+    /// are made, so that there is nothing to tell.
+    fn expects(&self, trace_id: TraceId, parent_is_kept: Option<bool>) -> Option<bool>;
 
     /// A request and all its attempts are over.
     fn finished(&self, traced: Traced);
@@ -84,7 +86,8 @@ impl Trace {
             trace_id,
             span: SpanId::random(),
             parent: parent.map(|parent| (parent.parent_id, parent.is_sampled())),
-            flags: random | if expected { SAMPLED } else { 0 },
+            flags: random | if expected == Some(true) { SAMPLED } else { 0 },
+            has_spans: expected.is_some(),
         };
         let held = Traced {
             snapshot: Arc::clone(snapshot),
@@ -92,6 +95,7 @@ impl Trace {
             begun: SystemTime::now(),
             method: known(&head.method),
             request_id: id.clone(),
+            announced_bytes: announced(headers),
             decision: None,
             attempts: [const { None }; Traced::MOST_ATTEMPTS],
             moments: [const { None }; Traced::MOST_MOMENTS],
@@ -110,9 +114,14 @@ impl Trace {
         self.0.as_ref().map(|_| SpanId::random())
     }
 
+    /// Which one it is, where it is of the gateway's or of the caller's.
+    pub(crate) fn id(&self) -> Option<TraceId> {
+        self.0.as_ref()?.place.known_trace()
+    }
+
     /// A span of it, as the one that is called is told; without one of its own the request's.
     pub(crate) fn own_span(&self, span: Option<SpanId>) -> Option<OwnSpan> {
-        let place = self.0.as_ref()?.place;
+        let place = self.0.as_ref().map(|under| under.place).filter(|place| place.has_spans)?;
         let parent_id = span.unwrap_or(place.span);
         let parent = TraceParent { trace_id: place.trace_id, parent_id, flags: place.flags };
         Some(OwnSpan { parent, continues: place.parent.is_some() })
@@ -207,6 +216,11 @@ fn callers(headers: &HeaderMap) -> Option<TraceParent> {
         (Some(one), None) => TraceParent::parse(one.as_bytes()),
         _ => None,
     }
+}
+
+/// How long the body is to be, as the caller says.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A method that a caller made up is not repeated.

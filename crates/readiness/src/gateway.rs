@@ -60,7 +60,8 @@ pub struct LeaseTerms {
     /// With which credential providers are asked.
     #[serde(default)]
     pub credential: Paying,
-    /// How long the first target may take to begin its answer; `None` is the map's.
+    /// How long the first target may take to begin its answer, and at the most to the first content of a stream; `None` is the
+    /// map's, as it always is for the other target.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
     /// Attempts after the first at the same target; `None` is the map's.

@@ -216,7 +216,8 @@ fn item(finding: &Finding) -> ReadinessItem {
     }
 }
 
-/// The newest override of a check that still holds.
+/// The newest override of a check that still holds: of this route, or of all routes of this very map, as `models check`
+/// records one.
 fn overridden(
     subject: &Subject,
     records: &[Known],
@@ -225,9 +226,11 @@ fn overridden(
 ) -> Option<(u64, String, String)> {
     records.iter().find_map(|record| {
         let body = &record.body;
-        let is_it = record.kind == "override"
-            && body["what"] == check
-            && record.route.as_deref() == Some(subject.route.as_str());
+        let is_of_it = match record.route.as_deref() {
+            Some(route) => route == subject.route,
+            None => body["config_sha256"] == subject.config_sha256.to_string(),
+        };
+        let is_it = record.kind == "override" && body["what"] == check && is_of_it;
         let until: Moment = serde_json::from_value(body["until"].clone()).ok().filter(|_| is_it)?;
         let by = body["by"].as_str().unwrap_or("somebody").to_owned();
         (until > now).then(|| (record.sequence, by, until.to_string()))

@@ -6,12 +6,14 @@
 //! then and never counted, and a series exists only where somebody has written it.
 //!
 //! Reading order: [`names`] (every metric), [`Counter`], [`Histogram`], [`Page`]; for traces [`span_names`] (every attribute),
-//! [`span`], [`trace_context`] (the header between processes), [`sampling`] (what is kept), [`otlp`] (what leaves).
+//! [`span`], [`trace_context`] (the header between processes), [`sampling`] (what is kept), [`otlp`] (what leaves); for lines of the log
+//! [`line_names`] (every field).
 
 mod buckets;
 mod counter;
 mod family;
 mod histogram;
+pub mod line_names;
 pub mod names;
 pub mod otlp;
 mod page;

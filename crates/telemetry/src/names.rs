@@ -140,6 +140,12 @@ families! {
         "1 while what gates decide can be written to the state directory; at 0 canaries are out of traffic.";
     EVIDENCE_RECORDED = Kind::Gauge, "evidence_recorded", &[],
         "1 while decisions can be appended to the store of evidence; at 0 gates act all the same.";
+    EVIDENCE_RECORDS = Kind::Counter, "evidence_records_total", &["kind", "outcome"],
+        "Records that the running gateway was to write, by what became of them: recorded, refused (too long for the store), lost (the store took none).";
+    EVIDENCE_FAILURES = Kind::Counter, "evidence_write_failures_total", &[],
+        "Tries to append to the store of evidence that failed; what gates decide waits then, and is tried again every second.";
+    EVIDENCE_LAST_FAILURE = Kind::Gauge, "evidence_last_failure_timestamp_seconds", &[],
+        "When one last failed.";
 
     CATALOG_CHECKS = Kind::Counter, "catalog_checks_total", &["provider", "outcome"],
         "Checks of a provider's models endpoint by what came: ok, empty, network, tls, timeout, auth, path_or_method, rate_limited, service, unparsable, other_status or no_key.";
@@ -169,6 +175,10 @@ families! {
         "Requests of checks that are over: served, or refused without an attempt. They are in no count of a route or target.";
     CHECK_ATTEMPTS = Kind::Counter, "check_attempts_total", &["outcome"],
         "Attempts of checks that are over: ok or failed, as often on purpose.";
+    CHECK_RESULTS = Kind::Counter, "check_results_total", &["check", "outcome"],
+        "Checks by hand or by schedule that the running gateway was told of, by kind (models, probe, smoke, rollforward, drill, readiness): passed, failed or no_result; one for each route.";
+    CHECK_RESULT_AT = Kind::Gauge, "check_result_timestamp_seconds", &["check", "outcome"],
+        "When such a check last came to that.";
 
     ROUTE_MAP = Kind::Gauge, "route_map_info", &["llm_route_version"],
         "1 for the route map in force.";
@@ -191,5 +201,7 @@ families! {
     OTLP_LAST_SUCCESS = Kind::Gauge, "otlp_last_success_timestamp_seconds", &["signal"],
         "When the collector last took something.";
     SERIES_LEFT = Kind::Gauge, "series_left", &[],
-        "How many more routes, targets and tenants get series of their own when they are first used; at 0 they count without llm_route or tenant.";
+        "How many more routes and targets get series of their own when they are first used; at 0 they count without llm_route.";
+    TENANT_SERIES_LEFT = Kind::Gauge, "tenant_series_left", &[],
+        "How many more tenants, and providers of a tenant, get series of their own when they are first used; at 0 they count without tenant.";
 }

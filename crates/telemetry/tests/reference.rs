@@ -1,4 +1,4 @@
-//! `docs/metrics.md` says of every metric what the list of names says, `docs/traces.md` of every attribute and event, and every query of the documentation, of the
+//! `docs/metrics.md` says of every metric what the list of names says, `docs/traces.md` of every attribute and event, `docs/log-lines.md` of every field of a line, and every query of the documentation, of the
 //! alerts and of the dashboard asks for metrics and labels that exist. To write the tables anew:
 //! `UPDATE_EXPECTED=1 cargo test -p telemetry --test reference`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs::{read_to_string, write};
 use std::path::{Path, PathBuf};
 
+use telemetry::line_names::FIELDS;
 use telemetry::span_names::{ATTRIBUTES, EVENTS, On};
 use telemetry::{Family, Kind, names};
 
@@ -58,6 +59,29 @@ fn the_documentation_lists_every_attribute_and_event() {
         writeln!(tables, "| `{}` | {} |", event.name, event.help).unwrap();
     }
     compare("docs/traces.md", "span_names.rs", &tables);
+}
+
+#[test]
+fn the_documentation_lists_every_field_of_a_line() {
+    let mut table = "| field | of | meaning |\n|---|---|---|\n".to_owned();
+    for field in FIELDS {
+        writeln!(table, "| `{}` | {} | {} |", field.name, field.on.as_str(), field.help).unwrap();
+    }
+    compare("docs/log-lines.md", "line_names.rs", &table);
+}
+
+/// Whoever has a line of the log finds the same words in the trace.
+#[test]
+fn what_a_line_and_a_span_have_in_common_has_one_name() {
+    let of_lines = |name: &str| FIELDS.iter().any(|field| field.name == name);
+    for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.on != On::Event) {
+        let name = attribute.name.strip_prefix("cometgate.").unwrap_or(attribute.name);
+        let is_of_spans_alone = name.contains('.') || name == "kept_for";
+        assert!(of_lines(name) || is_of_spans_alone, "{name} is in no line");
+    }
+    let names: BTreeSet<_> = FIELDS.iter().map(|field| field.name).collect();
+    assert_eq!(names.len(), FIELDS.len());
+    assert!(FIELDS.iter().all(|field| field.help.ends_with('.') && !field.help.contains(['\n', '|'])));
 }
 
 /// A name is the runbook's, of OpenTelemetry, or in the namespace of ours; never of two of them.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Settings;
-use evidence::{Body, CatalogCheck};
+use evidence::{Body, CatalogCheck, Kind};
 use jiff::Timestamp;
 use proxy::SnapshotHandle;
 use readiness::catalog::{Class, Severity, Signal, Told, Watch, drift};
@@ -22,11 +22,13 @@ use crate::catalog::snapshots::{Snapshot, Snapshots, Taken};
 use crate::catalog::standings::Standings;
 use crate::checks::Checked;
 use crate::checks::prior::Prior;
+use crate::clock::now;
 use crate::exit::Failure;
 use crate::gates::acting::Acting;
 use crate::gates::keeper::Keeper;
 use crate::gates::ticking::GateClock;
 use crate::map_files::{MapPaths, Texts};
+use crate::metrics::Fate;
 use crate::state::StateDir;
 use crate::state::digest::Digest;
 
@@ -63,9 +65,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    fn begin(settings: &Settings, provider: &str) -> Result<Memory, Failure> {
-        let remembered = remembered::read(&settings.state_dir, provider).map_err(Failure::invalid)?;
-        Ok(Memory { watch: Watch::default(), remembered, recorded: None })
+    fn begin(remembered: Remembered) -> Memory {
+        Memory { watch: Watch::default(), remembered, recorded: None }
     }
 
     /// Whether a check says something else than the one that was recorded last, or that was a day ago: what is the same each
@@ -123,10 +124,15 @@ impl Polling {
         let names: Vec<&str> = checked.providers.iter().map(|provider| provider.name.as_str()).collect();
         known.retain(|name, _| names.contains(&name.as_str()));
         self.standings.keep_only(&names);
+        let new: Vec<&str> = names.iter().copied().filter(|name| !known.contains_key(*name)).collect();
+        let mut remembered = match new[..] {
+            [] => BTreeMap::new(),
+            _ => remembered::read(&self.settings.state_dir, &new).map_err(Failure::invalid)?,
+        };
         for (at, name) in names.iter().copied().enumerate() {
             let memory = match known.remove(name) {
                 Some(known) => known.memory,
-                None => Memory::begin(&self.settings, name)?,
+                None => Memory::begin(remembered.remove(name).unwrap_or_default()),
             };
             let back = back.as_ref().map(|back| &back.plan);
             let round = round::check(&checked, at, back, &asking, &memory.remembered).await;
@@ -159,12 +165,24 @@ impl Polling {
             found.push((None, Body::from(record.clone())));
         }
         found.extend(self.compare(checked, &round).map(|body| (None, body)));
-        if !found.is_empty()
-            && let Err(failure) = checked.record(GATEWAY, found)
-        {
-            tracing::error!(provider = round.provider, "a check of a catalog is not recorded: {failure}");
+        if !found.is_empty() {
+            self.record(checked, &round.provider, found);
         }
         Known { memory, round }
+    }
+
+    fn record(&self, checked: &Checked, provider: &str, found: Vec<(Option<String>, Body)>) {
+        let kinds: Vec<Kind> = found.iter().map(|(_, body)| body.kind()).collect();
+        let counts = self.gates.evidence_counts();
+        let fate = match checked.record(GATEWAY, found) {
+            Ok(_) => Fate::Recorded,
+            Err(failure) => {
+                tracing::error!(provider, "a check of a catalog is not recorded: {failure}");
+                counts.failed(now());
+                Fate::Lost
+            }
+        };
+        kinds.into_iter().for_each(|kind| counts.count(kind, fate));
     }
 
     fn told<'r>(&self, round: &'r Round) -> Told<'r> {

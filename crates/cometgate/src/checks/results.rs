@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::checks::Checked;
+use crate::clock::now;
 use crate::control_client::ask;
 use crate::exit::{Exit, Failure};
 use crate::gates::acting::{Acting, Refusal};
@@ -27,7 +28,7 @@ pub(crate) struct Heard {
 }
 
 impl Acting {
-    /// Tells the rollouts that it concerns.
+    /// Counts it, and tells the rollouts that it concerns.
     pub(crate) fn heard(&self, heard: &Heard) -> Result<Value, Refusal> {
         let check = Check::ALL.into_iter().find(|check| check.as_str() == heard.check);
         let check = check.ok_or_else(|| Refusal {
@@ -42,6 +43,7 @@ impl Acting {
                 format!("the map in force has no route {:?}", heard.route.as_deref().unwrap_or_default());
             return Err(Refusal { status: StatusCode::NOT_FOUND, why });
         }
+        self.check_results.count(check, heard.passed, now());
         let climbs =
             plan.routes().filter(|(_, route)| is_meant(&route.name) && route.gates.rollout.is_some());
         let mut told = Vec::new();

@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -50,7 +49,7 @@ async fn serve(options: &Demo, directory: &Path) -> Result<(), Failure> {
     let settings_path = directory.join("cometgate.toml");
     let settings = read_settings(&settings_path)?;
     let lines = RequestLines::start(LineFormat::Text).map_err(Failure::internal)?;
-    let running = Running::start(&settings, &settings_path, listener, Arc::new(lines))?;
+    let running = Running::start(&settings, &settings_path, listener, Some(&lines))?;
     explain(&running.address().to_string(), key.text(), &directory.join("routes.toml"), &options.share);
     running.until_told().await
 }

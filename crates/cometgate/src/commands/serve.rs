@@ -2,25 +2,20 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use config::{Settings, Source, load_settings};
-use proxy::Observer;
 
 use crate::cli::Serve;
 use crate::exit::Failure;
-use crate::request_lines::{NoLines, RequestLines};
+use crate::request_lines::RequestLines;
 use crate::running::{Running, block_on};
 use crate::{files, terminal};
 
 pub(crate) fn run(options: &Serve) -> Result<(), Failure> {
     terminal::start_logging();
     let settings = read_settings(&options.config.path)?;
-    let observer: Arc<dyn Observer> = match options.log_requests {
-        Some(format) => Arc::new(RequestLines::start(format).map_err(Failure::internal)?),
-        None => Arc::new(NoLines),
-    };
+    let lines = options.log_requests.map(RequestLines::start).transpose().map_err(Failure::internal)?;
     block_on(async {
         let listener = TcpListener::bind(settings.listen)
             .with_context(|| {
@@ -31,7 +26,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Failure> {
                 )
             })
             .map_err(Failure::invalid)?;
-        Running::start(&settings, &options.config.path, listener, observer)?.until_told().await
+        Running::start(&settings, &options.config.path, listener, lines.as_ref())?.until_told().await
     })
 }
 

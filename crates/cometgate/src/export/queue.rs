@@ -46,8 +46,8 @@ pub(super) fn open(settings: &TraceSettings, counts: &Arc<ExportCounts>) -> (Arc
 }
 
 impl TraceSink for TraceQueue {
-    fn expects(&self, trace_id: TraceId, parent_is_kept: Option<bool>) -> bool {
-        self.sampling.expects(trace_id, parent_is_kept)
+    fn expects(&self, trace_id: TraceId, parent_is_kept: Option<bool>) -> Option<bool> {
+        Some(self.sampling.expects(trace_id, parent_is_kept))
     }
 
     fn finished(&self, traced: Traced) {

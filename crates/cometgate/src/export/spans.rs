@@ -87,7 +87,7 @@ impl Facts<'_> {
         if let Some((provider, role)) = end.target {
             attributes.put(&names::PROVIDER, plan.provider(provider).name.as_str());
             attributes.put(&names::TARGET_ROLE, role.as_str());
-            attributes.put_some(&names::PROVIDER_MODEL, self.model(provider));
+            attributes.put_some(&names::PROVIDER_MODEL, self.traced.model_id(provider));
         }
         let status = end.status.map(|status| u64::from(status.as_u16()));
         attributes.put_some(&names::HTTP_STATUS, status);
@@ -106,18 +106,12 @@ impl Facts<'_> {
 
     /// What the attempts say of the request as a whole. A copy is none of it.
     fn put_attempts(&self, attributes: &mut Attributes) {
-        let own =
-            || self.traced.attempts.iter().flatten().filter(|attempt| attempt.kind != AttemptKind::Mirror);
-        let fallback = own().find(|attempt| attempt.kind == AttemptKind::Fallback);
+        let fallback = self.traced.own_attempts().find(|attempt| attempt.kind == AttemptKind::Fallback);
         attributes.put(&names::FALLBACK_ATTEMPTED, fallback.is_some());
         attributes.put_some(&names::FALLBACK_REASON, fallback.and_then(|attempt| attempt.because));
-        let failed = own().filter_map(|attempt| attempt.error_class).last();
+        let failed = self.traced.own_attempts().filter_map(|attempt| attempt.error_class).next_back();
         attributes.put_some(&names::ERROR_CLASS, failed.map(|class| class.as_str()));
-        let Some(answered) =
-            own().find(|attempt| attempt.error_class.is_none() && attempt.decision == "done")
-        else {
-            return;
-        };
+        let Some(answered) = self.traced.answered() else { return };
         put_usage(attributes, answered);
         attributes.put_some(&names::PROVIDER_REQUEST_ID, provider_id(answered));
     }
@@ -126,7 +120,7 @@ impl Facts<'_> {
         let traced = self.traced;
         let provider = traced.snapshot.plan().provider(attempt.provider);
         let endpoint = traced.end.map_or("other", |end| end.endpoint);
-        let model = self.model(attempt.provider);
+        let model = traced.model_id(attempt.provider);
         let is_fallback = attempt.kind == AttemptKind::Fallback;
         let mut attributes = self.shared();
         attributes.put(&names::PROVIDER, provider.name.as_str());
@@ -267,11 +261,6 @@ impl Facts<'_> {
             detail.put_on(&mut attributes);
         }
         Event { name, at_ns: self.at(after), attributes }
-    }
-
-    fn model(&self, provider: decisions::ProviderId) -> Option<&str> {
-        let alias = self.traced.snapshot.plan().alias(self.traced.decision?.alias?);
-        alias.model_ids.get(provider.index())?.as_deref()
     }
 
     /// Nanoseconds since 1970.

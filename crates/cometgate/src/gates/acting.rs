@@ -18,6 +18,7 @@ use crate::gates::keeper::Keeper;
 use crate::gates::records::{Done, Operator};
 use crate::gates::report_target::model_id;
 use crate::gates::ticking::GateClock;
+use crate::metrics::CheckResults;
 
 /// How long an answer waits for the disk.
 const LONGEST_WRITE: Duration = Duration::from_secs(2);
@@ -81,6 +82,7 @@ pub(crate) struct Acting {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: GateClock,
     pub(crate) catalogs: Arc<Standings>,
+    pub(crate) check_results: Arc<CheckResults>,
     pub(crate) measured: Measured,
     pub(crate) leasing: Leasing,
 }

@@ -24,6 +24,7 @@ use crate::gates::log::{Logs, Offset};
 use crate::gates::recent::Recent;
 use crate::gates::records::{Done, Operator, entry, operator_action};
 use crate::gates::watcher::Watcher;
+use crate::metrics::EvidenceCounts;
 
 /// What is remembered of gates.
 pub(crate) struct Keeper {
@@ -36,6 +37,7 @@ pub(crate) struct Keeper {
     replica: String,
     /// Why decisions are not recorded, where what is in the store keeps them out.
     unrecorded: Mutex<Option<String>>,
+    evidence_counts: Arc<EvidenceCounts>,
     /// The record that says why, of each gate that was latched since the start: its number and its `check_id`.
     latched_by: Mutex<HashMap<String, (u64, Name)>>,
     /// Who is telling a gate something at this moment.
@@ -91,6 +93,7 @@ impl Keeper {
             offset: Offset::default(),
             replica: replica(),
             unrecorded: Mutex::default(),
+            evidence_counts: Arc::default(),
             latched_by: Mutex::default(),
             operators: Mutex::default(),
             is_usable: AtomicBool::new(is_usable),
@@ -122,6 +125,11 @@ impl Keeper {
     /// Why decisions are not recorded, where what is in the store keeps them out.
     pub(crate) fn unrecorded(&self) -> Option<String> {
         lock(&self.unrecorded).clone()
+    }
+
+    /// What became of records that were to be written beside or by the gates.
+    pub(crate) fn evidence_counts(&self) -> &Arc<EvidenceCounts> {
+        &self.evidence_counts
     }
 
     /// What is told when that begins, and when it ends.

@@ -5,8 +5,12 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use evidence::{Entry, Error, Store};
+
+use crate::clock::now;
+use crate::metrics::{EvidenceCounts, Fate};
 
 /// Records that wait at most. Of more, the oldest stay: what began the trouble is worth most.
 const MOST_WAITING: usize = 4096;
@@ -20,12 +24,13 @@ pub(super) struct Recording {
     store: Option<Store>,
     waiting: VecDeque<Entry>,
     lost: u64,
+    counts: Arc<EvidenceCounts>,
 }
 
 impl Recording {
     /// Into the store of this directory, which is opened or begun by the first [`write`](Recording::write).
-    pub(super) fn new(directory: PathBuf) -> Recording {
-        Recording { directory, store: None, waiting: VecDeque::new(), lost: 0 }
+    pub(super) fn new(directory: PathBuf, counts: Arc<EvidenceCounts>) -> Recording {
+        Recording { directory, store: None, waiting: VecDeque::new(), lost: 0, counts }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -37,6 +42,7 @@ impl Recording {
             self.waiting.push_back(entry);
         } else {
             self.lost += 1;
+            self.counts.count(entry.body.kind(), Fate::Lost);
         }
     }
 
@@ -44,7 +50,11 @@ impl Recording {
     ///
     /// # Errors
     /// The store cannot be opened or appended to; what was not appended waits on.
-    pub(super) fn write(&mut self, mut appended: impl FnMut(&Entry, u64)) -> Result<(), Error> {
+    pub(super) fn write(&mut self, appended: impl FnMut(&Entry, u64)) -> Result<(), Error> {
+        self.append(appended).inspect_err(|_| self.counts.failed(now()))
+    }
+
+    fn append(&mut self, mut appended: impl FnMut(&Entry, u64)) -> Result<(), Error> {
         let store = match self.store.take() {
             Some(store) => store,
             None => Store::open(&self.directory)?,
@@ -56,13 +66,18 @@ impl Recording {
                 Ok(head) => {
                     let first = head.sequence + 1 - count as u64;
                     let recorded = self.waiting.drain(..count);
-                    (first..).zip(recorded).for_each(|(sequence, entry)| appended(&entry, sequence));
+                    for (sequence, entry) in (first..).zip(recorded) {
+                        self.counts.count(entry.body.kind(), Fate::Recorded);
+                        appended(&entry, sequence);
+                    }
                 }
                 // One of them will never do; the others are not held up by it.
                 Err(Error::TooLong { .. } | Error::Encoding { .. }) if count > 1 => most = 1,
                 Err(error @ (Error::TooLong { .. } | Error::Encoding { .. })) => {
                     tracing::error!("a decision is not recorded: {error}");
-                    self.waiting.pop_front();
+                    if let Some(refused) = self.waiting.pop_front() {
+                        self.counts.count(refused.body.kind(), Fate::Refused);
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -78,7 +93,7 @@ impl Recording {
 
 #[cfg(test)]
 mod tests {
-    use evidence::{GateLogSegment, Moment, ProofItem, ProofState, Reader, RollbackProof};
+    use evidence::{GateLogSegment, Kind, Moment, ProofItem, ProofState, Reader, RollbackProof};
 
     use super::*;
 
@@ -113,7 +128,7 @@ mod tests {
         let database = path.join("evidence.sqlite3");
         std::fs::write(&database, "this is no database, whatever its name says, and it is long enough")
             .unwrap();
-        let mut recording = Recording::new(path.clone());
+        let mut recording = Recording::new(path.clone(), Arc::default());
         recording.push(record(1));
         for _ in 0..2 {
             let refused = recording.write(|_, _| panic!("nothing is appended")).unwrap_err();
@@ -124,6 +139,8 @@ mod tests {
         let mut sequences = Vec::new();
         recording.write(|_, sequence| sequences.push(sequence)).unwrap();
         assert_eq!((sequences, recording.is_empty()), (vec![1, 2], true));
+        let counts = &recording.counts;
+        assert_eq!((counts.shown(Kind::GateLogSegment, Fate::Recorded), counts.failures()), (2, 2));
         let bodies: Vec<String> = Reader::open(&path)
             .unwrap()
             .list(&Default::default())
@@ -137,7 +154,7 @@ mod tests {
     #[test]
     fn one_that_will_never_do_holds_up_no_other() {
         let directory = tempfile::tempdir().unwrap();
-        let mut recording = Recording::new(directory.path().join("evidence"));
+        let mut recording = Recording::new(directory.path().join("evidence"), Arc::default());
         let item = ProofItem {
             item: "x".repeat(250).as_str().into(),
             state: ProofState::Proven,
@@ -153,6 +170,9 @@ mod tests {
         let mut sequences = Vec::new();
         recording.write(|entry, sequence| sequences.push((entry == &record(sequence), sequence))).unwrap();
         assert_eq!((sequences, recording.is_empty()), (vec![(true, 1), (true, 2)], true));
+        let counts = &recording.counts;
+        let (fate, kind) = (Fate::Refused, Kind::RollbackProof);
+        assert_eq!((counts.shown(kind, fate), counts.failures()), (1, 0), "the store is well");
     }
 
     #[test]
@@ -160,7 +180,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("evidence");
         std::fs::write(&path, "").unwrap();
-        let mut recording = Recording::new(path);
+        let mut recording = Recording::new(path, Arc::default());
         recording.push(record(1));
         assert!(recording.write(|_, _| ()).unwrap_err().is_of_the_disk());
     }
@@ -168,8 +188,9 @@ mod tests {
     #[test]
     fn too_many_are_counted() {
         let directory = tempfile::tempdir().unwrap();
-        let mut recording = Recording::new(directory.path().to_owned());
+        let mut recording = Recording::new(directory.path().to_owned(), Arc::default());
         (0..MOST_WAITING as u64 + 3).for_each(|number| recording.push(record(number)));
         assert_eq!((recording.waiting.len(), recording.lost), (MOST_WAITING, 3));
+        assert_eq!(recording.counts.shown(Kind::GateLogSegment, Fate::Lost), 3);
     }
 }

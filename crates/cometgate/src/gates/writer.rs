@@ -65,7 +65,8 @@ struct Writing {
 impl Writing {
     fn new(keeper: Arc<Keeper>) -> Writing {
         let next_look = Instant::now() + LOOK_EVERY;
-        let recording = Recording::new(keeper.files.evidence().to_owned());
+        let recording =
+            Recording::new(keeper.files.evidence().to_owned(), Arc::clone(keeper.evidence_counts()));
         Writing { keeper, turn: None, unstored: HashMap::new(), recording, next_look }
     }
 

@@ -1,14 +1,18 @@
 //! What one attempt looks like in a line: its fields under the names that operators' runbooks use.
 
-use decisions::price::Cost;
 use proxy::{AttemptKind, AttemptRecord};
 use serde::Serialize;
 
-/// The fields. Names are a contract: collectors and queries are written against them.
+use crate::request_lines::{in_money, millis, object};
+
+/// The fields, in the order of `telemetry::line_names`. Names are a contract: collectors and queries are written against
+/// them.
 #[derive(Serialize)]
 struct Fields<'r> {
+    event: &'static str,
     ts: String,
     request_id: &'r str,
+    trace_id: Option<String>,
     request_family: &'r str,
     tenant_or_cohort: &'r str,
     llm_route: Option<&'r str>,
@@ -39,7 +43,6 @@ struct Fields<'r> {
     cached_token_count: Option<u64>,
     reasoning_token_count: Option<u64>,
     usage_source: &'static str,
-    /// In the money that the map's prices are in.
     cost: Option<f64>,
     possibly_billed: bool,
     /// Where the request would have gone had the route been rolled back.
@@ -50,11 +53,12 @@ struct Fields<'r> {
 pub(super) fn json(record: &AttemptRecord<'_>) -> String {
     let plan = record.snapshot.plan();
     let route = record.route.map(|id| plan.route(id));
-    let millis = |duration: std::time::Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
     let is_fallback = record.kind == AttemptKind::Fallback;
-    let fields = Fields {
+    object(&Fields {
+        event: "attempt",
         ts: jiff::Timestamp::now().to_string(),
         request_id: record.request_id,
+        trace_id: record.trace_id.map(|id| id.to_string()),
         request_family: record.endpoint,
         tenant_or_cohort: &plan.tenant(record.tenant).name,
         llm_route: route.map(|route| route.name.as_str()),
@@ -83,12 +87,10 @@ pub(super) fn json(record: &AttemptRecord<'_>) -> String {
         cached_token_count: record.usage.cached,
         reasoning_token_count: record.usage.reasoning,
         usage_source: record.usage_source.as_str(),
-        cost: record.cost.map(|Cost(billionths)| billionths as f64 / 1e9),
+        cost: record.cost.map(in_money),
         possibly_billed: record.possibly_billed,
         rollback_candidate: route.map(|route| plan.provider(route.primary).name.as_str()),
-    };
-    // Names, numbers and ids always serialise.
-    serde_json::to_string(&fields).unwrap_or_default()
+    })
 }
 
 /// For people, before the line of the request: what failed, and what was done about it.

@@ -1,5 +1,5 @@
 //! Keys, prompts and completions carry markers, and none is where it must not be: at another provider, in a log at any
-//! level, in a line for an attempt, in the metrics, in what a collector gets, in a header or an error. Random routes, failures and retries, through the real
+//! level, in a line for an attempt or a request, in the metrics, in what a collector gets, in a header or an error. Random routes, failures and retries, through the real
 //! program. And where somebody has planted a leak, the same oracle finds it, wherever it is and in whatever form.
 #![allow(clippy::print_stdout, reason = "the figures are worth seeing with --nocapture")]
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
@@ -77,9 +77,13 @@ async fn no_marker_is_anywhere_but_in_its_place() {
     assert_eq!(world.findings.all(), Vec::<String>::new());
     let traced = world.traced.load(Ordering::Relaxed);
     assert!(traced > requests, "{traced} lines");
+    let told = world.told.load(Ordering::Relaxed);
+    assert!(told > requests * 9 / 10, "{told} lines of requests");
     assert!(good > requests / 2 && bad > requests / 100, "{good} good, {bad} bad");
     assert!(world.providers.iter().all(|provider| provider.count() > requests as u64 / 10));
-    println!("{requests} requests: {good} good, {bad} bad; {traced} lines of the lowest level");
+    println!(
+        "{requests} requests: {good} good, {bad} bad; {traced} lines of the lowest level, {told} of requests"
+    );
 }
 
 /// Sends so many requests by maps that change, and looks at all that comes of them: how many ended well, and badly.
@@ -139,6 +143,8 @@ async fn looked_through(requests: usize, environment: &[(&str, &str)]) -> (World
     }
     program.terminate();
     program.ended().await;
+    // Its pipes have ended, so what was in them is read.
+    while live.recv().await.is_some() {}
     decoded += world.look_at_telemetry();
     // Two spans of each request, of half a kilobyte at the least.
     assert!(decoded > requests * 1000, "{decoded} bytes");

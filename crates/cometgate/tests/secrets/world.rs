@@ -69,6 +69,8 @@ pub(crate) struct World {
     pub(crate) may_reach: Arc<Vec<Mutex<u8>>>,
     /// Lines of the log that were looked at, of the lowest level.
     pub(crate) traced: Arc<AtomicUsize>,
+    /// Lines of requests that were looked at.
+    pub(crate) told: Arc<AtomicUsize>,
 }
 
 impl World {
@@ -95,7 +97,7 @@ impl World {
             start(1, "two", [&GATEWAY_KEY, &KEY_ONE, &COMPLETION]).await,
         ];
         let collector = Collector::start().await.unwrap();
-        World { providers, collector, findings, may_reach, traced: Arc::default() }
+        World { providers, collector, findings, may_reach, traced: Arc::default(), told: Arc::default() }
     }
 
     /// Looks at every line that the program logs and prints. What is returned tells of each map that has gone live.
@@ -103,12 +105,16 @@ impl World {
         let (live, told) = unbounded_channel();
         for (mut lines, place) in program.take_lines().into_iter().zip(["in the log", "in a line"]) {
             let (findings, live) = (self.findings.clone(), live.clone());
-            let (oracle, traced) = (Oracle::new(&ALL), Arc::clone(&self.traced));
+            let (oracle, traced, of_requests) =
+                (Oracle::new(&ALL), Arc::clone(&self.traced), Arc::clone(&self.told));
             tokio::spawn(async move {
                 while let Some(line) = lines.recv().await {
                     findings.look(place, &oracle, line.as_bytes());
                     if line.contains("TRACE") {
                         traced.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if line.starts_with("{\"event\":\"request\",") {
+                        of_requests.fetch_add(1, Ordering::Relaxed);
                     }
                     if line.contains(" is live") {
                         drop(live.send(line));

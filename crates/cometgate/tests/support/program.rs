@@ -22,6 +22,8 @@ pub(crate) struct Program {
     log: UnboundedReceiver<String>,
     /// Of standard output, where it was asked for.
     lines: Option<UnboundedReceiver<String>>,
+    /// Those of them that came while others were asked for.
+    passed: Vec<String>,
 }
 
 /// The command, with the keys that the maps of the tests name.
@@ -88,7 +90,8 @@ impl Program {
         wait_for(self.lines.as_mut().unwrap(), text).await
     }
 
-    /// At every level of the log, with a line for each attempt and a listener for probes, and where that is; what it logs
+    /// At every level of the log, with a line for each attempt and each request, and a listener for probes, and where that
+    /// is; what it logs
     /// and prints is there to be taken.
     pub(crate) async fn serve_and_tell_all(
         files: &Files,
@@ -111,7 +114,13 @@ impl Program {
 
     fn begin(mut child: Child) -> Program {
         let (lines, log) = (follow(child.stdout.take().unwrap()), follow(child.stderr.take().unwrap()));
-        Program { address: (Ipv4Addr::UNSPECIFIED, 0).into(), child, log, lines: Some(lines) }
+        Program {
+            address: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            child,
+            log,
+            lines: Some(lines),
+            passed: Vec::new(),
+        }
     }
 
     async fn until_it_serves(mut self) -> Program {
@@ -140,16 +149,28 @@ impl Program {
         [log, self.lines.take().unwrap()]
     }
 
-    /// The next so many lines of standard output.
+    /// The next so many lines about attempts.
     pub(crate) async fn lines(&mut self, count: usize) -> Vec<String> {
+        self.lines_of("attempt", count).await
+    }
+
+    /// The next so many lines about requests.
+    pub(crate) async fn request_lines(&mut self, count: usize) -> Vec<String> {
+        self.lines_of("request", count).await
+    }
+
+    async fn lines_of(&mut self, event: &str, count: usize) -> Vec<String> {
+        let event = format!("{{\"event\":\"{event}\",");
         let lines = self.lines.as_mut().unwrap();
-        let mut read = Vec::new();
+        let mut read: Vec<_> = self.passed.extract_if(.., |line| line.starts_with(&event)).collect();
         while read.len() < count {
             let line = tokio::time::timeout(PATIENCE, lines.recv()).await;
-            read.push(
-                line.unwrap_or_else(|_| panic!("{} lines were printed, not {count}", read.len())).unwrap(),
-            );
+            let line = line.unwrap_or_else(|_| panic!("{} lines were printed, not {count}", read.len()));
+            let line = line.unwrap();
+            if line.starts_with(&event) { &mut read } else { &mut self.passed }.push(line);
         }
+        let later = read.split_off(count);
+        self.passed.extend(later);
         read
     }
 

@@ -64,17 +64,26 @@ impl Reader {
         if filter.limit == Some(0) {
             return Ok(records);
         }
+        self.newest(filter, |record| {
+            records.push(record);
+            filter.limit.is_none_or(|limit| records.len() < limit)
+        })?;
+        Ok(records)
+    }
+
+    /// Hands records to `take`, newest first, until it says `false`; a limit in the filter counts for nothing. Each is checked
+    /// against its hash.
+    ///
+    /// # Errors
+    /// As [`list`](Reader::list).
+    pub fn newest(&self, filter: &Filter<'_>, mut take: impl FnMut(Record) -> bool) -> Result<()> {
         let select = match filter.after {
             None => "SELECT sequence, line, hash FROM record ORDER BY sequence DESC",
             Some(_) => "SELECT sequence, line, hash FROM record WHERE sequence > ?1 ORDER BY sequence DESC",
         };
         self.each(select, as_key(filter.after.unwrap_or(0)), |record| {
-            if filter.takes(&record) {
-                records.push(record);
-            }
-            Ok(filter.limit.is_none_or(|limit| records.len() < limit))
-        })?;
-        Ok(records)
+            Ok(!filter.takes(&record) || take(record))
+        })
     }
 
     /// One record.

@@ -52,6 +52,8 @@ pub(crate) struct Aim {
     pub(crate) role: Role,
     /// How long it may take to begin its answer.
     pub(crate) timeout: Duration,
+    /// How long to the first content of a streamed one.
+    pub(crate) first_token_timeout: Duration,
 }
 
 impl About {

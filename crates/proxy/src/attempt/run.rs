@@ -207,6 +207,7 @@ async fn hand_on(good: Good, mut under_way: Box<UnderWay>, mut ticket: Box<Ticke
             }
             under_way.succeed();
             finish(&mut head, &mut ticket);
+            ticket.answered_with(frames.len());
             ticket.end(Outcome::Complete);
             (head, GatewayBody::Whole(frames))
         }

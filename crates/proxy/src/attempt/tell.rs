@@ -117,5 +117,6 @@ fn respond(mut ticket: Box<Ticket>, told: Option<Told>, advice: &Advice) -> Resp
         }
     }
     ticket.answer(head.status);
+    ticket.answered_with(body.held());
     Response::from_parts(head, body)
 }

@@ -438,6 +438,7 @@ impl UnderWay {
         let record = AttemptRecord {
             snapshot: &about.snapshot,
             request_id: text(Some(&about.request_id)).unwrap_or_default(),
+            trace_id: about.trace.id(),
             endpoint: about.endpoint.as_str(),
             tenant: about.tenant,
             route: about.route,

@@ -103,7 +103,7 @@ impl Relay {
         first: Bytes,
         body: Incoming,
         lease: Lease,
-        ticket: Ticket,
+        mut ticket: Ticket,
         mut under_way: Option<UnderWay>,
         longest_silence: Duration,
     ) -> Relay {
@@ -117,6 +117,7 @@ impl Relay {
         let lease = Some(lease);
         let silence = Silence::new(longest_silence);
         let (learning, keeping, last, is_error) = (None, None, None, false);
+        ticket.answered_with(first.len());
         let mut relay = Relay {
             first,
             body,
@@ -245,9 +246,10 @@ impl Relay {
         }
     }
 
-    /// Only to count tokens.
+    /// Only to count.
     fn look(&mut self, frame: &Frame<Bytes>) {
         let Some(data) = frame.data_ref() else { return };
+        self.ticket.answered_with(data.len());
         if let Some(scanner) = &mut self.scanner {
             scanner.feed(data);
         }

@@ -64,8 +64,8 @@ pub(crate) struct StreamBody {
     /// Bytes of the current event are out already.
     is_mid_event: bool,
     has_content: bool,
-    /// Bytes read of it so far while it was held back.
-    held: usize,
+    /// Bytes read of it so far.
+    read: usize,
     /// Nothing of it is handed on before its end.
     is_held_whole: bool,
     /// The gateway has asked for its tokens, and its caller has not.
@@ -117,7 +117,7 @@ impl StreamBody {
             tail_length: 0,
             is_mid_event: false,
             has_content: false,
-            held: 0,
+            read: 0,
             is_held_whole: false,
             hides_usage: false,
             is_complete: false,
@@ -140,13 +140,13 @@ impl StreamBody {
 
     /// Reads up to the first content, holding back what comes before.
     pub(crate) async fn hold_to_content(&mut self, most: usize) -> Held {
-        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.held > most)).await
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| stream.has_content || stream.read > most)).await
     }
 
     /// Reads to the end, holding everything back for which there is room.
     pub(crate) async fn hold_to_end(&mut self, mut has_room: impl FnMut(usize) -> bool) -> Held {
         self.is_held_whole = true;
-        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| !has_room(stream.held))).await
+        std::future::poll_fn(|cx| self.poll_hold(cx, |stream| !has_room(stream.read))).await
     }
 
     /// Whether it has come to its end, and well.
@@ -261,7 +261,7 @@ impl StreamBody {
 
     /// Takes in what was read: whole events may go out, the rest waits for its end.
     fn take(&mut self, chunk: &Bytes) {
-        self.held = self.held.saturating_add(chunk.len());
+        self.read = self.read.saturating_add(chunk.len());
         let (mut begun, mut done) = (0, 0);
         while let Some(event) = self.scanner.next(chunk, done) {
             self.keep_made();
@@ -425,6 +425,7 @@ impl StreamBody {
     fn settle(&mut self, failed: Option<ErrorClass>) {
         let Some(mut caller) = self.caller.take() else { return };
         self.account(&mut caller.under_way);
+        caller.ticket.answered_with(self.read);
         match failed {
             None => {
                 caller.under_way.succeed();
@@ -458,6 +459,7 @@ impl Drop for StreamBody {
         // Only a caller that has left leaves one here.
         let Some(mut caller) = self.caller.take() else { return };
         self.account(&mut caller.under_way);
+        caller.ticket.answered_with(self.read);
         if !caller.under_way.drains() {
             return;
         }

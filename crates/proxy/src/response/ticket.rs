@@ -38,6 +38,7 @@ pub(crate) struct Ticket {
     pub(crate) attempts: u8,
     status: Option<StatusCode>,
     head_after: Option<Duration>,
+    answer_bytes: u64,
     /// How long the attempts took until it was known what came of them; kept where answers say it.
     provider_time: Option<Duration>,
     outcome: Outcome,
@@ -67,6 +68,7 @@ impl Ticket {
             attempts: 0,
             status: None,
             head_after: None,
+            answer_bytes: 0,
             provider_time: None,
             // What holds if nobody says otherwise before the drop.
             outcome: Outcome::ClientGone,
@@ -123,6 +125,11 @@ impl Ticket {
         self.head_after = Some(self.started.elapsed());
     }
 
+    /// So many bytes of the answer's body are there.
+    pub(crate) fn answered_with(&mut self, bytes: usize) {
+        self.answer_bytes += bytes as u64;
+    }
+
     pub(crate) fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
@@ -156,6 +163,7 @@ impl Drop for Ticket {
             },
             head_after: self.head_after,
             elapsed,
+            answer_bytes: self.answer_bytes,
         });
         if let Some(tenant) = self.tenant.filter(|_| !is_check) {
             series.tenant(tenant).request(end);

@@ -111,6 +111,27 @@ fn only_so_many_have_series_of_their_own_and_nothing_is_lost_beyond() {
 }
 
 #[test]
+fn no_number_of_tenants_takes_a_route_from_the_page() {
+    let names: Vec<String> = (0..MOST_OF_TENANTS + 100).map(|at| format!("t{at}")).collect();
+    let mut parts = plan("1", &names[..1], ["one", "two"]).parts().clone();
+    parts.tenants = names.iter().map(|name| Tenant::unrestricted(name)).collect();
+    let plan = Plan::new(parts).unwrap();
+    let series = PlanSeries::new(&plan, None);
+    for at in 0..names.len() {
+        series.tenant(TenantId(u32::try_from(at).unwrap())).request(End::Ok);
+    }
+    let own = series.by_tenant.iter().filter(|of| of.own.get().is_some()).count();
+    let others: Vec<_> = series.other_tenants.own.get().unwrap().requests.shown().collect();
+    assert_eq!((own, others), (MOST_OF_TENANTS, vec![(0, 100)]));
+    answer(&series, 0, 0, Role::Primary);
+    assert!(series.is_used(RouteId(0)));
+    // What tenants have is theirs after a reload too, and no more.
+    let after = PlanSeries::new(&plan, Some((&plan, &series)));
+    let left = [&after.left, &after.tenants_left].map(|left| left.load(Ordering::Relaxed));
+    assert_eq!(left, [MOST_OF_THEIR_OWN - 1, 0]);
+}
+
+#[test]
 fn what_a_tenant_took_follows_the_names_and_beyond_the_limit_nobodys_does() {
     let before = plan("1", &named(&["a", "b"]), ["one", "two"]);
     let old = PlanSeries::new(&before, None);
@@ -125,7 +146,7 @@ fn what_a_tenant_took_follows_the_names_and_beyond_the_limit_nobodys_does() {
     };
     assert_eq!((spent(0, 1), spent(0, 0), spent(1, 1)), ([3, 2, 5], [0, 0, 0], [0, 0, 0]));
     assert_eq!(new.tenant(TenantId(0)).requests.shown().count(), 1);
-    new.left.store(0, Ordering::Relaxed);
+    new.tenants_left.store(0, Ordering::Relaxed);
     new.tenant(TenantId(1)).request(End::Ok);
     assert_eq!(new.other_tenants.own.get().unwrap().requests.shown().count(), 1);
 }

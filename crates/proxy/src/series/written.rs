@@ -1,6 +1,7 @@
 //! What the series say when they are asked, beside what is known of the targets anyway.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use decisions::attempts::Stop;
@@ -77,7 +78,8 @@ impl PlanSeries {
             page.write(&names::REQUESTS_IN_FLIGHT, &[&version.name], version.in_flight());
         }
         page.write_histogram(&names::OVERHEAD_SECONDS, &[], &self.overhead);
-        page.write(&names::SERIES_LEFT, &[], self.left.load(std::sync::atomic::Ordering::Relaxed));
+        page.write(&names::SERIES_LEFT, &[], self.left.load(Ordering::Relaxed));
+        page.write(&names::TENANT_SERIES_LEFT, &[], self.tenants_left.load(Ordering::Relaxed));
     }
 
     fn write_tenants(&self, page: &mut Page, plan: &Plan) {

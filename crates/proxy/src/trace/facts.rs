@@ -28,6 +28,8 @@ pub struct Traced {
     pub method: &'static str,
     /// The gateway's id of it.
     pub request_id: HeaderValue,
+    /// How many bytes of a body its head has announced.
+    pub announced_bytes: Option<u64>,
     /// Of a request that is routed by its model.
     pub decision: Option<TracedDecision>,
     /// In the order of their ends.
@@ -49,6 +51,8 @@ pub struct TracePlace {
     pub parent: Option<(SpanId, bool)>,
     /// As others were told.
     pub flags: u8,
+    /// Spans are made of it. Where none are, the span is nobody's, and so is the trace unless the caller is in it.
+    pub has_spans: bool,
 }
 
 /// Where a request goes.
@@ -64,6 +68,10 @@ pub struct TracedDecision {
     pub timeout: Duration,
     /// How often the caller itself had tried before.
     pub callers_retries: u32,
+    /// From the request's head to the end of its body.
+    pub body_after: Duration,
+    /// How long its body is; `None` where that went on as it came.
+    pub body_bytes: Option<u64>,
 }
 
 /// An attempt; as an [`AttemptRecord`](crate::AttemptRecord).
@@ -159,6 +167,16 @@ pub struct TracedEnd {
     pub head_after: Option<Duration>,
     /// From the request's head to the end.
     pub elapsed: Duration,
+    /// Bytes of the answer's body, as far as it was read from whoever gave it.
+    pub answer_bytes: u64,
+}
+
+impl TracePlace {
+    /// The trace that somebody else may know too: the caller's, or one that spans are made of.
+    #[must_use]
+    pub fn known_trace(&self) -> Option<TraceId> {
+        (self.has_spans || self.parent.is_some()).then_some(self.trace_id)
+    }
 }
 
 impl TracedAttempt {
@@ -198,6 +216,28 @@ impl Traced {
     pub const MOST_ATTEMPTS: usize = MOST_ATTEMPTS as usize + 1;
     /// Most requests have one.
     pub const MOST_MOMENTS: usize = 8;
+
+    /// Its attempts in the order of their ends, without a copy, which is none of what was done for the caller.
+    pub fn own_attempts(&self) -> impl DoubleEndedIterator<Item = &TracedAttempt> {
+        self.attempts.iter().flatten().filter(|attempt| attempt.kind != AttemptKind::Mirror)
+    }
+
+    /// The attempt whose answer the caller has got, whole or, if that broke off, as far as it came.
+    #[must_use]
+    pub fn answered(&self) -> Option<&TracedAttempt> {
+        let whole = self.own_attempts().find(|one| one.error_class.is_none() && one.decision == "done");
+        let in_part = |one: &&TracedAttempt| {
+            one.usage_source != UsageSource::Unread && matches!(one.decision, "committed" | "client_gone")
+        };
+        whole.or_else(|| self.own_attempts().rfind(in_part))
+    }
+
+    /// What a provider calls the model; `None` where the request went on as it was sent.
+    #[must_use]
+    pub fn model_id(&self, provider: ProviderId) -> Option<&str> {
+        let alias = self.snapshot.plan().alias(self.decision?.alias?);
+        alias.model_ids.get(provider.index())?.as_deref()
+    }
 
     /// How many spans it makes.
     #[must_use]

@@ -13,8 +13,8 @@ static ID: HeaderValue = HeaderValue::from_static("1");
 struct Kept(Mutex<Vec<Traced>>);
 
 impl TraceSink for Kept {
-    fn expects(&self, _: TraceId, parent_is_kept: Option<bool>) -> bool {
-        parent_is_kept.unwrap_or(false)
+    fn expects(&self, _: TraceId, parent_is_kept: Option<bool>) -> Option<bool> {
+        Some(parent_is_kept.unwrap_or(false))
     }
 
     fn finished(&self, traced: Traced) {
@@ -26,8 +26,8 @@ impl TraceSink for Kept {
 struct Nobody;
 
 impl TraceSink for Nobody {
-    fn expects(&self, _: TraceId, _: Option<bool>) -> bool {
-        false
+    fn expects(&self, _: TraceId, _: Option<bool>) -> Option<bool> {
+        None
     }
 
     fn finished(&self, _: Traced) {}
@@ -117,6 +117,20 @@ fn a_trace_takes_memory_once_and_only_where_it_is_made() {
         counted.count_total
     };
     assert_eq!((allocated(None), allocated(Some(&sink))), (0, 1));
+}
+
+/// Only the lines of the log want the facts: providers are told nothing, and the trace is the caller's or none.
+#[test]
+fn without_spans_nobody_is_told_of_a_trace_and_the_callers_is_known() {
+    let sink = Arc::new(Nobody) as Arc<dyn TraceSink>;
+    let known = |parent: Option<&'static str>| {
+        let mut head = head();
+        head.headers.extend(parent.map(|parent| (TRACEPARENT, HeaderValue::from_static(parent))));
+        let trace = Trace::open(Some(&sink), &snapshot(), (&head, &ID), Instant::now());
+        assert!(trace.own_span(trace.new_span()).is_none());
+        trace.id().map(|id| id.to_string())
+    };
+    assert_eq!((known(None), known(Some(CALLERS))), (None, Some(CALLERS[3..35].to_owned())));
 }
 
 #[test]

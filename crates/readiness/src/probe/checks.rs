@@ -106,7 +106,14 @@ fn egress(found: &[&Found]) -> Judged {
             && (seen.shape == Shape::Html || seen.status.is_some_and(|status| (300..400).contains(&status)))
     });
     match (reached, failed.first()) {
-        (0, None) => unknown("nothing was sent"),
+        (0, None) if seen.is_empty() => unknown("nothing was sent"),
+        (0, None) => {
+            let class = seen.iter().find_map(|(_, seen)| seen.class).map_or("no class", ErrorClass::as_str);
+            unknown(&format!(
+                "{} were sent and none was answered ({class}): nobody knows how far they came",
+                seen.len()
+            ))
+        }
         (_, Some(class)) => {
             (Some(false), format!("{} of {} were not answered: {class}", failed.len(), seen.len()))
         }

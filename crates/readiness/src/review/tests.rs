@@ -325,6 +325,20 @@ fn an_override_lets_pass_until_its_end_and_nothing_but_what_it_names() {
 }
 
 #[test]
+fn an_override_of_a_whole_map_counts_for_its_routes_and_for_no_other_map() {
+    for (map, decision) in [("map", Decision::Proceed), ("another", Decision::Pause)] {
+        let mut records = records();
+        records[0].body["models"][0]["present"] = json!(false);
+        let of_map = Digest::of(map.as_bytes());
+        let body =
+            json!({"what": "models", "by": "dana", "until": at(-1).to_string(), "config_sha256": of_map});
+        let overriding = Known { sequence: 99, at: at(1), kind: "override".to_owned(), route: None, body };
+        records.insert(0, overriding);
+        assert_eq!(reviewed(&subject(), &records).decision, decision, "{map}");
+    }
+}
+
+#[test]
 fn the_newest_record_counts_and_the_last_answer_of_a_person() {
     let mut records = records();
     let mut newer = records[2].clone();

@@ -37,12 +37,12 @@ pub(super) fn run(options: &ModelsCheck) -> Result<(), Failure> {
     };
     let rounds = block_on(async {
         let back = Prior::of(&checked).into_map();
+        let names: Vec<&str> = places.iter().map(|at| checked.providers[*at].name.as_str()).collect();
+        let remembered = read(&checked.settings.state_dir, &names).map_err(Failure::invalid)?;
         let mut rounds = Vec::new();
-        for at in places {
-            let provider = &checked.providers[at].name;
-            let remembered = read(&checked.settings.state_dir, provider).map_err(Failure::invalid)?;
+        for (at, name) in places.iter().copied().zip(names) {
             let back = back.as_ref().map(|back| &back.plan);
-            rounds.push(round::check(&checked, at, back, &asking, &remembered).await);
+            rounds.push(round::check(&checked, at, back, &asking, &remembered[name]).await);
         }
         Ok(rounds)
     })?;
@@ -73,7 +73,7 @@ fn record(checked: &Checked, options: &ModelsCheck, rounds: &[Round]) -> Result<
         let overriding = Override {
             ts,
             check_id: format!("override-models-{}", ts.ms()).into(),
-            what: "models".into(),
+            what: overridden(options).into(),
             by: options.asked.by().into(),
             incident: incident.as_str().into(),
             reason: reason.as_str().into(),
@@ -84,6 +84,16 @@ fn record(checked: &Checked, options: &ModelsCheck, rounds: &[Round]) -> Result<
         found.push((None, overriding.into()));
     }
     checked.record(options.asked.by(), found)
+}
+
+/// What an override is of, for `readiness`: its check of the models, where all providers were asked. What was found at one
+/// says nothing of another.
+fn overridden(options: &ModelsCheck) -> String {
+    options
+        .asked
+        .provider
+        .as_ref()
+        .map_or_else(|| "models".to_owned(), |provider| format!("models at {provider}"))
 }
 
 /// Whoever waits for this check before a step is told what it found, route by route, as far as it looked.

@@ -98,6 +98,27 @@ fn decided(found: &[Found]) -> (Decision, Vec<PreCutoverCheck>) {
     (decision, checks)
 }
 
+/// Whether anything is in the way is open then; that something was sent is not.
+#[test]
+fn a_run_that_met_nothing_but_silence_does_not_say_that_nothing_was_sent() {
+    let egress = |found: &[Found]| {
+        let of_it =
+            decided(found).1.into_iter().find(|check| check.check.as_str() == "dns_and_egress").unwrap();
+        (of_it.passed, of_it.result.as_str().to_owned())
+    };
+    let mut silent = good_run();
+    for one in &mut silent {
+        one.seen =
+            Some(Seen::nothing(Ending::NoHead, Some(ErrorClass::HeadTimeout), Duration::from_secs(30)));
+    }
+    let (passed, said) = egress(&silent);
+    assert!(passed.is_none() && said.contains("none was answered (head_timeout)"), "{said}");
+    for one in &mut silent {
+        one.seen = None;
+    }
+    assert_eq!(egress(&silent), (None, "nothing was sent".to_owned()));
+}
+
 #[test]
 fn a_good_run_proceeds_and_one_that_lacks_anything_does_not() {
     let good = good_run();
