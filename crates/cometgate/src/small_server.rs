@@ -1,5 +1,7 @@
-//! A server for a few short connections, for probes and commands: HTTP/1, each answer in one piece.
+//! A server for a few short connections, for probes and commands: HTTP/1, each answer in one piece. Tower's layers stand around
+//! it: a page of metrics is compressed for whoever asks for that.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -12,11 +14,14 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
+use tower::{ServiceBuilder, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 
 /// Whoever uses it asks at once.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -79,13 +84,24 @@ async fn serve<R>(
 where
     R: Future<Output = Answer>,
 {
-    let service = service_fn(|request: Request<Incoming>| {
+    let respond = service_fn(|request: Request<Incoming>| {
         let answer = respond(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
+    let service = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CompressionLayer::new())
+        .service(respond);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
-    builder.serve_connection(TokioIo::new(stream), service).await
+    builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await
+}
+
+/// A fault of ours is no reason to say nothing to whoever probes.
+fn panicked(_cause: Box<dyn Any + Send>) -> Answer {
+    tracing::error!("the answer to a probe or a command panicked");
+    let error = json!({"error": {"message": "this is a fault of the gateway; its log says more", "code": "internal"}});
+    json_answer(StatusCode::INTERNAL_SERVER_ERROR, &error)
 }
 
 /// A JSON value as an answer.

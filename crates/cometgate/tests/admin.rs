@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,6 +58,22 @@ async fn probes_hear_that_it_is_up_and_ready_and_while_it_drains_that_it_is_not(
     gate.open();
     drop(http_body_util::BodyExt::collect(answer.into_body()).await.unwrap());
     assert_eq!(program.ended().await, 0);
+}
+
+/// A page of thousands of series travels every 15 seconds.
+#[tokio::test]
+async fn metrics_come_compressed_to_whoever_takes_them_so() {
+    let primary = Provider::builder("primary").require_key(PRIMARY_KEY).start().await;
+    let (_program, _files, probes) = serve(&primary, ADMIN).await;
+    let mut asked = request(Method::GET, "/metrics", "", "");
+    asked.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+    let answer = Client::connect(probes).await.send(asked).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.header("content-encoding")), (200, "gzip"));
+    let mut page = String::new();
+    flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut page).unwrap();
+    assert!(page.contains("\ncometgate_build_info{") && page.len() > 2 * answer.body.len(), "{page}");
+    let (_, plain) = ask(probes, Method::GET, "/metrics").await;
+    assert!(plain.contains("\ncometgate_build_info{"));
 }
 
 /// Everything that is served in public stands below /v1, with a key or without, in whatever spelling.
