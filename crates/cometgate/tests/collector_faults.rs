@@ -4,75 +4,14 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use hyper::http::Method;
-use support::client::request;
-use support::collected::telemetry;
-use support::metrics::{Series, read};
+use support::collected::{Exporting, TRACED, dropped, failures, sent, telemetry};
 use support::program::PATIENCE;
 use support::world::Setup;
-use support::{ACME, CHAT, Client, Files, Map, Program, tenants};
+use support::{Files, Map, tenants};
 use testkit::{Collector, Collects, TlsFront, TlsFrontOptions};
 use tokio::time::Instant;
-
-const ALL: &str = "[telemetry.traces]\nsample = \"100%\"\n[admin]\nlisten = \"127.0.0.1:0\"";
-
-struct World {
-    setup: Setup,
-    program: Program,
-    probes: SocketAddr,
-    _files: Files,
-}
-
-impl World {
-    async fn start(settings: &str) -> World {
-        let setup = Setup::new().await;
-        let urls = (setup.primary.base_url(), setup.canary.base_url());
-        let files = Files::new(settings, &Map::new(&urls.0, &urls.1, "0%").text(), &tenants());
-        let (program, probes) = Program::serve_with_probes(&files).await;
-        World { setup, program, probes, _files: files }
-    }
-
-    async fn ask(&self) {
-        let mut client = Client::connect(self.program.address).await;
-        assert_eq!(client.chat(ACME, CHAT).await.status, 200);
-    }
-
-    async fn scrape(&self) -> Series {
-        let mut client = Client::connect(self.probes).await;
-        let answer = client.send(request(Method::GET, "/metrics", "", "")).await.unwrap();
-        read(std::str::from_utf8(&answer.body).unwrap())
-    }
-
-    /// What the metrics say, once something holds of it.
-    async fn until(&self, holds: impl Fn(&Series) -> bool) -> Series {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let series = self.scrape().await;
-            if holds(&series) {
-                return series;
-            }
-            assert!(Instant::now() < deadline, "{:#?}", series.named("cometgate_otlp_failures_total"));
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
-
-fn failures(series: &Series, class: &str) -> f64 {
-    let name = format!("cometgate_otlp_failures_total{{signal=\"traces\",error_class=\"{class}\"}}");
-    series.of(&name).unwrap()
-}
-
-fn dropped(series: &Series, reason: &str) -> f64 {
-    let name = format!("cometgate_otlp_dropped_items_total{{signal=\"traces\",reason=\"{reason}\"}}");
-    series.of(&name).unwrap()
-}
-
-fn sent(series: &Series) -> f64 {
-    series.of("cometgate_otlp_sent_items_total{signal=\"traces\"}").unwrap()
-}
 
 #[tokio::test]
 async fn whatever_ails_it_requests_are_answered_and_what_comes_later_arrives() {
@@ -85,7 +24,7 @@ async fn whatever_ails_it_requests_are_answered_and_what_comes_later_arrives() {
     ] {
         let collector = Collector::start().await.unwrap();
         collector.behave(how);
-        let world = World::start(&telemetry(&collector, "http", "timeout_ms = 300", ALL)).await;
+        let world = Exporting::start(&telemetry(&collector, "http", "timeout_ms = 300", TRACED)).await;
         world.ask().await;
         let series = world.until(|series| failures(series, class) > 0.0).await;
         assert_eq!(sent(&series), 0.0, "{how:?}");
@@ -104,9 +43,9 @@ async fn whatever_ails_it_requests_are_answered_and_what_comes_later_arrives() {
 #[tokio::test]
 async fn one_that_is_gone_is_found_again_where_it_was() {
     let collector = Collector::start().await.unwrap();
-    let (settings, port) = (telemetry(&collector, "grpc", "", ALL), collector.address().port());
+    let (settings, port) = (telemetry(&collector, "grpc", "", TRACED), collector.address().port());
     drop(collector);
-    let world = World::start(&settings).await;
+    let world = Exporting::start(&settings).await;
     world.ask().await;
     world.until(|series| failures(series, "unreachable") > 0.0).await;
     let collector = Collector::start_on(port).await.unwrap();
@@ -124,21 +63,10 @@ async fn what_the_queue_cannot_hold_is_dropped_and_counted() {
     const EACH: usize = 400;
     let collector = Collector::start().await.unwrap();
     collector.behave(Collects::Hanging);
-    let mut world = World::start(&telemetry(&collector, "http", "timeout_ms = 60000", ALL)).await;
+    let mut world = Exporting::start(&telemetry(&collector, "http", "timeout_ms = 60000", TRACED)).await;
     world.ask().await;
     tokio::time::timeout(PATIENCE, collector.until(|collector| collector.asked() == 1)).await.unwrap();
-    let lanes = (0..LANES).map(|_| {
-        let address = world.program.address;
-        tokio::spawn(async move {
-            let mut client = Client::connect(address).await;
-            for _ in 0..EACH {
-                assert_eq!(client.chat(ACME, CHAT).await.status, 200);
-            }
-        })
-    });
-    for lane in lanes.collect::<Vec<_>>() {
-        lane.await.unwrap();
-    }
+    world.ask_often(LANES, EACH).await;
     let series = world.scrape().await;
     // Two spans each: 4096 requests wait, and the message that hangs has its own.
     assert_eq!(dropped(&series, "queue_full"), (2 * (LANES * EACH - 4096)) as f64);
@@ -153,7 +81,7 @@ async fn what_the_queue_cannot_hold_is_dropped_and_counted() {
 #[tokio::test]
 async fn what_waits_at_the_end_of_the_process_is_sent() {
     let collector = Collector::start().await.unwrap();
-    let mut world = World::start(&telemetry(&collector, "http", "", ALL)).await;
+    let mut world = Exporting::start(&telemetry(&collector, "http", "", TRACED)).await;
     world.ask().await;
     world.program.terminate();
     assert_eq!(world.program.ended().await, 0);
@@ -170,11 +98,11 @@ async fn over_tls_it_is_judged_as_a_provider_is() {
         let ca = directory.path().join("ca.pem");
         let settings = format!(
             "[telemetry]\nendpoint = \"https://localhost:{}\"\nprotocol = \"{protocol}\"\n\
-             tls = {{ ca = {ca:?}, roots = \"none\" }}\n{ALL}\n",
+             tls = {{ ca = {ca:?}, roots = \"none\" }}\n{TRACED}\n",
             front.address().port()
         );
         std::fs::write(&ca, front.authority_pem()).unwrap();
-        let world = World::start(&settings).await;
+        let world = Exporting::start(&settings).await;
         world.ask().await;
         tokio::time::timeout(PATIENCE, collector.until(|collector| collector.spans().len() == 2))
             .await
@@ -182,7 +110,7 @@ async fn over_tls_it_is_judged_as_a_provider_is() {
         // Signed by somebody else.
         let other = TlsFront::start("localhost", collector.address()).await.unwrap();
         std::fs::write(&ca, other.authority_pem()).unwrap();
-        let world = World::start(&settings).await;
+        let world = Exporting::start(&settings).await;
         world.ask().await;
         world.until(|series| failures(series, "tls") > 0.0).await;
     }
@@ -194,7 +122,7 @@ async fn settings_that_cannot_work_are_refused_before_anybody_is_served() {
     let missing = "headers = { x-key = { env = \"NO_SUCH_VARIABLE\" } }";
     let setup = Setup::new().await;
     let map = Map::new(&setup.primary.base_url(), &setup.canary.base_url(), "0%").text();
-    let files = Files::new(&telemetry(&collector, "http", missing, ALL), &map, &tenants());
+    let files = Files::new(&telemetry(&collector, "http", missing, TRACED), &map, &tenants());
     let (code, _, said) = support::program::output(&["serve", "--config", &files.settings()]).await;
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("NO_SUCH_VARIABLE is not set") && said.contains("x-key"), "{said}");

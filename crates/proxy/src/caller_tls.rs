@@ -85,13 +85,15 @@ impl CallerTls {
         };
         let leaf = session.peer_certificates().and_then(<[_]>::first);
         let certificate = leaf.map(|leaf| CallerCertificate(Sha256::digest(leaf).into()));
-        Ok(Accepted { stream, protocol, certificate })
+        Ok(Accepted { stream: Box::new(stream), protocol, certificate })
     }
 }
 
 /// A caller after the handshake.
 pub(crate) struct Accepted<S> {
-    pub(crate) stream: TlsStream<S>,
+    /// Boxed: it is above a kilobyte, which would stand in the task of every connection, in the clear as well, and once
+    /// for each function that hands it on.
+    pub(crate) stream: Box<TlsStream<S>>,
     pub(crate) protocol: Protocol,
     pub(crate) certificate: Option<CallerCertificate>,
 }

@@ -8,8 +8,6 @@
 //! left of one request), then `gateway`, `worker` and `connection` (how a request gets here).
 
 mod affinity;
-#[cfg(test)]
-mod allocations;
 mod attempt;
 mod auth;
 mod caller_tls;

@@ -30,17 +30,13 @@ struct Turn {
 }
 
 impl Turn {
-    fn of_the_caller() {
-        // The task of a connection of HTTP/1.1 has none.
-        let told = TURN.try_with(|turn| {
-            turn.frames.fetch_add(1, Ordering::Relaxed);
-            turn.is_callers.store(true, Ordering::Relaxed);
-        });
-        told.ok();
+    fn of_the_caller(&self) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.is_callers.store(true, Ordering::Relaxed);
     }
 
-    fn of_the_provider() {
-        TURN.try_with(|turn| turn.is_callers.store(false, Ordering::Relaxed)).ok();
+    fn of_the_provider(&self) {
+        self.is_callers.store(false, Ordering::Relaxed);
     }
 }
 
@@ -86,13 +82,20 @@ async fn until_stalled<F: Future>(stream: F, patience: Duration) {
 }
 
 /// A body that says whose turn it is.
-pub(crate) struct Telling<B>(B);
+pub(crate) struct Telling<B> {
+    body: B,
+    /// The task of a connection of HTTP/1.1 has none.
+    turn: Option<Arc<Turn>>,
+}
 
 impl<B> Telling<B> {
     /// Of an answer that is on its way from now on: its window may be shut from the beginning.
     pub(crate) fn new(body: B) -> Telling<B> {
-        Turn::of_the_caller();
-        Telling(body)
+        let turn = TURN.try_with(Arc::clone).ok();
+        if let Some(turn) = &turn {
+            turn.of_the_caller();
+        }
+        Telling { body, turn }
     }
 }
 
@@ -104,19 +107,21 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Telling<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Turn::of_the_provider();
-        let polled = Pin::new(&mut self.0).poll_frame(cx);
+        let Telling { body, turn } = &mut *self;
+        let Some(turn) = turn else { return Pin::new(body).poll_frame(cx) };
+        turn.of_the_provider();
+        let polled = Pin::new(body).poll_frame(cx);
         if polled.is_ready() {
-            Turn::of_the_caller();
+            turn.of_the_caller();
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

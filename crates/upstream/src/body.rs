@@ -12,10 +12,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A body that is sent as it arrives.
 pub type StreamedBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
 
-/// No box around what was buffered, because that is on almost every request.
+/// Small: each connection of HTTP/1.1 keeps room for 32 requests that wait for it, though at most one ever does.
 pub enum RequestBody {
     /// Up to three slices sent one after the other: what stood before the model value, the new value, the rest.
-    Parts([Bytes; 3]),
+    Parts(Box<[Bytes; 3]>),
     /// The caller's body as it arrives.
     Stream(StreamedBody),
 }
@@ -24,7 +24,7 @@ impl RequestBody {
     /// A body in one piece.
     #[must_use]
     pub fn whole(bytes: Bytes) -> RequestBody {
-        RequestBody::Parts([bytes, Bytes::new(), Bytes::new()])
+        RequestBody::Parts(Box::new([bytes, Bytes::new(), Bytes::new()]))
     }
 }
 

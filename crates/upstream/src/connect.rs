@@ -307,14 +307,22 @@ async fn handshake(
     let (http, connection) =
         http1::Builder::new().max_buf_size(BUFFER).handshake(io).await.map_err(SendError::from_exchange)?;
     let counted = Arc::new(Counted::new(open));
-    let _open = Arc::clone(&counted);
-    let task = tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
+    let task = tokio::spawn(until_ended(connection.with_upgrades(), Arc::clone(&counted)));
+    Ok(Sender { http, interim: Arc::new(Interim::new(task.abort_handle())), _open: counted })
+}
+
+/// Waits by reference: a connection that is moved takes its place twice, and TLS with it, for as long as it stands.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` moves its arguments once more")]
+fn until_ended<C: Future<Output = hyper::Result<()>> + Unpin>(
+    mut connection: C,
+    counted: Arc<Counted>,
+) -> impl Future<Output = ()> {
+    async move {
+        if let Err(error) = (&mut connection).await {
             tracing::debug!(%error, "a provider's connection ended");
         }
         drop(counted);
-    });
-    Ok(Sender { http, interim: Arc::new(Interim::new(task.abort_handle())), _open })
+    }
 }
 
 fn is_dns(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -326,4 +334,18 @@ fn is_dns(error: &(dyn std::error::Error + 'static)) -> bool {
         cause = one.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_held_once() {
+        type Connection = http1::Connection<TokioIo<TlsStream<TcpStream>>, RequestBody>;
+        fn held<A, B, F>(_: fn(A, B) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(held(until_ended::<Connection>) <= size_of::<Connection>() + 32);
+    }
 }

@@ -12,7 +12,7 @@ use telemetry::sampling::{Ended, KeptFor, Sampling};
 use telemetry::trace_context::TraceId;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Requests that may wait: some megabytes. At ten looks a second that is forty thousand a second.
+/// Requests that may wait: some 25 megabytes. At ten looks a second that is forty thousand a second.
 const MOST_WAITING: usize = 4096;
 
 /// A request whose trace is kept.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use telemetry::Page;
 use telemetry::otlp::Signal;
 use telemetry::otlp::collector::Collector;
+use telemetry::otlp::counts::Dropped;
 use telemetry::otlp::resource::Resource;
 use telemetry::otlp::{metrics, traces};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -117,11 +118,15 @@ impl Sending {
         self.send_the_rest(waiting, batch, interrupted).await;
     }
 
-    /// Each message once, while there is time.
+    /// Each message once, while there is time. What is left then is not made into messages any more: that takes a second.
     async fn send_the_rest(&self, mut waiting: Waiting, mut batch: Vec<Kept>, interrupted: Option<Message>) {
         let until = Instant::now() + AT_THE_END;
         let mut next = interrupted;
         loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
             let (items, message) = match next.take() {
                 Some(message) => message,
                 None => {
@@ -132,8 +137,10 @@ impl Sending {
                     self.message(&mut batch)
                 }
             };
-            let left = until.saturating_duration_since(Instant::now());
             self.collector.deliver_within(Signal::Traces, items, &message, left).await;
+        }
+        while let Ok(kept) = waiting.try_recv() {
+            self.collector.counts().dropped(Signal::Traces, Dropped::Ending, kept.traced.spans());
         }
     }
 

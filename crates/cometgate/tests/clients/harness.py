@@ -117,7 +117,8 @@ class Serving(Gateway):
 
     def __init__(self, directory, *options, env):
         self._directory = directory
-        super().__init__("serve", "--config", directory / "cometgate.toml", *options, env=env)
+        self.settings = directory / "cometgate.toml"
+        super().__init__("serve", "--config", self.settings, *options, env=env)
         try:
             self.base_url = self.stderr.wait_for(r"serving (http://\S+/v1)")[1]
         except BaseException:
@@ -130,11 +131,16 @@ class Serving(Gateway):
         finally:
             shutil.rmtree(self._directory)
 
+    def command(self, *arguments):
+        """What an operator types for this gateway; it must end well."""
+        command = [os.environ["COMETGATE"], *arguments, "--config", self.settings]
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=True)
+
 
 class Served(Serving):
     """`cometgate init` and then `cometgate serve`, before two providers."""
 
-    def __init__(self, primary, canary, *options, edit=None):
+    def __init__(self, primary, canary, *options, edit=None, settings=""):
         directory = new_directory()
         command = [os.environ["COMETGATE"], "init", directory, "--primary", primary.base_url]
         command += ["--canary", canary.base_url, "--listen", "127.0.0.1:0", *options]
@@ -144,8 +150,8 @@ class Served(Serving):
         # Without a key of the gateway's own this is the caller's: a shell would put it in here.
         self.api_key = re.search(r"export OPENAI_API_KEY=(\S+)", done.stdout)[1]
         # Providers are asked for nothing that the test does not ask for.
-        with (directory / "cometgate.toml").open("a") as settings:
-            settings.write('[catalog]\ninterval = "off"\n')
+        with (directory / "cometgate.toml").open("a") as file:
+            file.write(f'[catalog]\ninterval = "off"\n{settings}')
         if edit:
             routes = directory / "routes.toml"
             routes.write_text(edit(routes.read_text()))

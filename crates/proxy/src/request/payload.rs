@@ -110,7 +110,7 @@ impl Payload {
         };
         match self {
             Payload::Held { held, model_at, is_form } => {
-                Some(RequestBody::Parts(parts(&held.bytes, model_at, *is_form)))
+                Some(RequestBody::Parts(Box::new(parts(&held.bytes, model_at, *is_form))))
             }
             Payload::Streamed { left, fault } => {
                 let left = left.lock().unwrap_or_else(PoisonError::into_inner).take()?;

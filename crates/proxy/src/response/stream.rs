@@ -104,10 +104,14 @@ pub(crate) enum Held {
 
 impl StreamBody {
     pub(crate) fn new(scanner: StreamScanner, shape: Shape, body: Incoming, lease: Lease) -> StreamBody {
+        StreamBody::of(Some(Source { body, lease }), scanner, shape)
+    }
+
+    fn of(source: Option<Source>, scanner: StreamScanner, shape: Shape) -> StreamBody {
         StreamBody {
             shape,
             scanner,
-            source: Some(Source { body, lease }),
+            source,
             ready: VecDeque::new(),
             tail: Vec::new(),
             tail_length: 0,
@@ -474,3 +478,6 @@ impl std::fmt::Debug for StreamBody {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

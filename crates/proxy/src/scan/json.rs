@@ -268,7 +268,8 @@ impl<P: Copy + PartialEq> Json<P> {
     #[inline(always)]
     fn text<'b, D: Document<Place = P>>(&mut self, after: &'b [u8], key: bool, document: &mut D) -> &'b [u8] {
         let keep = if key { text::CAPACITY } else { self.keep::<D>() };
-        if let Some((text, [b'"', after @ ..])) = after.split_at_checked(plain_run(after)) {
+        let (text, rest) = after.split_at_checked(plain_run(after)).unwrap_or((after, &[]));
+        if let [b'"', after @ ..] = rest {
             let text = text.get(..keep).unwrap_or(text);
             if !key {
                 self.report(document, Value::Text(text));
@@ -279,12 +280,32 @@ impl<P: Copy + PartialEq> Json<P> {
         }
         self.in_key = key;
         self.kept.start(keep);
-        self.then(State::Text, after)
+        self.state = State::Text;
+        self.text_after(text, rest, document)
     }
 
     fn more_text<'b, D: Document<Place = P>>(&mut self, rest: &'b [u8], document: &mut D) -> &'b [u8] {
         let (plain, rest) = rest.split_at_checked(plain_run(rest)).unwrap_or((rest, &[]));
+        self.text_after(plain, rest, document)
+    }
+
+    /// A text goes on after some of it that is plain. Escapes of one letter are read here, because long texts are full of
+    /// line ends and quotes.
+    #[inline(never)]
+    fn text_after<'b, D: Document<Place = P>>(
+        &mut self,
+        mut plain: &'b [u8],
+        mut rest: &'b [u8],
+        document: &mut D,
+    ) -> &'b [u8] {
         self.kept.push(plain);
+        while let [b'\\', letter, after @ ..] = rest
+            && let Some(decoded) = text::escaped(*letter)
+        {
+            (plain, rest) = after.split_at_checked(plain_run(after)).unwrap_or((after, &[]));
+            self.kept.push(&[decoded]);
+            self.kept.push(plain);
+        }
         match rest {
             [] => rest,
             [b'"', after @ ..] => {
@@ -311,18 +332,14 @@ impl<P: Copy + PartialEq> Json<P> {
     }
 
     fn escape<'b>(&mut self, byte: u8, after: &'b [u8]) -> &'b [u8] {
-        let decoded = match byte {
-            b'"' | b'\\' | b'/' => byte,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => return self.then(State::Hex(4, 0), after),
-            _ => return self.refuse(),
-        };
-        self.kept.push(&[decoded]);
-        self.then(State::Text, after)
+        match text::escaped(byte) {
+            Some(decoded) => {
+                self.kept.push(&[decoded]);
+                self.then(State::Text, after)
+            }
+            None if byte == b'u' => self.then(State::Hex(4, 0), after),
+            None => self.refuse(),
+        }
     }
 
     fn hex<'b>(&mut self, left: u8, code: u16, byte: u8, after: &'b [u8]) -> &'b [u8] {

@@ -222,6 +222,19 @@ fn a_plain_run_ends_at_the_first_special_byte_wherever_it_stands() {
 }
 
 #[test]
+fn a_long_plain_run_ends_there_too() {
+    let long = 64 + 2 * (4 << 10);
+    for at in [64, 4_159, 4_160, 4_161, 8_000, 8_255, long] {
+        for special in [b'"', b'\\', 0x1f] {
+            let mut text = vec![b' '; long + 100];
+            text[at] = special;
+            text[at + 1] = b'"';
+            assert_eq!(plain_run(&text), at, "{special}");
+        }
+    }
+}
+
+#[test]
 fn hostile_megabytes_are_read_byte_by_byte_in_reasonable_time() {
     for unit in ["[", "{\"a\":", "\"\\\\", "\\", "[\"", "1", "[1,", " ", "{\"a\":\"\\u0061"] {
         let text = unit.repeat((1 << 20) / unit.len());
