@@ -80,14 +80,13 @@ pub(crate) struct Cause {
 }
 
 impl UnderWay {
-    /// In a box, because it goes from step to step.
     pub(crate) fn begin(
         about: &Arc<About>,
         held: Option<Held>,
         aim: Aim,
         cause: Cause,
         started: Instant,
-    ) -> Box<UnderWay> {
+    ) -> UnderWay {
         if about.check.is_some() {
             return UnderWay::new(about, held, aim, cause, started, None);
         }
@@ -103,7 +102,7 @@ impl UnderWay {
     }
 
     /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
-    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> Box<UnderWay> {
+    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> UnderWay {
         let cause = Cause { number: 1, kind: AttemptKind::Mirror, because: None, is_charged: false };
         UnderWay::new(about, None, aim, cause, Instant::now(), None)
     }
@@ -115,8 +114,8 @@ impl UnderWay {
         cause: Cause,
         started: Instant,
         waiting: Option<Waiting>,
-    ) -> Box<UnderWay> {
-        Box::new(UnderWay {
+    ) -> UnderWay {
+        UnderWay {
             about: Arc::clone(about),
             held,
             aim,
@@ -139,7 +138,7 @@ impl UnderWay {
             is_lost: false,
             is_over: false,
             waiting,
-        })
+        }
     }
 
     /// Its answer is read to the end, for its usage, also when the caller has left.
