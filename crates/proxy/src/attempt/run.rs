@@ -98,7 +98,7 @@ struct Step {
     is_charged: bool,
 }
 
-async fn make(call: &Call, mut under_way: UnderWay, attempts: &mut Attempts) -> Raced {
+async fn make(call: &Call, mut under_way: Box<UnderWay>, attempts: &mut Attempts) -> Raced {
     if let Some(after) = call.hedge_after(attempts) {
         return Box::pin(call.race(under_way, after, attempts)).await;
     }
@@ -197,7 +197,7 @@ fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
 }
 
 /// Hands a good answer on.
-async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Box<Ticket>) -> Response<GatewayBody> {
+async fn hand_on(good: Good, mut under_way: Box<UnderWay>, mut ticket: Box<Ticket>) -> Response<GatewayBody> {
     under_way.answers();
     ticket.trace.note(Happened::Committed);
     let (head, body) = match good {
@@ -217,13 +217,13 @@ async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Box<Ticket>) -
             }
             finish(&mut head, &mut ticket);
             let longest_silence = under_way.longest_silence();
-            let relay = Relay::new(first, rest, lease, *ticket, Some(under_way), longest_silence);
+            let relay = Relay::new(first, rest, lease, *ticket, Some(*under_way), longest_silence);
             (head, GatewayBody::Relay(Box::new(relay)))
         }
         Good::Stream(mut head, mut stream) => {
             finish(&mut head, &mut ticket);
             head.headers.remove(http::header::CONTENT_LENGTH);
-            stream.hand_over(under_way, *ticket);
+            stream.hand_over(*under_way, *ticket);
             (head, GatewayBody::Stream(stream))
         }
     };

@@ -80,13 +80,14 @@ pub(crate) struct Cause {
 }
 
 impl UnderWay {
+    /// In a box, because it goes from step to step.
     pub(crate) fn begin(
         about: &Arc<About>,
         held: Option<Held>,
         aim: Aim,
         cause: Cause,
         started: Instant,
-    ) -> UnderWay {
+    ) -> Box<UnderWay> {
         if about.check.is_some() {
             return UnderWay::new(about, held, aim, cause, started, None);
         }
@@ -102,7 +103,7 @@ impl UnderWay {
     }
 
     /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
-    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> UnderWay {
+    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> Box<UnderWay> {
         let cause = Cause { number: 1, kind: AttemptKind::Mirror, because: None, is_charged: false };
         UnderWay::new(about, None, aim, cause, Instant::now(), None)
     }
@@ -114,8 +115,8 @@ impl UnderWay {
         cause: Cause,
         started: Instant,
         waiting: Option<Waiting>,
-    ) -> UnderWay {
-        UnderWay {
+    ) -> Box<UnderWay> {
+        Box::new(UnderWay {
             about: Arc::clone(about),
             held,
             aim,
@@ -138,7 +139,7 @@ impl UnderWay {
             is_lost: false,
             is_over: false,
             waiting,
-        }
+        })
     }
 
     /// Its answer is read to the end, for its usage, also when the caller has left.
