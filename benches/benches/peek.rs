@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use benches::chat;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use decisions::Endpoint;
@@ -12,24 +13,11 @@ const SIZES: [(&str, usize); 3] = [("1 KB", 1 << 10), ("64 KB", 64 << 10), ("1 M
 
 type Peek = for<'b> fn(&'b [u8], Endpoint) -> Result<Peeked<'b>, PeekError>;
 
-/// A chat request of about this many bytes: messages of 500 characters, as prompts with history have.
-fn body(size: usize, model_first: bool) -> Bytes {
-    let message = format!(r#"{{"role":"user","content":"{}\n\"quoted\""}}"#, "prompt text ".repeat(42));
-    let count = size / message.len();
-    let messages = vec![message; count.max(1)].join(",");
-    let text = if model_first {
-        format!(r#"{{"model":"support-summary-v3","stream":true,"messages":[{messages}]}}"#)
-    } else {
-        format!(r#"{{"messages":[{messages}],"stream":true,"model":"support-summary-v3"}}"#)
-    };
-    Bytes::from(text)
-}
-
 fn peek_and_splice(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("peek and splice");
     for (name, size) in SIZES {
         for (place, model_first) in [("model first", true), ("model last", false)] {
-            let body = body(size, model_first);
+            let body = Bytes::from(chat::request(size, model_first));
             group.throughput(Throughput::Bytes(body.len() as u64));
             group.bench_with_input(BenchmarkId::new(place, name), &body, |bencher, body| {
                 bencher.iter(|| {

@@ -2,27 +2,15 @@
 
 use std::hint::black_box;
 
+use benches::chat;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use proxy::scan::{BodyScanner, BodyShape, Shape, StreamScanner};
 
 const CHUNKS: usize = 1_000;
 const BODY: usize = 64 << 10;
 
-/// A chat chunk of about 200 bytes, as most of a stream's are.
-fn chunk(index: usize) -> String {
-    format!(
-        concat!(
-            r#"data: {{"id":"chatcmpl-9x{:04}","object":"chat.completion.chunk","created":1763700000,"#,
-            r#""model":"gpt-5.4-mini","choices":[{{"index":0,"delta":{{"content":" token"}},"#,
-            r#""logprobs":null,"finish_reason":null}}],"usage":null}}"#,
-            "\n\n"
-        ),
-        index
-    )
-}
-
 fn streams(criterion: &mut Criterion) {
-    let chunks: Vec<String> = (0..CHUNKS).map(chunk).collect();
+    let chunks: Vec<String> = (0..CHUNKS).map(chat::event).collect();
     let whole = chunks.concat();
     let mut group = criterion.benchmark_group("scan: stream of 1,000 chunks");
     group.throughput(Throughput::Elements(CHUNKS as u64));

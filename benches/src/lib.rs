@@ -3,6 +3,14 @@
 //! It is shared by the benches and by the tests that hold what the benches only measure. Requests come in kinds, one
 //! for each depth of the search for a route, and each kind walks over many tenants and aliases: asking for one route
 //! over and over would measure a warm cache.
+//!
+//! Beside it: a [`chat`] as it is written; a gateway ([`relaying`]) between peers that take turns ([`peers`]), to count what a
+//! relayed request takes; and what such counts are compared with ([`baseline`]).
+
+pub mod baseline;
+pub mod chat;
+pub mod peers;
+pub mod relaying;
 
 use std::time::Duration;
 
@@ -133,18 +141,22 @@ pub fn large_plan() -> Result<Plan, PlanError> {
         primary_provider: ProviderId(0),
         default_tenant: None,
         shared_state: false,
-        providers: vec![Provider::paid_by_us("openai"), Provider::paid_by_us("cometapi")],
+        providers: providers(),
         families: Vec::new(),
-        aliases: (0..ALIASES)
-            .map(|at| {
-                let model_ids = vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))];
-                Alias::of(alias_name(at), model_ids)
-            })
-            .collect(),
+        aliases: (0..ALIASES).map(alias).collect(),
         tenants: (0..TENANTS).map(|at| Tenant::unrestricted(&format!("tenant-{at:04}"))).collect(),
         cohorts: cohorts(),
         routes: routes(),
     })
+}
+
+fn providers() -> Vec<Provider> {
+    vec![Provider::paid_by_us("openai"), Provider::paid_by_us("cometapi")]
+}
+
+fn alias(at: u32) -> Alias {
+    let model_ids = vec![Some(format!("gpt-{at}")), Some(format!("comet/gpt-{at}"))];
+    Alias::of(alias_name(at), model_ids)
 }
 
 /// Cohorts of 20 tenants each that overlap, so that every tenant is in two; then the cohorts of buckets.

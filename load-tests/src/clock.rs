@@ -21,7 +21,16 @@ pub(crate) const MILLISECOND: u64 = 1_000_000;
 
 /// Monotonic nanoseconds.
 pub(crate) fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
+    read(ClockId::Monotonic)
+}
+
+/// Nanoseconds of CPU that this process has used itself, without its children: load and providers.
+pub(crate) fn own_cpu() -> u64 {
+    read(ClockId::ProcessCPUTime)
+}
+
+fn read(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     seconds * SECOND + u64::try_from(time.tv_nsec).unwrap_or_default()
 }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-use crate::client::Connection;
 use crate::clock;
 use crate::measured::{Measured, Window, join, watch};
 use crate::request::Ask;
@@ -18,11 +17,10 @@ use crate::target::Target;
 /// Keeps that many connections busy.
 pub(crate) async fn run(target: &Target, ask: Ask, connections: usize, window: Window) -> Result<Measured> {
     let tally = Rc::new(Tally::new()?);
-    let request: Rc<[u8]> = target.request(ask).into();
     let mut workers = JoinSet::new();
-    for _ in 0..connections {
-        let mut connection = Connection::open(target.address()).await?;
-        let (tally, request) = (Rc::clone(&tally), Rc::clone(&request));
+    for worker in 0..connections {
+        let mut connection = target.connect().await?;
+        let (tally, request) = (Rc::clone(&tally), target.request_of(worker, ask));
         workers.spawn_local(async move {
             while !tally.stop.get() {
                 tally.exchange(&mut connection, &request, clock::now(), ask.streams()).await?;

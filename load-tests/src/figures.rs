@@ -145,7 +145,8 @@ impl Figures {
     }
 }
 
-fn summary(values: &[f64]) -> Option<Summary> {
+/// Of some values; `None` of none.
+pub(crate) fn summary(values: &[f64]) -> Option<Summary> {
     let (least, greatest) = range(values)?;
     Some(Summary { median: median(values)?, least, greatest })
 }

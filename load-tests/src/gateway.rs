@@ -1,20 +1,15 @@
-//! The gateway under test: built if stale, configured for this run, started on its core.
+//! The gateway under test: built if stale, configured for its job, started on its core.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
-use tokio::net::TcpStream;
+use anyhow::{Context, Result, ensure};
 
-use crate::clock::{self, SECOND};
-use crate::process::{PROXY_CORE, Running};
+use crate::gateway_files::{routes_toml, settings_toml, tenants_toml};
+use crate::job::{Job, Started};
 
 /// Builds the binary, which is quick when nothing changed, and says where it is.
 pub(crate) fn build(profile: &str) -> Result<PathBuf> {
@@ -34,92 +29,22 @@ pub(crate) fn build(profile: &str) -> Result<PathBuf> {
 }
 
 /// Starts it in a directory of its own and waits until it accepts connections.
-pub(crate) async fn start(
-    binary: &Path,
-    upstreams: [SocketAddr; 2],
-    provider_key: &str,
-    gateway_key: &str,
-) -> Result<(Running, SocketAddr, TempDir)> {
+pub(crate) async fn start(binary: &Path, job: &Job<'_>, collector: Option<SocketAddr>) -> Result<Started> {
     let directory = tempfile::tempdir()?;
-    let address = free_address()?;
     let settings = directory.path().join("cometgate.toml");
-    fs::write(&settings, settings_toml(address))?;
-    fs::write(directory.path().join("routes.toml"), routes_toml(upstreams))?;
-    fs::write(directory.path().join("tenants.toml"), tenants_toml(gateway_key)?)?;
-    let log = directory.path().join("gateway.log");
+    fs::write(&settings, settings_toml(job, collector)?)?;
+    fs::write(directory.path().join("routes.toml"), routes_toml(job)?)?;
+    fs::write(directory.path().join("tenants.toml"), tenants_toml(job.setup)?)?;
     let mut command = Command::new(binary);
-    command.arg("serve").arg("--config").arg(&settings).env("LOAD_KEY", provider_key);
-    let mut running = Running::start(command, PROXY_CORE, &log)?;
-    let deadline = clock::now() + 10 * SECOND;
-    while TcpStream::connect(address).await.is_err() {
-        if running.has_ended() || clock::now() > deadline {
-            bail!("the gateway does not listen; it said:\n{}", fs::read_to_string(&log).unwrap_or_default());
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Ok((running, address, directory))
+    command.arg("serve").arg("--config").arg(&settings).env("LOAD_KEY", job.provider_key);
+    Started::listening(command, job.listen, directory).await
 }
 
-/// A port that was free a moment ago: the gateway is told it, because it has no way to tell us.
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-fn settings_toml(address: SocketAddr) -> String {
-    format!(
-        "listen = \"{address}\"\nworkers = 1\nroutes = \"routes.toml\"\ntenants = \"tenants.toml\"\ncatalog.interval = \"off\"\n"
-    )
-}
-
-fn routes_toml(upstreams: [SocketAddr; 2]) -> String {
-    let [first, second] = upstreams;
-    format!(
-        r#"route_version = "load.1"
-primary_provider = "openai"
-unlisted_models = "primary"
-
-[providers.openai]
-base_url = "http://{first}/v1"
-credential = {{ env = "LOAD_KEY" }}
-
-[providers.cometapi]
-base_url = "http://{second}/v1"
-credential = {{ env = "LOAD_KEY" }}
-
-[aliases.gpt-load]
-provider_model_id = {{ openai = "gpt-load-a", cometapi = "gpt-load-b" }}
-
-[[routes]]
-name = "load"
-tenant_or_cohort = "*"
-model_alias = "gpt-load"
-mode = "canary"
-primary_provider = "openai"
-
-[routes.canary]
-provider = "cometapi"
-share = "5%"
-# end load.1
-"#
-    )
-}
-
-fn tenants_toml(key: &str) -> Result<String> {
-    let mut hash = String::new();
-    for byte in Sha256::digest(key) {
-        write!(hash, "{byte:02x}")?;
-    }
-    Ok(format!("version = \"1\"\n\n[tenants.load]\nkey_sha256 = [\"{hash}\"]\n# end 1\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_stored_as_its_hash() {
-        let tenants = tenants_toml("abc").unwrap();
-        assert!(tenants.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
-        assert!(tenants.ends_with("# end 1\n"));
-    }
+/// How large a binary is without its symbols. `None` where `strip` is not installed.
+pub(crate) fn stripped_bytes(binary: &Path) -> Option<u64> {
+    let directory = tempfile::tempdir().ok()?;
+    let stripped = directory.path().join("stripped");
+    let status = Command::new("strip").arg("-o").arg(&stripped).arg(binary).status().ok()?;
+    status.success().then_some(())?;
+    Some(fs::metadata(&stripped).ok()?.len())
 }

@@ -12,8 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Connection;
 use crate::clock::{self, Alarm};
-use crate::measured::Measured;
-use crate::proc::Cpu;
+use crate::measured::{Begin, Measured};
 use crate::schedule::Schedule;
 use crate::tally::Tally;
 
@@ -69,7 +68,7 @@ pub(crate) async fn run(load: &Load) -> Result<Outcome> {
     let failures = Rc::new(Failures::default());
     let idle = Rc::new(RefCell::new(Vec::new()));
     let alarm = Alarm::new()?;
-    let before = load.pid.map(Cpu::of).transpose()?;
+    let begin = Begin::now(load.pid)?;
     // A little ahead, so that the first is not late already.
     let start = clock::now() + clock::MILLISECOND;
     let schedule = Schedule::new(start, load.rate);
@@ -90,14 +89,7 @@ pub(crate) async fn run(load: &Load) -> Result<Outcome> {
     if tokio::time::timeout(PATIENCE, rest).await.is_err() {
         failures.add(requests.len() as u64, "no answer in time".to_owned());
     }
-    let after = load.pid.map(Cpu::of).transpose()?;
-    let measured = Measured {
-        requests: tally.requests.get(),
-        chunks: tally.chunks.get(),
-        elapsed: clock::now() - start,
-        cpu: after.zip(before).map(|(after, before)| after.since(before)),
-        tally,
-    };
+    let measured = begin.until_now(&tally)?;
     Ok(Outcome { measured, failed: failures.count.get(), first_failure: failures.first.take() })
 }
 

@@ -1,9 +1,11 @@
-//! What the kernel says about a process: CPU time and memory, from `/proc`.
+//! What the kernel says about a process and all that it has started: CPU time, memory and cores, from `/proc`.
 //!
 //! CPU comes from the scheduler's own nanoseconds of every thread; the tick counts of `stat` are read beside it as a
 //! check, since they also hold threads that have ended. Memory is PSS, which charges shared pages once.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -20,18 +22,19 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
+    /// Of a process and its descendants. An error if it has ended.
     pub(crate) fn of(pid: u32) -> Result<Cpu> {
-        let mut nanoseconds = 0;
-        for task in
-            fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid} has ended"))?
-        {
-            // A thread may end between the listing and here; `coarse` keeps its time.
-            if let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) {
-                nanoseconds += schedstat(&text).context("schedstat")?;
+        let mut used = Cpu { nanoseconds: 0, coarse: 0 };
+        for process in tree(pid)? {
+            for task in tasks(process)? {
+                // A thread may end between the listing and here; `coarse` keeps its time.
+                if let Ok(text) = fs::read_to_string(task.join("schedstat")) {
+                    used.nanoseconds += schedstat(&text).context("schedstat")?;
+                }
             }
+            used.coarse += stat(&fs::read_to_string(format!("/proc/{process}/stat"))?).context("stat")?;
         }
-        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        Ok(Cpu { nanoseconds, coarse: stat(&text).context("stat")? })
+        Ok(used)
     }
 
     pub(crate) fn since(self, before: Cpu) -> Cpu {
@@ -42,14 +45,70 @@ impl Cpu {
     }
 }
 
-/// Proportional set size in KB.
+/// Nanoseconds for which this process's threads were ready and waited for their core, because somebody else had it.
+pub(crate) fn own_wait() -> Result<u64> {
+    let mut sum = 0;
+    for task in tasks(std::process::id())? {
+        if let Ok(text) = fs::read_to_string(task.join("schedstat")) {
+            sum += waited(&text).context("schedstat")?;
+        }
+    }
+    Ok(sum)
+}
+
+/// Proportional set size in KB, of a process and its descendants.
 pub(crate) fn pss_kb(pid: u32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("no smaps_rollup")?;
-    pss(&text).context("no Pss in smaps_rollup")
+    let mut sum = 0;
+    for process in tree(pid)? {
+        let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).context("no smaps_rollup")?;
+        sum += pss(&text).context("no Pss in smaps_rollup")?;
+    }
+    Ok(sum)
+}
+
+/// A process and its descendants, parents first: nginx works in a child.
+pub(crate) fn tree(pid: u32) -> Result<Vec<u32>> {
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&process) = found.get(next) {
+        for task in tasks(process)? {
+            let children = fs::read_to_string(task.join("children")).unwrap_or_default();
+            found.extend(children.split_ascii_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// On which cores the threads of a process and its descendants may run, as the kernel writes it (`1`, `0-3`), each once.
+pub(crate) fn cores(pid: u32) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for process in tree(pid)? {
+        for task in tasks(process)? {
+            let text = fs::read_to_string(task.join("status")).context("no status of a thread")?;
+            found.insert(allowed(&text).context("no cores in a thread's status")?.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+fn tasks(pid: u32) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(format!("/proc/{pid}/task"));
+    let listed = listed.with_context(|| format!("process {pid} has ended"))?;
+    listed.map(|task| Ok(task?.path())).collect()
+}
+
+fn allowed(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(str::trim)
 }
 
 fn schedstat(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The second field: time on the run queue.
+fn waited(text: &str) -> Option<u64> {
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// User and system time in nanoseconds: fields 14 and 15, counted after the name, which may hold spaces and brackets.
@@ -73,12 +132,35 @@ mod tests {
     #[test]
     fn proc_files_are_read_as_the_kernel_writes_them() {
         assert_eq!(schedstat("289170 63414 3\n"), Some(289_170));
+        assert_eq!(waited("289170 63414 3\n"), Some(63_414));
         let text = "42 (a) b) R 1 42 42 0 -1 4194560 113 0 0 0 7 5 0 0 20 0 1 0 12 1 1 1";
         assert_eq!(stat(text), Some(120_000_000));
         assert_eq!(
             pss("5573-7ffd ---p 0 00:00 0 [rollup]\nRss:  1804 kB\nPss:   531 kB\nPss_Dirty: 1 kB\n"),
             Some(531)
         );
+        assert_eq!(allowed("Cpus_allowed:\t2\nCpus_allowed_list:\t1\n"), Some("1"));
+    }
+
+    #[test]
+    fn what_a_child_uses_is_its_parents() {
+        let mut shell = std::process::Command::new("sh");
+        // The shell must stay: it would become the command if nothing came after it.
+        let mut shell = shell.args(["-c", "sleep 60; true"]).spawn().unwrap();
+        let deadline = crate::clock::now() + 10 * crate::clock::SECOND;
+        let mut family = Vec::new();
+        while family.len() < 2 && crate::clock::now() < deadline {
+            family = tree(shell.id()).unwrap();
+        }
+        let together = pss_kb(shell.id());
+        for process in &family {
+            let process = rustix::process::Pid::from_raw(i32::try_from(*process).unwrap()).unwrap();
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+        }
+        shell.wait().unwrap();
+        assert_eq!((family.len(), family[0]), (2, shell.id()));
+        assert!(together.unwrap() > 0);
+        assert!(tree(shell.id()).is_err());
     }
 
     #[test]

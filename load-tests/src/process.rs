@@ -7,8 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, set_parent_process_death_signal, setrlimit,
+};
 use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::proc::tree;
 
 /// Where the harness and its provider run; what is measured has the other core to itself.
 pub(crate) const LOAD_CORE: usize = 0;
@@ -88,7 +92,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // With what it has started: a worker of nginx outlives its master. All may have ended by themselves, which is as good.
+        let family = tree(self.pid()).unwrap_or_default();
+        let others =
+            family.into_iter().skip(1).filter_map(|process| Pid::from_raw(i32::try_from(process).ok()?));
+        for process in others.collect::<Vec<_>>() {
+            kill_process(process, Signal::KILL).unwrap_or_default();
+        }
         drop(self.0.kill());
         drop(self.0.wait());
     }

@@ -1,8 +1,9 @@
-//! The provider that load goes to: fixed answers, made once, on one thread. Hidden subcommand `provider`.
+//! The provider that load goes to: fixed answers, made once, on one thread.
 //!
 //! Not `testkit`'s provider, which records and scripts: this one must stay cheaper than any gateway. It still refuses
 //! a wrong key, so that a gateway that forgot to replace it is seen, and writes every chunk of a stream on its own.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,37 +24,88 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use memchr::memmem::Finder;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::TlsAcceptor;
 
 use crate::clock;
 use crate::events::STAMP_DIGITS;
 use crate::request::{Ask, MARKER};
 
-/// Starts serving on this thread, on two free ports: both providers of the route map.
-pub(crate) async fn start(key: &str) -> Result<[SocketAddr; 2]> {
-    let prepared = Rc::new(Prepared::new(key)?);
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let addresses = [first.local_addr()?, second.local_addr()?];
-    tokio::task::spawn_local(accept(first, Rc::clone(&prepared)));
-    tokio::task::spawn_local(accept(second, prepared));
-    Ok(addresses)
+/// Where the two providers of the route map are, in their forms.
+pub(crate) struct Upstreams {
+    pub(crate) plain: [SocketAddr; 2],
+    pub(crate) tls: [SocketAddr; 2],
+    /// The first one ill: it takes every request and answers 500. The second is well.
+    pub(crate) ill: [SocketAddr; 2],
+    taken: [Rc<Cell<u64>>; 2],
 }
 
-async fn accept(listener: TcpListener, prepared: Rc<Prepared>) -> Result<()> {
+impl Upstreams {
+    /// How many requests each of the two has taken so far, in whichever form.
+    pub(crate) fn taken(&self) -> [u64; 2] {
+        self.taken.each_ref().map(|taken| taken.get())
+    }
+}
+
+/// Starts serving on this thread, on free ports.
+pub(crate) async fn start(key: &str, tls: TlsAcceptor) -> Result<Upstreams> {
+    let prepared = Rc::new(Prepared::new(key)?);
+    let taken: [Rc<Cell<u64>>; 2] = Default::default();
+    let [first, second] =
+        taken.clone().map(|taken| Manner { prepared: Rc::clone(&prepared), taken, tls: None, ill: false });
+    let ill = listen(Manner { ill: true, ..first.clone() }).await?;
+    let [first_tls, second_tls] =
+        [&first, &second].map(|manner| Manner { tls: Some(tls.clone()), ..manner.clone() });
+    let tls = [listen(first_tls).await?, listen(second_tls).await?];
+    let plain = [listen(first).await?, listen(second).await?];
+    Ok(Upstreams { plain, tls, ill: [ill, plain[1]], taken })
+}
+
+/// How one listener answers.
+#[derive(Clone)]
+struct Manner {
+    prepared: Rc<Prepared>,
+    taken: Rc<Cell<u64>>,
+    tls: Option<TlsAcceptor>,
+    ill: bool,
+}
+
+async fn listen(manner: Manner) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::task::spawn_local(accept(listener, manner));
+    Ok(address)
+}
+
+async fn accept(listener: TcpListener, manner: Manner) -> Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let prepared = Rc::clone(&prepared);
+        let manner = manner.clone();
         tokio::task::spawn_local(async move {
-            let service = service_fn(|request| answer(Rc::clone(&prepared), request));
-            let mut builder = http1::Builder::new();
-            builder.header_read_timeout(None).auto_date_header(false);
-            // A client that leaves is no concern of the provider.
-            drop(builder.serve_connection(TokioIo::new(stream), service).await);
+            // A client that leaves is no concern of the provider, within the handshake either.
+            match &manner.tls {
+                None => serve(stream, &manner).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, &manner).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, manner: &Manner) {
+    let service = service_fn(|request| {
+        manner.taken.set(manner.taken.get() + 1);
+        answer(Rc::clone(&manner.prepared), manner.ill, request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).auto_date_header(false);
+    drop(builder.serve_connection(TokioIo::new(stream), service).await);
 }
 
 /// Everything that can be made before the first request.
@@ -126,7 +178,11 @@ fn completion(size: usize) -> Bytes {
     Bytes::from(whole(filler.split_at(size.saturating_sub(around)).0))
 }
 
-async fn answer(prepared: Rc<Prepared>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+async fn answer(
+    prepared: Rc<Prepared>,
+    ill: bool,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
     let (head, mut body) = request.into_parts();
     let Some(received) = read(&mut body).await else {
         return Ok(refusal(StatusCode::BAD_REQUEST));
@@ -134,8 +190,11 @@ async fn answer(prepared: Rc<Prepared>, request: Request<Incoming>) -> Result<Re
     if head.headers.get(AUTHORIZATION) != Some(&prepared.authorization) {
         return Ok(refusal(StatusCode::UNAUTHORIZED));
     }
+    if ill {
+        return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR));
+    }
     let (kind, answer) = match prepared.asked(&received) {
-        Ask::Small => ("application/json", Answer::Whole(Some(prepared.small.clone()))),
+        Ask::Small | Ask::Upload { .. } => ("application/json", Answer::Whole(Some(prepared.small.clone()))),
         Ask::Large => ("application/json", Answer::Whole(Some(prepared.large.clone()))),
         Ask::Stream { chunks, pause_ms } => {
             let stream = Stream {

@@ -11,12 +11,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::figures::{Figures, Measure};
-use crate::measured::{Measured, Window};
+use crate::job::Setup;
+use crate::measured::Window;
 use crate::open_loop::{self, Load};
 use crate::process::{self, LOAD_CORE};
 use crate::request::Ask;
-use crate::target::{Kind, Lab, Target};
-use crate::{closed_loop, gateway, report, streams};
+use crate::target::{Kind, Lab, Programs, Target};
+use crate::{closed_loop, gateway, pingora, report, streams};
 
 /// CPU per small request may be this many times the floor's.
 const SMALL_BAR: f64 = 1.8;
@@ -71,9 +72,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options) -> Result<bool> {
     ensure!(options.seconds > 0.0 && options.rounds > 0, "--seconds and --rounds must be positive");
     let kinds = &options.targets;
-    let wants_gateway = kinds.contains(&Kind::Cometgate);
+    let wants_gateway = kinds.iter().any(|kind| matches!(kind, Kind::Cometgate | Kind::CometgateQuiet));
     ensure!(
-        !options.check || (wants_gateway && kinds.contains(&Kind::Floor)),
+        !options.check || (kinds.contains(&Kind::Cometgate) && kinds.contains(&Kind::Floor)),
         "--check compares cometgate with floor: both must be among --targets"
     );
     // Before pinning, which the build would inherit.
@@ -82,13 +83,15 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
         (true, Some(binary)) => Some(binary.clone()),
         (true, None) => Some(gateway::build(&options.profile)?),
     };
+    let pingora = kinds.contains(&Kind::Pingora).then(pingora::build).transpose()?;
+    let programs = Programs { gateway: binary, pingora, peers: None };
     process::raise_file_limit()?;
     if process::pins() {
         process::pin(LOAD_CORE)?;
     } else {
         eprintln!("one core only: what is measured shares it with the load, the figures say little");
     }
-    let lab = Lab::start(binary).await?;
+    let lab = Lab::start(programs, None).await?;
     let mut figures = Figures::default();
     measure(&lab, options, &mut figures).await?;
     weigh(&lab, kinds, &mut figures).await?;
@@ -110,7 +113,7 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
 async fn measure(lab: &Lab, options: &Options, figures: &mut Figures) -> Result<()> {
     let mut targets = Vec::new();
     for kind in &options.targets {
-        targets.push(lab.target(*kind).await?);
+        targets.push(lab.target(*kind, Setup::Plain).await?);
     }
     for round in 0..options.rounds {
         for scenario in Scenario::ALL {
@@ -130,7 +133,7 @@ async fn measure(lab: &Lab, options: &Options, figures: &mut Figures) -> Result<
 /// Memory, on fresh processes: what earlier scenarios left in the allocator would hide the slope.
 async fn weigh(lab: &Lab, kinds: &[Kind], figures: &mut Figures) -> Result<()> {
     for kind in kinds {
-        let target = lab.target(*kind).await?;
+        let target = lab.target(*kind, Setup::Plain).await?;
         let Some(pid) = target.pid() else { continue };
         eprintln!("memory: {}", kind.name());
         let weighed = streams::weigh(&target, pid, FEW_HELD, MANY_HELD).await?;
@@ -211,7 +214,7 @@ impl Scenario {
                 measured
             }
         };
-        warn_if_clocks_differ(&measured);
+        measured.warn_if_clocks_differ();
         Ok(())
     }
 }
@@ -228,15 +231,6 @@ fn note_idle_cores(figures: &Figures, kinds: &[Kind]) {
                 kind.name()
             );
         }
-    }
-}
-
-/// The two ways of the kernel to count CPU should agree to a few ticks; if not, the figures are not to be trusted.
-fn warn_if_clocks_differ(measured: &Measured) {
-    let Some(cpu) = measured.cpu else { return };
-    let difference = cpu.nanoseconds.abs_diff(cpu.coarse);
-    if difference > cpu.nanoseconds / 8 + 30 * crate::clock::MILLISECOND {
-        eprintln!("note: schedstat says {} ns of CPU, stat {}", cpu.nanoseconds, cpu.coarse);
     }
 }
 

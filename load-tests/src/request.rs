@@ -19,6 +19,8 @@ pub(crate) enum Ask {
     Small,
     /// 64 KB of JSON.
     Large,
+    /// 1 KB of JSON, to a request of so many bytes in whose body `model` comes last.
+    Upload { bytes: usize },
     /// Chunks this far apart; no pause at all if 0, each still written on its own.
     Stream { chunks: u64, pause_ms: u64 },
 }
@@ -26,7 +28,7 @@ pub(crate) enum Ask {
 impl Ask {
     fn marker(self) -> String {
         match self {
-            Ask::Small => format!("{MARKER}small;"),
+            Ask::Small | Ask::Upload { .. } => format!("{MARKER}small;"),
             Ask::Large => format!("{MARKER}large;"),
             Ask::Stream { chunks, pause_ms } => format!("{MARKER}stream:{chunks}:{pause_ms};"),
         }
@@ -58,26 +60,7 @@ pub(crate) fn prepare(address: SocketAddr, key: &str, model: &str, ask: Ask) -> 
 
 /// The same with host and path given.
 pub(crate) fn prepare_for(host: &str, path: &str, key: &str, model: &str, ask: Ask) -> Vec<u8> {
-    let mut prompt = ask.marker();
-    while prompt.len() < 400 {
-        prompt.push_str(" summarise the following conversation for the next agent");
-    }
-    prompt.truncate(400);
-    let mut body = json!({
-        "model": model,
-        "messages": [
-            {"role": "system", "content": "You are a helpful assistant that answers briefly and in plain words."},
-            {"role": "user", "content": prompt},
-        ],
-        "max_completion_tokens": 256,
-        "temperature": 0.2,
-    });
-    if ask.streams()
-        && let Some(fields) = body.as_object_mut()
-    {
-        fields.insert("stream".to_owned(), json!(true));
-    }
-    let body = body.to_string();
+    let body = body(model, ask);
     format!(
         "POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\
          content-type: application/json\r\naccept: application/json\r\nuser-agent: load-tests\r\n\
@@ -87,9 +70,54 @@ pub(crate) fn prepare_for(host: &str, path: &str, key: &str, model: &str, ask: A
     .into_bytes()
 }
 
+/// The JSON of a request.
+pub(crate) fn body(model: &str, ask: Ask) -> String {
+    match ask {
+        // Written by hand: `model` shall be where a gateway finds it last, and serde_json sorts fields.
+        Ask::Upload { bytes } => format!(
+            r#"{{"messages":[{{"role":"user","content":"{}"}}],"max_completion_tokens":256,"model":"{model}"}}"#,
+            prompt(ask, bytes)
+        ),
+        Ask::Small | Ask::Large | Ask::Stream { .. } => {
+            let mut body = json!({
+                "model": model,
+                "messages": [
+                    {"role": "system", "content": "You are a helpful assistant that answers briefly and in plain words."},
+                    {"role": "user", "content": prompt(ask, 400)},
+                ],
+                "max_completion_tokens": 256,
+                "temperature": 0.2,
+            });
+            if ask.streams()
+                && let Some(fields) = body.as_object_mut()
+            {
+                fields.insert("stream".to_owned(), json!(true));
+            }
+            body.to_string()
+        }
+    }
+}
+
+fn prompt(ask: Ask, bytes: usize) -> String {
+    let mut prompt = ask.marker();
+    while prompt.len() < bytes {
+        prompt.push_str(" summarise the following conversation for the next agent");
+    }
+    prompt.truncate(bytes);
+    prompt
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upload_ends_with_its_model() {
+        let body = body(MODEL, Ask::Upload { bytes: 1 << 20 });
+        assert!((1 << 20..(1 << 20) + 200).contains(&body.len()));
+        assert!(body.ends_with(r#""model":"gpt-load"}"#));
+        serde_json::from_str::<serde_json::Value>(&body).unwrap();
+    }
 
     #[test]
     fn the_provider_reads_back_what_was_asked() {

@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-use crate::client::Connection;
-use crate::clock::{self, Alarm, MILLISECOND};
+use crate::clock::{self, Alarm, MILLISECOND, SECOND};
 use crate::measured::{Measured, Window, join, watch};
 use crate::proc::pss_kb;
 use crate::request::Ask;
@@ -37,7 +36,7 @@ pub(crate) async fn paced(
     let mut workers = JoinSet::new();
     let mut connections = Vec::new();
     for _ in 0..streams {
-        connections.push(Connection::open(target.address()).await?);
+        connections.push(target.connect().await?);
     }
     let per_second = streams * 1_000 / u64::try_from(RAMP.as_millis())?;
     let schedule = Schedule::new(clock::now() + MILLISECOND, per_second);
@@ -65,33 +64,46 @@ pub(crate) struct Weighed {
 #[allow(clippy::cast_precision_loss, reason = "kilobytes of one process")]
 pub(crate) async fn weigh(target: &Target, pid: u32, few: u64, many: u64) -> Result<Weighed> {
     let idle = pss_kb(pid)?;
-    let mut held = Held { streams: JoinSet::new(), tally: Rc::new(Tally::new()?) };
-    let with_few = held.grow_to(target, pid, few).await?;
-    let with_many = held.grow_to(target, pid, many).await?;
+    let mut held = Held::new(HELD_PAUSE_MS)?;
+    held.grow_to(target, few).await?;
+    let with_few = pss_kb(pid)?;
+    held.grow_to(target, many).await?;
+    let with_many = pss_kb(pid)?;
     let per_stream_kb = (with_many as f64 - with_few as f64) / (many - few) as f64;
     Ok(Weighed { idle_kb: idle as f64, per_stream_kb })
 }
 
 /// Open streams; dropping them closes their connections.
-struct Held {
+pub(crate) struct Held {
     streams: JoinSet<Result<()>>,
     tally: Rc<Tally>,
+    pause_ms: u64,
 }
 
 impl Held {
-    /// Opens streams up to a number, waits until all have a chunk or two, weighs the target.
-    async fn grow_to(&mut self, target: &Target, pid: u32, streams: u64) -> Result<u64> {
-        let request: Rc<[u8]> = target.request(Ask::Stream { chunks: 120, pause_ms: HELD_PAUSE_MS }).into();
+    /// None yet. Each will have its first chunk at once and the others so far apart.
+    pub(crate) fn new(pause_ms: u64) -> Result<Held> {
+        Ok(Held { streams: JoinSet::new(), tally: Rc::new(Tally::new()?), pause_ms })
+    }
+
+    /// Opens streams up to a number and waits until all have a chunk or two.
+    pub(crate) async fn grow_to(&mut self, target: &Target, streams: u64) -> Result<()> {
+        let ask = Ask::Stream { chunks: 120, pause_ms: self.pause_ms };
+        let request: Rc<[u8]> = target.request(ask).into();
         while (self.streams.len() as u64) < streams {
-            let mut connection = Connection::open(target.address()).await?;
+            let mut connection = target.connect().await?;
             let (tally, request) = (Rc::clone(&self.tally), Rc::clone(&request));
             self.streams.spawn_local(async move {
                 tally.exchange(&mut connection, &request, clock::now(), true).await
             });
             tokio::task::yield_now().await;
         }
+        let deadline = clock::now() + 20 * SECOND;
+        while self.tally.first.borrow().count() < streams {
+            anyhow::ensure!(clock::now() < deadline, "not all streams have begun");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         tokio::time::sleep(Duration::from_millis(HELD_PAUSE_MS + 200)).await;
-        anyhow::ensure!(self.tally.first.borrow().count() == streams, "not all streams have begun");
-        pss_kb(pid)
+        Ok(())
     }
 }

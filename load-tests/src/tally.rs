@@ -67,9 +67,14 @@ impl Tally {
         } else {
             connection.exchange(request, |_| {}).await?;
         }
+        self.answered(due);
+        Ok(())
+    }
+
+    /// Counts a request whose answer is whole, timed from when it was due.
+    pub(crate) fn answered(&self, due: u64) {
         self.requests.set(self.requests.get() + 1);
         self.whole.borrow_mut().add(clock::now().saturating_sub(due));
-        Ok(())
     }
 }
 

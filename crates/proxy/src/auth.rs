@@ -21,7 +21,7 @@ use crate::snapshot::Snapshot;
 pub const KEY_PREFIX: &str = "cgk-";
 
 /// Where Anthropic's clients show their key.
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// SHA-256 of a key.
 pub(crate) type KeyHash = [u8; 32];

@@ -10,11 +10,9 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use crate::auth::CallerAddress;
-use crate::handler::handle;
+use crate::handler::{Arriving, handle};
 use crate::response::GatewayBody;
 use crate::worker::Context;
 
@@ -40,18 +38,14 @@ impl Cors {
 }
 
 /// Answers a request, and says to a browser what its page may see of that.
-pub(crate) async fn handle_for_browsers(
-    context: Arc<Context>,
-    request: Request<Incoming>,
-    from: CallerAddress,
-) -> Response<GatewayBody> {
-    let Some(origin) = context.cors.origin(request.headers()) else {
-        return handle(context, request, from).await;
-    };
-    let is_preflight =
-        *request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response =
-        if is_preflight { preflight(request.headers()) } else { handle(context, request, from).await };
+pub(crate) async fn handle_for_browsers(context: Arc<Context>, arriving: Arriving) -> Response<GatewayBody> {
+    let head = &arriving.head;
+    let origin = context.cors.origin(&head.headers);
+    let is_preflight = origin.is_some()
+        && head.method == Method::OPTIONS
+        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_preflight { preflight(&head.headers) } else { handle(context, arriving).await };
+    let Some(origin) = origin else { return response };
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));

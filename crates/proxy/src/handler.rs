@@ -6,7 +6,7 @@ use decisions::decide::Reason;
 use decisions::mirror::tried_ppm;
 use decisions::plan::{OnDisconnect, Plan, Route};
 use decisions::{Chosen, Decision, Endpoint, Facts, Refusal, Target, TenantId};
-use http::{HeaderName, Request, Response, StatusCode, header, request};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,14 +40,20 @@ use crate::{error_response, mirror, models};
 /// The gateway's own id of a request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-cometgate-request-id");
 
+/// A request whose head is there. The head is in a box, because it goes from step to step.
+pub(crate) struct Arriving {
+    pub(crate) head: Box<request::Parts>,
+    pub(crate) body: Incoming,
+    pub(crate) from: CallerAddress,
+    /// The gateway's own id of it, or what its caller calls it.
+    pub(crate) id: HeaderValue,
+}
+
 /// Answers a request; it cannot fail, since every error is an answer.
-pub(crate) async fn handle(
-    context: Arc<Context>,
-    request: Request<Incoming>,
-    from: CallerAddress,
-) -> Response<GatewayBody> {
-    let mut ticket = Ticket::open(Arc::clone(&context), Dialect::of(request.uri().path()), &request);
-    match prepare(&context, &mut ticket, request, from).await {
+pub(crate) async fn handle(context: Arc<Context>, arriving: Arriving) -> Response<GatewayBody> {
+    let dialect = Dialect::of(arriving.head.uri.path());
+    let mut ticket = Ticket::open(Arc::clone(&context), dialect, &arriving);
+    match prepare(&context, &mut ticket, arriving).await {
         Ok(Prepared::Routed(call)) => follow(call, ticket).await,
         // Boxed, as everything that few requests need: a future is as large as the largest thing that it may do.
         Ok(Prepared::PassedOn(mut pass)) => {
@@ -61,7 +67,7 @@ pub(crate) async fn handle(
                 (_, Err(error)) => refuse(ticket, &error),
             }
         }
-        Ok(Prepared::Own(response)) => answer(ticket, response, Outcome::Answered("ok")),
+        Ok(Prepared::Own(response)) => answer(ticket, *response, Outcome::Answered("ok")),
         Err(error) => refuse(ticket, &error),
     }
 }
@@ -69,7 +75,7 @@ pub(crate) async fn handle(
 /// What a request that is in order has become.
 enum Prepared {
     /// Answered by the gateway itself.
-    Own(Response<GatewayBody>),
+    Own(Box<Response<GatewayBody>>),
     /// Routed by its model: it may be tried at several targets.
     Routed(Box<Call>),
     /// For the tenant's primary, once, as it came.
@@ -77,7 +83,7 @@ enum Prepared {
 }
 
 /// Makes the attempts of a routed request. A streaming caller that waits long gets its head meanwhile.
-async fn follow(call: Box<Call>, ticket: Ticket) -> Response<GatewayBody> {
+async fn follow(call: Box<Call>, ticket: Box<Ticket>) -> Response<GatewayBody> {
     let about = Arc::clone(&call.about);
     let heartbeat = about.context.limits.heartbeat;
     let abandoned = call.abandoned.clone();
@@ -101,7 +107,11 @@ async fn follow(call: Box<Call>, ticket: Ticket) -> Response<GatewayBody> {
     }
 }
 
-fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome) -> Response<GatewayBody> {
+fn answer(
+    mut ticket: Box<Ticket>,
+    response: Response<GatewayBody>,
+    outcome: Outcome,
+) -> Response<GatewayBody> {
     let (mut head, body) = response.into_parts();
     stamp(&mut head.headers, &ticket);
     ticket.answer(head.status);
@@ -110,18 +120,13 @@ fn answer(mut ticket: Ticket, response: Response<GatewayBody>, outcome: Outcome)
     Response::from_parts(head, body)
 }
 
-fn refuse(ticket: Ticket, error: &Error) -> Response<GatewayBody> {
+fn refuse(ticket: Box<Ticket>, error: &Error) -> Response<GatewayBody> {
     let (response, code) = error_response::respond(error, ticket.dialect);
     answer(ticket, response, Outcome::Answered(code))
 }
 
-async fn prepare(
-    context: &Arc<Context>,
-    ticket: &mut Ticket,
-    request: Request<Incoming>,
-    from: CallerAddress,
-) -> Result<Prepared, Error> {
-    let (mut head, incoming) = request.into_parts();
+async fn prepare(context: &Arc<Context>, ticket: &mut Ticket, arriving: Arriving) -> Result<Prepared, Error> {
+    let Arriving { mut head, body: incoming, from, .. } = arriving;
     let socket = Socket::of(&mut head);
     let snapshot = Arc::clone(&ticket.snapshot);
     conformance::check(&head)?;
@@ -140,15 +145,15 @@ async fn prepare(
             ticket.begin()?;
             let call = route(context, ticket, (identity, check), head, (endpoint, incoming)).await?;
             ticket.trace.decided(|| decision_of(&call));
-            return Ok(Prepared::Routed(Box::new(call)));
+            return Ok(Prepared::Routed(call));
         }
         _ if check.is_some() => {
             return Err(Error::NotLent("a lease is of a route, which serves models by name"));
         }
-        Asked::Models => return Ok(Prepared::Own(models::list(snapshot.plan(), identity.tenant))),
+        Asked::Models => return Ok(Prepared::Own(Box::new(models::list(snapshot.plan(), identity.tenant)))),
         Asked::Model(name) => {
             if let Some(model) = models::one(snapshot.plan(), identity.tenant, name) {
-                return Ok(Prepared::Own(model));
+                return Ok(Prepared::Own(Box::new(model)));
             }
         }
         Asked::Other => {}
@@ -205,9 +210,9 @@ async fn route(
     context: &Arc<Context>,
     ticket: &mut Ticket,
     (identity, check): (Identity, Option<Box<Checking>>),
-    head: request::Parts,
+    head: Box<request::Parts>,
     (endpoint, incoming): (Endpoint, Incoming),
-) -> Result<Call, Error> {
+) -> Result<Box<Call>, Error> {
     refuse_unroutable(&head)?;
     let body = receive(incoming, &head.headers, endpoint, &context.limits, &context.live).await?;
     let body_at = Instant::now();
@@ -247,10 +252,10 @@ async fn route(
     let patience = hints.patience;
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
-    let call = Call {
-        aims: aims(&chosen, route, check.as_deref()),
+    let call = Box::new(Call {
+        aims: aims(&chosen, check.as_deref()),
         about: Arc::new(About {
-            request_id: head.headers.get(&REQUEST_ID).cloned(),
+            request_id: ticket.id.clone(),
             endpoint,
             tenant: identity.tenant,
             criticality: hints.criticality(plan.tenant(identity.tenant).criticality),
@@ -281,7 +286,7 @@ async fn route(
         },
         identity,
         head,
-    };
+    });
     if let Some(copy) = copy {
         mirror::send(&call, copy);
     }
@@ -307,17 +312,17 @@ fn share_ppm(chosen: &Chosen<'_>, route: Option<&Route>, gates: &AskedOnce<'_>) 
 }
 
 /// The targets in their order. A check may set the time of the first; all else is as the map says.
-fn aims(chosen: &Chosen<'_>, route: Option<&Route>, check: Option<&Checking>) -> [Option<Aim>; 2] {
+fn aims(chosen: &Chosen<'_>, check: Option<&Checking>) -> [Option<Aim>; 2] {
     let aim = |target: Target<'_>| Aim {
         provider: target.provider,
         role: target.role,
         timeout: target.timeout,
-        first_token_timeout: route.map_or(target.timeout, |route| route.first_token_timeout),
+        is_lent: false,
     };
     let lent = check.and_then(|check| check.terms().timeout);
     let mut aims = chosen.order.iter().map(aim);
     let first = aims.next().map(|aim| match lent {
-        Some(timeout) => Aim { timeout, first_token_timeout: timeout.min(aim.first_token_timeout), ..aim },
+        Some(timeout) => Aim { timeout, is_lent: true, ..aim },
         None => aim,
     });
     [first, aims.next()]
@@ -344,4 +349,19 @@ pub(crate) fn chosen<'p>(
         Refusal::RestrictedTenant => Error::RestrictedTenant,
         Refusal::ProviderNotAllowed => Error::ProviderNotAllowed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every request that waits holds one, and whatever it is moved through copies it.
+    #[test]
+    fn a_request_that_waits_is_small() {
+        fn held<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = held(handle);
+        assert!(bytes <= 3 << 10, "{bytes}");
+    }
 }

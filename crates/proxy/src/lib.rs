@@ -1,7 +1,7 @@
 //! The request path: everything that happens to one request, and all of its IO.
 //!
 //! It knows nothing of files, flags or global state: whoever runs it hands in a [`Snapshot`], [`Limits`] and an
-//! [`Observer`]. Tower stands at the edge only; the middle is plain async, to be read top-down in `handler.rs`.
+//! [`Observer`]. All of it is plain async, to be read top-down in `handler.rs`.
 //!
 //! Reading order: `handler` (the steps), `request::peek` (what is read of a body), `attempt` (to which targets it goes
 //! and what comes of it), `gates` (who judges that), `response::stream` (the stream back), `series` (what is counted of all that), `trace` (what is

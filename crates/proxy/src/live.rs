@@ -53,6 +53,11 @@ impl Live {
         self.started.elapsed()
     }
 
+    /// A moment, as everything in `decisions` takes it; for whoever has looked at the clock already.
+    pub(crate) fn at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.started)
+    }
+
     /// The providers of this snapshot that have accepted a key within the last ten minutes.
     pub(crate) fn accepted_by(&self, key: &KeyHash, snapshot: &Snapshot, now: Instant) -> ProviderSet {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,7 +36,7 @@ use crate::worker::Context;
 pub(crate) struct PassedOn {
     pub(crate) context: Arc<Context>,
     pub(crate) identity: Identity,
-    pub(crate) head: request::Parts,
+    pub(crate) head: Box<request::Parts>,
     pub(crate) incoming: Incoming,
     pub(crate) is_socket: bool,
     pub(crate) socket: Option<Socket>,
@@ -159,7 +159,7 @@ fn call_named(response: &Response<Incoming>) -> Vec<Made> {
 
 /// Hands the answer to such a request on, and reads it for what it makes where it is said to.
 pub(crate) fn relay(
-    mut ticket: Ticket,
+    mut ticket: Box<Ticket>,
     response: Response<Incoming>,
     lease: upstream::Lease,
     (context, learns): (Arc<Context>, Option<bool>),
@@ -176,7 +176,7 @@ pub(crate) fn relay(
     let is_error =
         head.status.is_client_error() || head.status.is_server_error() || is_event_stream(&head.headers);
     let relay =
-        Relay::new(first, body, lease, ticket, None, longest_silence).learning(learning).error(is_error);
+        Relay::new(first, body, lease, *ticket, None, longest_silence).learning(learning).error(is_error);
     Response::from_parts(head, GatewayBody::Relay(Box::new(relay)))
 }
 

@@ -13,11 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, request};
 use telemetry::trace_context::{RANDOM, SAMPLED, SpanId, TraceId, TraceParent};
 use tokio::time::Instant;
 
-use crate::handler::REQUEST_ID;
 use crate::snapshot::Snapshot;
 pub use facts::{Happened, Moment, TracePlace, Traced, TracedAttempt, TracedDecision, TracedEnd};
 
@@ -70,14 +69,14 @@ pub(crate) struct OwnSpan {
 
 impl Trace {
     /// Begins one, in the trace of the caller if that is told in good form.
-    pub(crate) fn open<B>(
+    pub(crate) fn open(
         sink: Option<&Arc<dyn TraceSink>>,
         snapshot: &Arc<Snapshot>,
-        request: &Request<B>,
+        (head, id): (&request::Parts, &HeaderValue),
         started: Instant,
     ) -> Trace {
         let Some(sink) = sink else { return Trace(None) };
-        let headers = request.headers();
+        let headers = &head.headers;
         let parent = callers(headers);
         let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id);
         let expected = sink.expects(trace_id, parent.map(TraceParent::is_sampled));
@@ -94,8 +93,8 @@ impl Trace {
             snapshot: Arc::clone(snapshot),
             place,
             begun: SystemTime::now(),
-            method: known(request.method()),
-            request_id: headers.get(&REQUEST_ID).cloned(),
+            method: known(&head.method),
+            request_id: id.clone(),
             announced_bytes: announced(headers),
             decision: None,
             attempts: [const { None }; Traced::MOST_ATTEMPTS],

@@ -81,7 +81,7 @@ impl Socket {
     /// The provider has switched: so does the caller's connection once it has this answer.
     pub(crate) fn switch(
         self,
-        mut ticket: Ticket,
+        mut ticket: Box<Ticket>,
         mut response: Response<Incoming>,
         lease: Lease,
         longest_silence: Duration,

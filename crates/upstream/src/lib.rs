@@ -24,6 +24,6 @@ pub use credential::Credential;
 pub use error::{SendError, SendErrorKind};
 pub use error_body::ErrorBody;
 pub use http2::Http2;
-pub use origin::{Address, MaySwitch, Origin, OriginId, Scheme};
+pub use origin::{Address, Answered, MaySwitch, Origin, OriginId, Scheme};
 pub use pool::Lease;
 pub use tls::{ClientIdentity, TlsClient, TlsIdentity, TlsSetupError, bundled_roots, system_roots};

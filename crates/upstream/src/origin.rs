@@ -1,5 +1,6 @@
 //! One provider's server: its address, its connections, and sending a request to it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -83,6 +84,16 @@ const MOST_HAND_BACKS: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub struct MaySwitch;
 
+/// The head of an answer, its body to be read, and the connection on which it comes.
+pub type Answered = (Response<Incoming>, Lease);
+
+/// How a request is being sent.
+enum Begun<'o, E> {
+    /// On an idle connection, where it is queued.
+    Exchange(E),
+    Boxed(Pin<Box<dyn Future<Output = Result<Answered, SendError>> + Send + 'o>>),
+}
+
 /// The connection closed while it lay idle; the request is handed back and goes out on another.
 struct HandedBack(Box<Request<RequestBody>>);
 
@@ -144,17 +155,42 @@ impl Origin {
     /// Sends a request whose URI is its path and waits for the head of the answer. The lease goes back to the pool
     /// when the body has been read to its end, and closes the connection otherwise.
     ///
+    /// Not `async`, so that on an idle connection, as on almost every one, the request is on its way at once and not part
+    /// of what waits: it is large, and would be moved with that. Everything that is rare is in a box.
+    ///
     /// # Errors
     /// [`SendError`], with how far it got.
-    pub async fn send(
+    pub fn send(
         &self,
         worker: usize,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
-        if let Some(shared) = &self.shared {
-            return Box::pin(self.send_shared(shared, worker, request)).await;
+    ) -> impl Future<Output = Result<Answered, SendError>> + Send {
+        let begun = if let Some(shared) = &self.shared {
+            Begun::Boxed(Box::pin(self.send_shared(shared, worker, request)))
+        } else {
+            request.headers_mut().insert(header::HOST, self.host_header.clone());
+            match self.pools.take(worker, Instant::now()) {
+                Some(sender) => Begun::Exchange(self.exchange(worker, sender, request)),
+                None => Begun::Boxed(Box::pin(self.send_again(worker, request))),
+            }
+        };
+        async move {
+            match begun {
+                Begun::Boxed(sending) => sending.await,
+                Begun::Exchange(exchange) => match exchange.await? {
+                    Ok(answered) => Ok(answered),
+                    Err(HandedBack(unsent)) => Box::pin(self.send_again(worker, *unsent)).await,
+                },
+            }
         }
-        request.headers_mut().insert(header::HOST, self.host_header.clone());
+    }
+
+    /// On another idle connection, or a new one.
+    async fn send_again(
+        &self,
+        worker: usize,
+        mut request: Request<RequestBody>,
+    ) -> Result<Answered, SendError> {
         while let Some(sender) = self.pools.take(worker, Instant::now()) {
             match self.exchange(worker, sender, request).await? {
                 Ok(answered) => return Ok(answered),
@@ -173,7 +209,7 @@ impl Origin {
         shared: &SharedPools,
         worker: usize,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<Answered, SendError> {
         // HTTP/2 has the authority in place of a `Host` header.
         let scheme = match self.address.scheme {
             Scheme::Http => UriScheme::HTTP,
@@ -204,10 +240,11 @@ impl Origin {
         worker: usize,
         mut sender: Sender,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Result<(Response<Incoming>, Lease), HandedBack>, SendError>> {
+    ) -> impl Future<Output = Result<Result<Answered, HandedBack>, SendError>> + use<> {
         let malformed = |what: &'static str| SendError::new(crate::SendErrorKind::Malformed, what);
         let may_switch = request.extensions().get::<MaySwitch>().is_some();
         let sending = sender.send(request);
+        let pools = Arc::clone(&self.pools);
         async move {
             let sent = sending.await;
             if sender.is_flooded() {
@@ -219,7 +256,7 @@ impl Origin {
                 }
                 Ok(response) => match ambiguity(response.headers()) {
                     Some(what) => Err(malformed(what)),
-                    None => Ok(Ok((response, Lease::alone(Arc::clone(&self.pools), worker, sender)))),
+                    None => Ok(Ok((response, Lease::alone(pools, worker, sender)))),
                 },
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => Ok(Err(HandedBack(Box::new(unsent)))),

@@ -65,8 +65,7 @@ impl Facts<'_> {
         let end = traced.end.as_ref();
         let route = end.and_then(|end| end.route).map(|id| plan.route(id));
         let mut attributes = Attributes::default();
-        let id = traced.request_id.as_ref().and_then(|id| id.to_str().ok());
-        attributes.put_some(&names::REQUEST_ID, id);
+        attributes.put_some(&names::REQUEST_ID, traced.request_id.to_str().ok());
         attributes.put_some(&names::REQUEST_FAMILY, end.map(|end| end.endpoint));
         let tenant = end.and_then(|end| end.tenant).map(|id| plan.tenant(id).name.as_str());
         attributes.put_some(&names::TENANT_OR_COHORT, tenant);

@@ -68,7 +68,7 @@ pub(super) fn json(traced: &Traced) -> String {
     object(&Fields {
         event: "request",
         ts: end.and_then(|end| Timestamp::try_from(traced.begun + end.elapsed).ok()).map(|at| at.to_string()),
-        request_id: traced.request_id.as_ref().and_then(|id| id.to_str().ok()),
+        request_id: traced.request_id.to_str().ok(),
         trace_id: traced.place.known_trace().map(|id| id.to_string()),
         request_family: end.map_or("other", |end| end.endpoint),
         tenant_or_cohort: end.and_then(|end| end.tenant).map(|id| plan.tenant(id).name.as_str()),

@@ -7,9 +7,10 @@ use decisions::plan::{CredentialKind, Delivery};
 use http::{HeaderMap, Method, Response, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use upstream::Lease;
+use upstream::{Answered, Lease};
 
 use crate::affinity::Made;
 use crate::attempt::about::Aim;
@@ -73,7 +74,7 @@ impl Call {
         }
     }
 
-    async fn send(&self, under_way: &UnderWay) -> Result<(Response<Incoming>, Lease), Failure> {
+    async fn send(&self, under_way: &UnderWay) -> Result<Answered, Failure> {
         let aim = under_way.aim;
         let about = &self.about;
         let internal = || Failure::own(ErrorClass::Validation, Error::Internal);
@@ -90,7 +91,9 @@ impl Call {
         let request = build(provider, &self.identity, outgoing)
             .map_err(|error| Failure::own(ErrorClass::Validation, error))?;
         let begin_by = (under_way.started() + aim.timeout).min(self.deadline);
-        let sent = timeout_at(begin_by, provider.origin.send(about.context.worker, request)).await;
+        // Pinned first: a future that is moved into another is copied.
+        let sending = pin!(provider.origin.send(about.context.worker, request));
+        let sent = timeout_at(begin_by, sending).await;
         match sent {
             Err(_) if begin_by == self.deadline => Err(self.out_of_time(aim)),
             Err(_) => {
@@ -160,8 +163,11 @@ impl Call {
         let mut room = Room::new(&self.about.context.limits, &self.about.context.live);
         let most = self.about.context.limits.max_answer;
         let has_room = |length| length <= most && room.grow_to(length).is_ok();
-        let reading = read(body, has_room, |bytes| scanner.feed(bytes));
-        let frames = match timeout_at(self.deadline, reading).await {
+        let read = {
+            let reading = pin!(read(body, has_room, |bytes| scanner.feed(bytes)));
+            timeout_at(self.deadline, reading).await
+        };
+        let frames = match read {
             Err(_) => return Err(self.out_of_time(aim)),
             Ok(Err(error)) => return Err(self.broken(aim, &error)),
             Ok(Ok(Read::TooLong(first, rest))) => {
@@ -207,11 +213,14 @@ impl Call {
         if self.asks_usage(aim) {
             stream.hide_usage();
         }
-        let content_by = (under_way.started() + aim.first_token_timeout).min(self.deadline);
+        let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
+        let first_token_timeout =
+            if aim.is_lent { first_token_timeout.min(aim.timeout) } else { first_token_timeout };
+        let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {
             Err(_) if content_by == self.deadline => return Err(self.out_of_time(aim)),
             Err(_) => {
-                let timeout_ms = aim.first_token_timeout.as_millis();
+                let timeout_ms = first_token_timeout.as_millis();
                 let error = Error::FirstTokenTimeout { provider: self.name(aim), timeout_ms };
                 return Err(Failure::own(ErrorClass::FirstTokenTimeout, error));
             }

@@ -20,7 +20,7 @@ use crate::scan::{BodyShape, Shape};
 pub(crate) struct Call {
     pub(crate) about: Arc<About>,
     pub(crate) identity: Identity,
-    pub(crate) head: request::Parts,
+    pub(crate) head: Box<request::Parts>,
     pub(crate) payload: Payload,
     /// The targets to try, first to last.
     pub(crate) aims: [Option<Aim>; 2],

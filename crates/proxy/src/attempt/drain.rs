@@ -14,7 +14,7 @@ use crate::response::ticket::Ticket;
 /// Makes the attempts of a request in a way that dropping this does not end the one under way. No other begins then.
 pub(crate) async fn outlive(
     call: Box<Call>,
-    ticket: Ticket,
+    ticket: Box<Ticket>,
     abandoned: CancellationToken,
 ) -> Response<GatewayBody> {
     // After the answer nobody asks any more whether the caller is there.

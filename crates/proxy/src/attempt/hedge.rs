@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::attempts::{Attempts, RetryHint};
+use tokio::time::Instant;
 
 use crate::attempt::answer::Good;
 use crate::attempt::call::Call;
@@ -16,9 +17,9 @@ use crate::observer::AttemptKind;
 /// What came of an attempt and the one beside it.
 pub(crate) enum Raced {
     /// Of one of the two; the other is over.
-    Good(Good, UnderWay),
+    Good(Good, Box<UnderWay>),
     /// The first failed, and there was no other or that failed too. `true` if there was.
-    Failed(Failure, UnderWay, bool),
+    Failed(Failure, Box<UnderWay>, bool),
 }
 
 impl Call {
@@ -34,7 +35,12 @@ impl Call {
     }
 
     /// Makes one attempt, and another beside it if it is slow.
-    pub(crate) async fn race(&self, mut slow: UnderWay, after: Duration, attempts: &mut Attempts) -> Raced {
+    pub(crate) async fn race(
+        &self,
+        mut slow: Box<UnderWay>,
+        after: Duration,
+        attempts: &mut Attempts,
+    ) -> Raced {
         let mut first = Box::pin(self.attempt(&mut slow));
         if let Ok(ended) = tokio::time::timeout(after, first.as_mut()).await {
             drop(first);
@@ -83,9 +89,10 @@ impl Call {
     }
 
     /// At the other target if there is one, else at the same once more.
-    fn begin_beside(&self, attempts: &mut Attempts) -> Option<UnderWay> {
+    fn begin_beside(&self, attempts: &mut Attempts) -> Option<Box<UnderWay>> {
         let about = &self.about;
-        let now = about.context.live.now();
+        let at = Instant::now();
+        let now = about.context.live.at(at);
         let targets = about.snapshot.targets(about.route);
         let slow = targets.of(self.aim(attempts.target())?.role);
         let aims =
@@ -106,7 +113,7 @@ impl Call {
             because: Some("slow"),
             is_charged: false,
         };
-        Some(UnderWay::begin(about, Some((Arc::clone(state), admission)), aim, cause))
+        Some(UnderWay::begin(about, Some((Arc::clone(state), admission)), aim, cause, at))
     }
 }
 
@@ -115,7 +122,7 @@ enum Ended {
     Second(Result<Good, Failure>),
 }
 
-fn alone(ended: Result<Good, Failure>, under_way: UnderWay) -> Raced {
+fn alone(ended: Result<Good, Failure>, under_way: Box<UnderWay>) -> Raced {
     match ended {
         Ok(good) => Raced::Good(good, under_way),
         Err(failure) => Raced::Failed(failure, under_way, false),
@@ -123,7 +130,12 @@ fn alone(ended: Result<Good, Failure>, under_way: UnderWay) -> Raced {
 }
 
 /// The first has failed; the other decides.
-fn both(failure: Failure, mut first: UnderWay, other: Result<Good, Failure>, mut beside: UnderWay) -> Raced {
+fn both(
+    failure: Failure,
+    mut first: Box<UnderWay>,
+    other: Result<Good, Failure>,
+    mut beside: Box<UnderWay>,
+) -> Raced {
     match other {
         Ok(good) => {
             first.fail(failure.class, failure.hint, "hedge");

@@ -24,13 +24,14 @@ use crate::target_state::TurnedAway;
 use crate::trace::Happened;
 
 /// Makes the attempts of a request and answers it.
-pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<GatewayBody> {
+pub(crate) async fn run(call: Box<Call>, mut ticket: Box<Ticket>) -> Response<GatewayBody> {
     let mut attempts = Attempts::new(call.policy(), call.targets(), call.about.callers_retries);
     let mut step = Step { kind: AttemptKind::First, because: None, is_charged: false };
     // What the first target said last: that is what the caller is told if nothing succeeds.
     let mut told: Option<Told> = None;
     loop {
-        let (aim, held) = match admit(&call, &mut attempts, &mut step) {
+        let now = Instant::now();
+        let (aim, held) = match admit(&call, &mut attempts, &mut step, now) {
             Ok(admitted) => admitted,
             Err(turned_away) => return give_up(&call, ticket, told, turned_away),
         };
@@ -39,10 +40,9 @@ pub(crate) async fn run(call: Box<Call>, mut ticket: Ticket) -> Response<Gateway
         ticket.attempts = attempts.made();
         let Step { kind, because, is_charged } = step;
         let cause = Cause { number: attempts.made(), kind, because, is_charged };
-        let under_way = UnderWay::begin(&call.about, held, aim, cause);
-        let asked_at = under_way.started();
+        let under_way = UnderWay::begin(&call.about, held, aim, cause, now);
         let made = make(&call, under_way, &mut attempts).await;
-        ticket.provider_took(asked_at);
+        ticket.provider_took(now);
         let (failure, mut under_way, was_hedged) = match made {
             Raced::Good(good, under_way) => {
                 ticket.target = Some((under_way.aim.provider, under_way.aim.role));
@@ -98,7 +98,7 @@ struct Step {
     is_charged: bool,
 }
 
-async fn make(call: &Call, mut under_way: UnderWay, attempts: &mut Attempts) -> Raced {
+async fn make(call: &Call, mut under_way: Box<UnderWay>, attempts: &mut Attempts) -> Raced {
     if let Some(after) = call.hedge_after(attempts) {
         return Box::pin(call.race(under_way, after, attempts)).await;
     }
@@ -145,12 +145,17 @@ fn decide(
 /// Finds the first target from here on that takes an attempt now. Passing over one whose breaker is open, or that its
 /// gate keeps out, is a decision about the route and costs nothing; passing over one that is full is a fallback. Checks are
 /// let through everywhere: what keeps callers away is what they look at, and they take no caller's place.
-fn admit(call: &Call, attempts: &mut Attempts, step: &mut Step) -> Result<(Aim, Option<Held>), TurnedAway> {
+fn admit(
+    call: &Call,
+    attempts: &mut Attempts,
+    step: &mut Step,
+    at: Instant,
+) -> Result<(Aim, Option<Held>), TurnedAway> {
     let about = &call.about;
     if about.check.is_some() {
         return call.aim(attempts.target()).map(|aim| (aim, None)).ok_or(TurnedAway::Full);
     }
-    let now = about.context.live.now();
+    let now = about.context.live.at(at);
     let mut first_refusal = None;
     while let Some(aim) = call.aim(attempts.target()) {
         let state = about.snapshot.targets(about.route).of(aim.role);
@@ -192,7 +197,7 @@ fn may_overflow(call: &Call, target: u8, now: Duration) -> bool {
 }
 
 /// Hands a good answer on.
-async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Response<GatewayBody> {
+async fn hand_on(good: Good, mut under_way: Box<UnderWay>, mut ticket: Box<Ticket>) -> Response<GatewayBody> {
     under_way.answers();
     ticket.trace.note(Happened::Committed);
     let (head, body) = match good {
@@ -212,13 +217,13 @@ async fn hand_on(good: Good, mut under_way: UnderWay, mut ticket: Ticket) -> Res
             }
             finish(&mut head, &mut ticket);
             let longest_silence = under_way.longest_silence();
-            let relay = Relay::new(first, rest, lease, ticket, Some(under_way), longest_silence);
+            let relay = Relay::new(first, rest, lease, *ticket, Some(*under_way), longest_silence);
             (head, GatewayBody::Relay(Box::new(relay)))
         }
         Good::Stream(mut head, mut stream) => {
             finish(&mut head, &mut ticket);
             head.headers.remove(http::header::CONTENT_LENGTH);
-            stream.hand_over(under_way, ticket);
+            stream.hand_over(*under_way, *ticket);
             (head, GatewayBody::Stream(stream))
         }
     };

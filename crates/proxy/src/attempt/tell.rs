@@ -31,7 +31,7 @@ pub(crate) struct Told {
 /// No attempt may be made: the caller hears what the first target said, or that none takes a request now.
 pub(crate) fn give_up(
     call: &Call,
-    ticket: Ticket,
+    ticket: Box<Ticket>,
     told: Option<Told>,
     turned_away: TurnedAway,
 ) -> Response<GatewayBody> {
@@ -60,7 +60,7 @@ pub(crate) fn give_up(
 /// No attempt has succeeded.
 pub(crate) fn tell(
     call: &Call,
-    ticket: Ticket,
+    ticket: Box<Ticket>,
     told: Option<Told>,
     hint: RetryHint,
     stop: Stop,
@@ -83,7 +83,7 @@ struct Advice {
     after: Option<Duration>,
 }
 
-fn respond(mut ticket: Ticket, told: Option<Told>, advice: &Advice) -> Response<GatewayBody> {
+fn respond(mut ticket: Box<Ticket>, told: Option<Told>, advice: &Advice) -> Response<GatewayBody> {
     let shown = match told {
         Some(told) => {
             ticket.target = Some(told.target);

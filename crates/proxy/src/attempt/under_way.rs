@@ -10,7 +10,7 @@ use decisions::gate;
 use decisions::plan::{CredentialKind, OnDisconnect};
 use decisions::price::Cost;
 use decisions::{Endpoint, ErrorClass};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use telemetry::trace_context::SpanId;
 use tokio::time::Instant;
 
@@ -27,6 +27,10 @@ use crate::trace::{Happened, OwnSpan, TracedAttempt};
 
 /// How much text makes a token, where nobody has counted.
 const BYTES_OF_A_TOKEN: u64 = 4;
+
+/// What providers call a request, and those of them that are built on One API.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static ONE_API_REQUEST_ID: HeaderName = HeaderName::from_static("x-oneapi-request-id");
 
 /// What an attempt holds at its target while it is under way.
 pub(crate) type Held = (Arc<TargetState>, Admission);
@@ -76,8 +80,14 @@ pub(crate) struct Cause {
 }
 
 impl UnderWay {
-    pub(crate) fn begin(about: &Arc<About>, held: Option<Held>, aim: Aim, cause: Cause) -> UnderWay {
-        let started = Instant::now();
+    /// In a box, because it goes from step to step.
+    pub(crate) fn begin(
+        about: &Arc<About>,
+        held: Option<Held>,
+        aim: Aim,
+        cause: Cause,
+        started: Instant,
+    ) -> Box<UnderWay> {
         if about.check.is_some() {
             return UnderWay::new(about, held, aim, cause, started, None);
         }
@@ -93,7 +103,7 @@ impl UnderWay {
     }
 
     /// A copy of a request: it is on its gate's record and the log's, and nowhere else.
-    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> UnderWay {
+    pub(crate) fn begin_copy(about: &Arc<About>, aim: Aim) -> Box<UnderWay> {
         let cause = Cause { number: 1, kind: AttemptKind::Mirror, because: None, is_charged: false };
         UnderWay::new(about, None, aim, cause, Instant::now(), None)
     }
@@ -105,8 +115,8 @@ impl UnderWay {
         cause: Cause,
         started: Instant,
         waiting: Option<Waiting>,
-    ) -> UnderWay {
-        UnderWay {
+    ) -> Box<UnderWay> {
+        Box::new(UnderWay {
             about: Arc::clone(about),
             held,
             aim,
@@ -129,7 +139,7 @@ impl UnderWay {
             is_lost: false,
             is_over: false,
             waiting,
-        }
+        })
     }
 
     /// Its answer is read to the end, for its usage, also when the caller has left.
@@ -157,7 +167,7 @@ impl UnderWay {
         self.status = Some(response.status());
         self.head_after = Some(self.started.elapsed());
         let headers = response.headers();
-        let id = headers.get("x-request-id").or_else(|| headers.get("x-oneapi-request-id"));
+        let id = headers.get(&REQUEST_ID).or_else(|| headers.get(&ONE_API_REQUEST_ID));
         self.provider_request_id = id.cloned();
     }
 
@@ -172,7 +182,7 @@ impl UnderWay {
         let Some((state, admission)) = &self.held else { return };
         state.first_token(after);
         if admission.is_probe() {
-            self.report(Seen::Success);
+            self.report(Seen::Success, self.started + after);
         }
     }
 
@@ -241,8 +251,9 @@ impl UnderWay {
         if self.is_over {
             return;
         }
+        let now = Instant::now();
         self.charge();
-        self.report(Seen::Success);
+        self.report(Seen::Success, now);
         if let Some((state, _)) = &self.held {
             if self.about.callers_retries == 0 {
                 state.deposit_retry();
@@ -252,7 +263,7 @@ impl UnderWay {
                 state.give_back_fallback();
             }
         }
-        self.end(None, Sample::Ok, "done");
+        self.end(None, Sample::Ok, "done", now);
     }
 
     /// It has failed, and this was decided.
@@ -262,7 +273,7 @@ impl UnderWay {
         }
         self.blame(class, hint);
         let (_, sample) = self.weigh(class, hint);
-        self.end(Some(class), sample, decision);
+        self.end(Some(class), sample, decision, Instant::now());
     }
 
     /// It has failed after the caller got some of its answer.
@@ -277,7 +288,7 @@ impl UnderWay {
     /// asked.
     pub(crate) fn blame(&mut self, class: ErrorClass, hint: RetryHint) -> bool {
         if !std::mem::replace(&mut self.is_blamed, true) {
-            self.report(self.weigh(class, hint).0);
+            self.report(self.weigh(class, hint).0, Instant::now());
         }
         self.held.as_ref().is_some_and(|(state, _)| !state.is_open(self.about.context.live.now()))
     }
@@ -285,8 +296,9 @@ impl UnderWay {
     /// Another that ran beside it has won.
     pub(crate) fn lose(&mut self) {
         self.is_lost = true;
-        self.report(Seen::Neutral);
-        self.end(None, Sample::Neutral, "hedge_lost");
+        let now = Instant::now();
+        self.report(Seen::Neutral, now);
+        self.end(None, Sample::Neutral, "hedge_lost", now);
     }
 
     fn weigh(&self, class: ErrorClass, hint: RetryHint) -> (Seen, Sample) {
@@ -295,9 +307,10 @@ impl UnderWay {
         weigh(class, hint, (is_callers_key, about.is_impatient), about.context.live.now())
     }
 
-    fn report(&self, seen: Seen) {
+    fn report(&self, seen: Seen, at: Instant) {
         let Some((state, admission)) = &self.held else { return };
-        let change = state.report(*admission, seen, self.about.context.live.now());
+        let now = self.about.context.live.at(at);
+        let change = state.report(*admission, seen, now);
         let Some(change) = change else { return };
         let plan = self.about.snapshot.plan();
         let route = self.about.route.map_or("-", |id| plan.route(id).name.as_str());
@@ -308,7 +321,7 @@ impl UnderWay {
                     series.breaker_opened();
                 }
                 self.about.trace.note(Happened::BreakerOpened(self.aim.provider, self.aim.role));
-                let open_for = until.saturating_sub(self.about.context.live.now());
+                let open_for = until.saturating_sub(now);
                 let open_for_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(
                     route,
@@ -326,7 +339,7 @@ impl UnderWay {
 
     /// Each attempt exactly once, retries, hedges and those that another has mended included; none of the gateway's own
     /// checks.
-    fn tell_gates(&self, failure: Option<ErrorClass>) {
+    fn tell_gates(&self, failure: Option<ErrorClass>, now: Duration) {
         let about = &self.about;
         let Some(route) = about.route.filter(|_| about.check.is_none()) else { return };
         let finished = Finished {
@@ -342,9 +355,9 @@ impl UnderWay {
             first_token_after: self.first_token_after,
             usage: self.usage_of(failure),
             features: about.features,
-            request_id: about.request_id.as_ref().map(HeaderValue::as_bytes),
+            request_id: Some(about.request_id.as_bytes()),
         };
-        about.snapshot.gates().attempted(about.snapshot.plan(), &finished, about.context.live.now());
+        about.snapshot.gates().attempted(about.snapshot.plan(), &finished, now);
     }
 
     /// What its answer said of its tokens, and whether it should have. A streamed chat says so only where it is asked to.
@@ -386,15 +399,22 @@ impl UnderWay {
         spent.add(&self.usage, cost);
     }
 
-    fn end(&mut self, error_class: Option<ErrorClass>, sample: Sample, decision: &'static str) {
+    fn end(
+        &mut self,
+        error_class: Option<ErrorClass>,
+        sample: Sample,
+        decision: &'static str,
+        ended: Instant,
+    ) {
+        let now = self.about.context.live.at(ended);
         self.is_over = true;
         self.waiting = None;
         // Before anything else: a target that trips by this is out at once.
-        self.about.noting_gates(|| self.tell_gates(error_class));
+        self.about.noting_gates(|| self.tell_gates(error_class, now));
         let about = &self.about;
-        let (elapsed, cost) = (self.started.elapsed(), self.cost());
+        let (elapsed, cost) = (ended.saturating_duration_since(self.started), self.cost());
         if let Some((state, admission)) = &self.held {
-            state.release(*admission, sample, about.context.live.now());
+            state.release(*admission, sample, now);
         }
         if let Some(series) = about.series(self.aim) {
             series.attempt(&EndedAttempt {
@@ -417,7 +437,7 @@ impl UnderWay {
         let refused = self.status.is_some_and(|status| status.is_client_error());
         let record = AttemptRecord {
             snapshot: &about.snapshot,
-            request_id: text(about.request_id.as_ref()).unwrap_or_default(),
+            request_id: text(Some(&about.request_id)).unwrap_or_default(),
             trace_id: about.trace.id(),
             endpoint: about.endpoint.as_str(),
             tenant: about.tenant,

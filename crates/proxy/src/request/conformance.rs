@@ -28,13 +28,23 @@ fn check_host(head: &Parts) -> Result<(), Error> {
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(Error::Host),
         (Some(host), None) => {
-            let is_host =
-                |text: &str| text.is_empty() || !text.contains('@') && text.parse::<Authority>().is_ok();
+            let is_host = |text: &str| {
+                text.is_empty()
+                    || is_plain_host(text)
+                    || !text.contains('@') && text.parse::<Authority>().is_ok()
+            };
             if host.to_str().is_ok_and(is_host) { Ok(()) } else { Err(Error::Host) }
         }
         (None, _) if head.version == Version::HTTP_11 => Err(Error::Host),
         (None, _) => Ok(()),
     }
+}
+
+/// A name or an IPv4 address, with or without a port: almost every `Host`, and none that needs a copy to be looked at.
+fn is_plain_host(text: &str) -> bool {
+    let (name, port) = text.split_once(':').unwrap_or((text, ""));
+    let is_named = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    !name.is_empty() && is_named && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// RFC 9113 section 8.3.1: `:authority` names no user, and a `Host` beside it names the same host and port.
@@ -60,4 +70,19 @@ fn check_values(head: &Parts) -> Result<(), Error> {
         is_blank(bytes.first()) || is_blank(bytes.last())
     };
     if head.headers.values().any(is_padded) { Err(Error::PaddedValue) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_plain_is_an_authority() {
+        for text in ["a", "api.example.com", "10.0.0.1:8080", "x-1.y", "a:", "A:0443", "-", "."] {
+            assert!(is_plain_host(text) && text.parse::<Authority>().is_ok(), "{text}");
+        }
+        for text in ["", ":80", "a@b", "[::1]:80", "a:b", "a:1:2", "a b", "a/b", "ä"] {
+            assert!(!is_plain_host(text), "{text}");
+        }
+    }
 }

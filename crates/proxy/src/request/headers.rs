@@ -1,35 +1,35 @@
 //! The head of an outgoing request, built from an allow-list: what is not named here does not leave.
 
 use decisions::plan::CredentialHeader;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE,
-    USER_AGENT,
-};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use upstream::Credential;
 
-use crate::auth::{Identity, bearer};
+use crate::auth::{Identity, X_API_KEY, bearer};
 use crate::leak::{Leak, leaks};
 use crate::snapshot::Provider;
 use crate::trace::{OwnSpan, TRACEPARENT, TRACESTATE, ToldTrace};
 
-/// Sent on to every provider.
-static ALLOWED: [HeaderName; 14] = [
-    ACCEPT,
-    CONTENT_TYPE,
-    USER_AGENT,
-    RANGE,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    IF_MODIFIED_SINCE,
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("x-client-request-id"),
-    TRACEPARENT,
-];
+/// Sent on to every provider. A `match`, because comparing a name with each of a list costs several times as much.
+fn is_allowed(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "accept"
+            | "content-type"
+            | "user-agent"
+            | "range"
+            | "if-match"
+            | "if-none-match"
+            | "if-modified-since"
+            | "openai-beta"
+            | "anthropic-version"
+            | "anthropic-beta"
+            | "idempotency-key"
+            | "x-request-id"
+            | "x-client-request-id"
+            | "traceparent"
+    )
+}
 
 /// Sent on only to a provider that takes the caller's own key: they name the caller's account there.
 static ALLOWED_WITH_OWN_KEY: [HeaderName; 2] =
@@ -45,9 +45,7 @@ pub(crate) fn outgoing(
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     let takes_own = matches!(provider.credential, Credential::Client);
-    copy(incoming, &mut headers, |name| {
-        ALLOWED.contains(name) || takes_own && ALLOWED_WITH_OWN_KEY.contains(name)
-    });
+    copy(incoming, &mut headers, |name| is_allowed(name) || takes_own && ALLOWED_WITH_OWN_KEY.contains(name));
     // What a provider compresses cannot be looked into; and a client that asked for it gets plain bytes, as it may.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(encoding) = content_encoding {
@@ -79,7 +77,11 @@ pub(crate) fn outgoing(
         if leaks(Leak::Log) {
             tracing::trace!(credential = %String::from_utf8_lossy(shown.as_bytes()), "leaked on purpose");
         }
-        headers.insert(provider.credential_header.as_str(), shown);
+        let name = match provider.credential_header {
+            CredentialHeader::Authorization => AUTHORIZATION,
+            CredentialHeader::XApiKey => X_API_KEY,
+        };
+        headers.insert(name, shown);
     }
     headers
 }

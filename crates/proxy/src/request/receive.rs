@@ -34,7 +34,8 @@ pub(crate) async fn receive(
         return Err(Error::Body(crate::request::peek::PeekError::Form("it has more than one Content-Type")));
     }
     let scanner = FormScanner::new(content_type)?;
-    receive_form(incoming, scanner, limits, live).await
+    // Boxed, as everything that few requests need.
+    Box::pin(receive_form(incoming, scanner, limits, live)).await
 }
 
 /// Reads a form as far as the decision needs.

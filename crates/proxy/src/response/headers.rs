@@ -3,45 +3,45 @@
 
 use std::time::Duration;
 
-use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION,
-    HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 
 use decisions::plan::CredentialKind;
 
 use crate::response::limit_headers::{is_limit, tell_left};
 use crate::response::ticket::Ticket;
 
-/// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's.
-static REMOVED: [HeaderName; 23] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    SET_COOKIE,
-    HeaderName::from_static("alt-svc"),
-    HeaderName::from_static("strict-transport-security"),
-    HeaderName::from_static("authorization"),
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-    // What a page in a browser may see is for the gateway's operator to say.
-    ACCESS_CONTROL_ALLOW_CREDENTIALS,
-    ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS,
-    // Only the gateway says these.
-    HeaderName::from_static("x-cometgate-request-id"),
-    ROUTE_VERSION,
-    ROUTE,
-    PROVIDER,
-    ROLE,
-    ATTEMPTS,
-];
+/// Never passed on: about one connection (RFC 9110 section 7.6.1), or about an account that is not the caller's. A `match`,
+/// because comparing a name with each of a list costs several times as much.
+fn is_removed(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "set-cookie"
+            | "alt-svc"
+            | "strict-transport-security"
+            | "authorization"
+            | "openai-organization"
+            | "openai-project"
+            // What a page in a browser may see is for the gateway's operator to say.
+            | "access-control-allow-credentials"
+            | "access-control-allow-origin"
+            | "access-control-expose-headers"
+            // Only the gateway says these.
+            | "x-cometgate-request-id"
+            | "x-cometgate-route-version"
+            | "x-cometgate-route"
+            | "x-cometgate-provider"
+            | "x-cometgate-role"
+            | "x-cometgate-attempts"
+    )
+}
 
 /// Which version of the map served.
 const ROUTE_VERSION: HeaderName = HeaderName::from_static("x-cometgate-route-version");
@@ -75,7 +75,7 @@ fn remove_private(headers: &mut HeaderMap, is_routed: bool, are_limits_the_calle
         }
     }
     let is_private = |name: &&HeaderName| {
-        REMOVED.contains(name)
+        is_removed(name.as_str())
             // An inference call is never redirected; following one would hand the prompt to somebody else.
             || is_routed && **name == LOCATION
             || !are_limits_the_callers && is_limit(name)

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::{ProviderId, Role, RouteId, TenantId};
-use http::{Request, StatusCode};
+use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::handler::Arriving;
 use crate::observer::{Outcome, Record};
 use crate::request::path::Asked;
 use crate::series::labels::End;
@@ -23,6 +24,8 @@ pub(crate) struct Ticket {
     context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) trace: Trace,
+    /// The gateway's id of it.
+    pub(crate) id: HeaderValue,
     started: Instant,
     endpoint: &'static str,
     /// The shape of errors that the caller's client reads.
@@ -44,14 +47,15 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Pins the snapshot in force for this request.
-    pub(crate) fn open<B>(context: Arc<Context>, dialect: Dialect, request: &Request<B>) -> Ticket {
+    /// Pins the snapshot in force for this request. In a box, because it goes from step to step.
+    pub(crate) fn open(context: Arc<Context>, dialect: Dialect, arriving: &Arriving) -> Box<Ticket> {
         context.live.enter();
         let snapshot = context.snapshot.current();
         snapshot.series().version.enter();
         let started = Instant::now();
-        Ticket {
-            trace: Trace::open(context.traces.as_ref(), &snapshot, request, started),
+        Box::new(Ticket {
+            trace: Trace::open(context.traces.as_ref(), &snapshot, (&arriving.head, &arriving.id), started),
+            id: arriving.id.clone(),
             snapshot,
             context,
             started,
@@ -69,7 +73,7 @@ impl Ticket {
             // What holds if nobody says otherwise before the drop.
             outcome: Outcome::ClientGone,
             place: None,
-        }
+        })
     }
 
     /// When the request's head was there.

@@ -27,7 +27,7 @@ pub struct Traced {
     /// `_OTHER` for one that is not known.
     pub method: &'static str,
     /// The gateway's id of it.
-    pub request_id: Option<HeaderValue>,
+    pub request_id: HeaderValue,
     /// How many bytes of a body its head has announced.
     pub announced_bytes: Option<u64>,
     /// Of a request that is routed by its model.

@@ -6,6 +6,8 @@ use crate::auth::KeyRing;
 
 const CALLERS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
+static ID: HeaderValue = HeaderValue::from_static("1");
+
 /// Keeps what it is given.
 #[derive(Default)]
 struct Kept(Mutex<Vec<Traced>>);
@@ -48,13 +50,17 @@ fn snapshot() -> Arc<Snapshot> {
     Arc::new(Snapshot::new(plan.unwrap(), Vec::new(), KeyRing::new([])))
 }
 
+fn head() -> request::Parts {
+    http::Request::new(()).into_parts().0
+}
+
 fn begun(kept: &Arc<Kept>, parents: &[&'static str]) -> Trace {
-    let mut request = Request::new(());
+    let mut head = head();
     for parent in parents {
-        request.headers_mut().append(TRACEPARENT, HeaderValue::from_static(parent));
+        head.headers.append(TRACEPARENT, HeaderValue::from_static(parent));
     }
     let sink = Arc::clone(kept) as Arc<dyn TraceSink>;
-    Trace::open(Some(&sink), &snapshot(), &request, Instant::now())
+    Trace::open(Some(&sink), &snapshot(), (&head, &ID), Instant::now())
 }
 
 #[test]
@@ -88,7 +94,7 @@ fn more_moments_than_fit_are_left_out() {
 
 #[test]
 fn where_no_traces_are_made_there_is_nothing() {
-    let trace = Trace::open(None, &snapshot(), &Request::new(()), Instant::now());
+    let trace = Trace::open(None, &snapshot(), (&head(), &ID), Instant::now());
     assert!(!trace.is_made() && trace.new_span().is_none() && trace.own_span(None).is_none());
     trace.ended(|| unreachable!("nobody asks"));
     trace.attempted(|| unreachable!("nobody asks"));
@@ -98,11 +104,11 @@ fn where_no_traces_are_made_there_is_nothing() {
 #[test]
 fn a_trace_takes_memory_once_and_only_where_it_is_made() {
     let (sink, snapshot) = (Arc::new(Nobody) as Arc<dyn TraceSink>, snapshot());
-    let mut request = Request::new(());
-    request.headers_mut().insert(TRACEPARENT, HeaderValue::from_static(CALLERS));
+    let mut head = head();
+    head.headers.insert(TRACEPARENT, HeaderValue::from_static(CALLERS));
     let allocated = |sink: Option<&Arc<dyn TraceSink>>| {
         let counted = allocation_counter::measure(|| {
-            let trace = Trace::open(sink, &snapshot, &request, Instant::now());
+            let trace = Trace::open(sink, &snapshot, (&head, &ID), Instant::now());
             let attempt = trace.clone();
             trace.note(Happened::Committed);
             assert_eq!(trace.new_span().is_some(), sink.is_some());
@@ -118,9 +124,9 @@ fn a_trace_takes_memory_once_and_only_where_it_is_made() {
 fn without_spans_nobody_is_told_of_a_trace_and_the_callers_is_known() {
     let sink = Arc::new(Nobody) as Arc<dyn TraceSink>;
     let known = |parent: Option<&'static str>| {
-        let mut request = Request::new(());
-        request.headers_mut().extend(parent.map(|parent| (TRACEPARENT, HeaderValue::from_static(parent))));
-        let trace = Trace::open(Some(&sink), &snapshot(), &request, Instant::now());
+        let mut head = head();
+        head.headers.extend(parent.map(|parent| (TRACEPARENT, HeaderValue::from_static(parent))));
+        let trace = Trace::open(Some(&sink), &snapshot(), (&head, &ID), Instant::now());
         assert!(trace.own_span(trace.new_span()).is_none());
         trace.id().map(|id| id.to_string())
     };

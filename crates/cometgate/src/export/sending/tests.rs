@@ -53,7 +53,7 @@ fn kept(snapshot: &Arc<Snapshot>) -> Box<Kept> {
         },
         begun: SystemTime::UNIX_EPOCH,
         method: "POST",
-        request_id: None,
+        request_id: http::HeaderValue::from_static("r"),
         announced_bytes: None,
         decision: None,
         attempts: Default::default(),
