@@ -253,7 +253,7 @@ async fn route(
     let timeout = route.map_or(first.timeout, |route| route.timeout);
     let drains = route.is_some_and(|route| route.on_disconnect == OnDisconnect::Drain);
     let call = Box::new(Call {
-        aims: aims(&chosen, route, check.as_deref()),
+        aims: aims(&chosen, check.as_deref()),
         about: Arc::new(About {
             request_id: id,
             endpoint,
@@ -312,17 +312,17 @@ fn share_ppm(chosen: &Chosen<'_>, route: Option<&Route>, gates: &AskedOnce<'_>) 
 }
 
 /// The targets in their order. A check may set the time of the first; all else is as the map says.
-fn aims(chosen: &Chosen<'_>, route: Option<&Route>, check: Option<&Checking>) -> [Option<Aim>; 2] {
+fn aims(chosen: &Chosen<'_>, check: Option<&Checking>) -> [Option<Aim>; 2] {
     let aim = |target: Target<'_>| Aim {
         provider: target.provider,
         role: target.role,
         timeout: target.timeout,
-        first_token_timeout: route.map_or(target.timeout, |route| route.first_token_timeout),
+        is_lent: false,
     };
     let lent = check.and_then(|check| check.terms().timeout);
     let mut aims = chosen.order.iter().map(aim);
     let first = aims.next().map(|aim| match lent {
-        Some(timeout) => Aim { timeout, first_token_timeout: timeout.min(aim.first_token_timeout), ..aim },
+        Some(timeout) => Aim { timeout, is_lent: true, ..aim },
         None => aim,
     });
     [first, aims.next()]

@@ -54,14 +54,8 @@ pub(crate) fn drawn(
     if !is_drawn(mirror.share, fastrand::u64(..)) || state.is_open(now) {
         return None;
     }
-    let route = chosen.route?;
-    let place = Place::take(snapshot.gates().of(route, Watched::Canary)?, mirror, now)?;
-    let aim = Aim {
-        provider: canary.provider,
-        role: Role::Canary,
-        timeout: canary.timeout,
-        first_token_timeout: snapshot.plan().route(route).first_token_timeout,
-    };
+    let place = Place::take(snapshot.gates().of(chosen.route?, Watched::Canary)?, mirror, now)?;
+    let aim = Aim { provider: canary.provider, role: Role::Canary, timeout: canary.timeout, is_lent: false };
     Some(Copy { aim, place })
 }
 

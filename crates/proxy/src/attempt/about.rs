@@ -52,8 +52,8 @@ pub(crate) struct Aim {
     pub(crate) role: Role,
     /// How long it may take to begin its answer.
     pub(crate) timeout: Duration,
-    /// How long to the first content of a streamed one.
-    pub(crate) first_token_timeout: Duration,
+    /// A check has lent it that time: the first content of a stream has no more.
+    pub(crate) is_lent: bool,
 }
 
 impl About {

@@ -213,11 +213,14 @@ impl Call {
         if self.asks_usage(aim) {
             stream.hide_usage();
         }
-        let content_by = (under_way.started() + aim.first_token_timeout).min(self.deadline);
+        let first_token_timeout = self.route().map_or(aim.timeout, |route| route.first_token_timeout);
+        let first_token_timeout =
+            if aim.is_lent { first_token_timeout.min(aim.timeout) } else { first_token_timeout };
+        let content_by = (under_way.started() + first_token_timeout).min(self.deadline);
         let held = match timeout_at(content_by, stream.hold_to_content(MOST_BEFORE_CONTENT)).await {
             Err(_) if content_by == self.deadline => return Err(self.out_of_time(aim)),
             Err(_) => {
-                let timeout_ms = aim.first_token_timeout.as_millis();
+                let timeout_ms = first_token_timeout.as_millis();
                 let error = Error::FirstTokenTimeout { provider: self.name(aim), timeout_ms };
                 return Err(Failure::own(ErrorClass::FirstTokenTimeout, error));
             }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use decisions::ProviderId;
 use decisions::plan::{Plan, PlanParts, Provider, UnlistedModels};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use proxy::{KeyRing, Snapshot, TracePlace, Traced};
 use telemetry::otlp::collector::CollectorSettings;
 use telemetry::otlp::{Answer, Protocol, Transport};
@@ -53,7 +53,7 @@ fn kept(snapshot: &Arc<Snapshot>) -> Box<Kept> {
         },
         begun: SystemTime::UNIX_EPOCH,
         method: "POST",
-        request_id: HeaderValue::from_static("req-1"),
+        request_id: http::HeaderValue::from_static("r"),
         announced_bytes: None,
         decision: None,
         attempts: Default::default(),
