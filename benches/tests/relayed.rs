@@ -12,7 +12,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Of them, HTTP itself has its part on both sides: heads, their texts, buffers for bodies.
-const MOST_FOR_A_REQUEST: usize = 27;
+const MOST_FOR_A_REQUEST: usize = 28;
 
 /// From its head to its end; an event in between takes nothing.
 const MOST_FOR_A_STREAM: usize = 30;

@@ -126,7 +126,7 @@ fn refuse(ticket: Box<Ticket>, error: &Error) -> Response<GatewayBody> {
 }
 
 async fn prepare(context: &Arc<Context>, ticket: &mut Ticket, arriving: Arriving) -> Result<Prepared, Error> {
-    let Arriving { mut head, body: incoming, from, .. } = arriving;
+    let Arriving { mut head, body: incoming, from, id } = arriving;
     let socket = Socket::of(&mut head);
     let snapshot = Arc::clone(&ticket.snapshot);
     conformance::check(&head)?;
@@ -143,7 +143,7 @@ async fn prepare(context: &Arc<Context>, ticket: &mut Ticket, arriving: Arriving
     match asked {
         Asked::Routed(endpoint) => {
             ticket.begin()?;
-            let call = route(context, ticket, (identity, check), head, (endpoint, incoming)).await?;
+            let call = route(context, ticket, (identity, check), (head, id), (endpoint, incoming)).await?;
             ticket.trace.decided(|| decision_of(&call));
             return Ok(Prepared::Routed(call));
         }
@@ -210,7 +210,7 @@ async fn route(
     context: &Arc<Context>,
     ticket: &mut Ticket,
     (identity, check): (Identity, Option<Box<Checking>>),
-    head: Box<request::Parts>,
+    (head, id): (Box<request::Parts>, HeaderValue),
     (endpoint, incoming): (Endpoint, Incoming),
 ) -> Result<Box<Call>, Error> {
     refuse_unroutable(&head)?;
@@ -255,7 +255,7 @@ async fn route(
     let call = Box::new(Call {
         aims: aims(&chosen, check.as_deref()),
         about: Arc::new(About {
-            request_id: ticket.id.clone(),
+            request_id: id,
             endpoint,
             tenant: identity.tenant,
             criticality: hints.criticality(plan.tenant(identity.tenant).criticality),

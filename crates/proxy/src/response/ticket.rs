@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decisions::{ProviderId, Role, RouteId, TenantId};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::dialect::Dialect;
@@ -24,8 +24,6 @@ pub(crate) struct Ticket {
     context: Arc<Context>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) trace: Trace,
-    /// The gateway's id of it.
-    pub(crate) id: HeaderValue,
     started: Instant,
     endpoint: &'static str,
     /// The shape of errors that the caller's client reads.
@@ -54,7 +52,6 @@ impl Ticket {
         let started = Instant::now();
         Box::new(Ticket {
             trace: Trace::open(context.traces.as_ref(), &snapshot, (&arriving.head, &arriving.id), started),
-            id: arriving.id.clone(),
             snapshot,
             context,
             started,
