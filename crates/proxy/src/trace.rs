@@ -9,6 +9,7 @@
 
 mod facts;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -57,6 +58,8 @@ struct UnderTrace {
     started: Instant,
     place: TracePlace,
     held: Mutex<Option<Traced>>,
+    /// Counted frame by frame, without the lock.
+    answer_bytes: AtomicU64,
 }
 
 /// A span of the gateway's, for the one that it calls.
@@ -106,6 +109,7 @@ impl Trace {
             started,
             place,
             held: Mutex::new(Some(held)),
+            answer_bytes: AtomicU64::new(0),
         })))
     }
 
@@ -161,6 +165,17 @@ impl Trace {
                 }
             });
         }
+    }
+
+    /// So many bytes of the answer's body are there.
+    pub(crate) fn answered_with(&self, bytes: u64) {
+        if let Some(under) = &self.0 {
+            under.answer_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn answer_bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |under| under.answer_bytes.load(Ordering::Relaxed))
     }
 
     /// The request is over; attempts may go on.

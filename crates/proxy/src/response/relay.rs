@@ -103,7 +103,7 @@ impl Relay {
         first: Bytes,
         body: Incoming,
         lease: Lease,
-        mut ticket: Ticket,
+        ticket: Ticket,
         mut under_way: Option<UnderWay>,
         longest_silence: Duration,
     ) -> Relay {

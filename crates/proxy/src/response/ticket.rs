@@ -36,7 +36,6 @@ pub(crate) struct Ticket {
     pub(crate) attempts: u8,
     status: Option<StatusCode>,
     head_after: Option<Duration>,
-    answer_bytes: u64,
     /// How long the attempts took until it was known what came of them; kept where answers say it.
     provider_time: Option<Duration>,
     outcome: Outcome,
@@ -65,7 +64,6 @@ impl Ticket {
             attempts: 0,
             status: None,
             head_after: None,
-            answer_bytes: 0,
             provider_time: None,
             // What holds if nobody says otherwise before the drop.
             outcome: Outcome::ClientGone,
@@ -123,8 +121,8 @@ impl Ticket {
     }
 
     /// So many bytes of the answer's body are there.
-    pub(crate) fn answered_with(&mut self, bytes: usize) {
-        self.answer_bytes += bytes as u64;
+    pub(crate) fn answered_with(&self, bytes: usize) {
+        self.trace.answered_with(bytes as u64);
     }
 
     pub(crate) fn end(&mut self, outcome: Outcome) {
@@ -160,7 +158,7 @@ impl Drop for Ticket {
             },
             head_after: self.head_after,
             elapsed,
-            answer_bytes: self.answer_bytes,
+            answer_bytes: self.trace.answer_bytes(),
         });
         if let Some(tenant) = self.tenant.filter(|_| !is_check) {
             series.tenant(tenant).request(end);
